@@ -1,0 +1,43 @@
+"""An alert as it travels from a rule, or a client, to a receiver."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from controlplane.clock import Timestamp
+from controlplane.model.labels import EMPTY, Labels
+
+
+class AlertStatus(StrEnum):
+    """What a receiver is told."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert, named by its labels.
+
+    It is resolved once `ends_at` has come. `updated_at` is when its source
+    last spoke of it; `correlation_id` is that of the evaluation or request.
+    """
+
+    labels: Labels
+    starts_at: Timestamp
+    ends_at: Timestamp
+    updated_at: Timestamp
+    annotations: Labels = EMPTY
+    generator_url: str = ""
+    correlation_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.labels.value("alertname")
+
+    @property
+    def fingerprint(self) -> str:
+        return self.labels.fingerprint()
+
+    def status(self, now: Timestamp) -> AlertStatus:
+        """Return firing, or resolved from the very instant `ends_at`."""
+        return AlertStatus.RESOLVED if self.ends_at <= now else AlertStatus.FIRING

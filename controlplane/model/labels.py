@@ -1,0 +1,134 @@
+"""Label sets: immutable, sorted by name, equal by content."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+METRIC_NAME: Final = "__name__"
+
+_FNV_OFFSET: Final = 14695981039346656037
+_FNV_PRIME: Final = 1099511628211
+_MASK: Final = (1 << 64) - 1
+
+_CLASSIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_CLASSIC_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+
+
+class Labels(Mapping[str, str]):
+    """A set of labels. An empty value is the same as no label, so none is kept."""
+
+    __slots__ = ("_dict", "_hash", "pairs")
+
+    pairs: tuple[tuple[str, str], ...]
+    _dict: dict[str, str]
+    _hash: int
+
+    def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        items = dict(labels)
+        pairs = tuple(sorted((name, value) for name, value in items.items() if value))
+        object.__setattr__(self, "pairs", pairs)
+        object.__setattr__(self, "_dict", dict(pairs))
+        object.__setattr__(self, "_hash", hash(pairs))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Labels are immutable")
+
+    def __getitem__(self, name: str) -> str:
+        return self._dict[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dict)
+
+    def __len__(self) -> int:
+        return len(self._dict)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._dict
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Labels):
+            return self.pairs == other.pairs
+        return NotImplemented
+
+    def __lt__(self, other: "Labels") -> bool:
+        return self.pairs < other.pairs
+
+    def __repr__(self) -> str:
+        return f"Labels({self})"
+
+    def __str__(self) -> str:
+        """Return the set as Prometheus writes it: `name{a="b"}`."""
+        name = self._dict.get(METRIC_NAME, "")
+        quoted_name = bool(name) and not is_classic_metric_name(name)
+        parts = [_quote(name)] if quoted_name else []
+        parts += [
+            f"{label if is_classic_label_name(label) else _quote(label)}={_quote(value)}"
+            for label, value in self.pairs
+            if label != METRIC_NAME
+        ]
+        prefix = "" if quoted_name else name
+        return prefix if prefix and not parts else f"{prefix}{{{', '.join(parts)}}}"
+
+    @property
+    def name(self) -> str:
+        """The metric name, or an empty string."""
+        return self._dict.get(METRIC_NAME, "")
+
+    def value(self, name: str) -> str:
+        """Return the label's value, or an empty string when it is not set."""
+        return self._dict.get(name, "")
+
+    def keep(self, names: Iterable[str]) -> "Labels":
+        """Return the set with only the named labels."""
+        wanted = set(names)
+        return Labels(pair for pair in self.pairs if pair[0] in wanted)
+
+    def drop(self, *names: str) -> "Labels":
+        """Return the set without the named labels."""
+        return Labels(pair for pair in self.pairs if pair[0] not in names)
+
+    def merge(self, other: Mapping[str, str]) -> "Labels":
+        """Return the set with those of `other` put over it; an empty value removes a label."""
+        return Labels({**self._dict, **other})
+
+    def fingerprint(self) -> str:
+        """Return the 16 hex digits by which Alertmanager's API names this label set.
+
+        FNV-1a, 64 bit, over name, 0xff, value, 0xff in order of names
+        (prometheus/common, model.LabelSet.Fingerprint).
+        """
+        digest = _FNV_OFFSET
+        for name, value in self.pairs:
+            for byte in b"%b\xff%b\xff" % (name.encode(), value.encode()):
+                digest = ((digest ^ byte) * _FNV_PRIME) & _MASK
+        return f"{digest:016x}"
+
+
+EMPTY: Final = Labels()
+
+
+def is_classic_label_name(name: str) -> bool:
+    """Tell whether `name` needs no quotes as a label name."""
+    return _CLASSIC_NAME.match(name) is not None
+
+
+def is_classic_metric_name(name: str) -> bool:
+    """Tell whether `name` needs no quotes as a metric name."""
+    return _CLASSIC_METRIC.match(name) is not None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether `text` can be written as UTF-8 (it holds no lone surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return f'"{escaped}"'
