@@ -1,0 +1,40 @@
+"""What can be set about the database: `storage:` in the configuration file."""
+
+from dataclasses import dataclass, field
+
+from controlplane.clock import Duration
+from controlplane.model.duration import DAY, MINUTE, SECOND
+from controlplane.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionOptions:
+    """How long rows are kept that nothing needs any more.
+
+    One field for each kind of row that grows without end; which table obeys
+    which field stands beside the table, in `storage/tables/`.
+    """
+
+    probe_failures: Duration = 7 * DAY
+    alerts: Duration = 30 * DAY
+    notifications: Duration = 30 * DAY
+    dead_letters: Duration = 90 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """Where the SQL database is, and how to speak to it. Durations in milliseconds.
+
+    `url` is `sqlite:///path` or `postgresql://user:password@host/name`; None
+    means SQLite in the data directory. The pool settings count for PostgreSQL;
+    SQLite has one writer and `pool_size` readers.
+    """
+
+    url: Secret | None = None
+    pool_size: int = 5
+    max_overflow: int = 5
+    pool_timeout: Duration = 10 * SECOND
+    connect_timeout: Duration = 5 * SECOND
+    statement_timeout: Duration = 30 * SECOND
+    pool_recycle: Duration = 30 * MINUTE
+    retention: RetentionOptions = field(default_factory=RetentionOptions)
