@@ -1,0 +1,219 @@
+"""`receivers:` of alertmanager.yml: its keys, its defaults, its refusals.
+
+A pair such as `api_url` and `api_url_file` is one `Secret` here, which reads
+the file at each use. Texts are Go templates unless said otherwise. What the
+`global` section defaults (`slack_api_url`, `slack_app_token`, `slack_app_url`,
+`pagerduty_url`, `http_config`) has been filled in by whoever builds these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from controlplane.clock import Duration
+from controlplane.errors import InvalidInput
+from controlplane.model.http_client import HTTP_DEFAULTS, HttpClientOptions
+from controlplane.model.secret import Secret
+
+# JSON whose strings are templates.
+Templated = str | int | float | bool | None | Mapping[str, "Templated"] | tuple["Templated", ...]
+
+SLACK_APP_URL: Final = "https://slack.com/api/chat.postMessage"
+PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+
+DEFAULT_DETAILS: Final[Mapping[str, Templated]] = {
+    "firing": "{{ .Alerts.Firing | toJson }}",
+    "resolved": "{{ .Alerts.Resolved | toJson }}",
+    "num_firing": "{{ .Alerts.Firing | len }}",
+    "num_resolved": "{{ .Alerts.Resolved | len }}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SlackConfirm:
+    """`confirm` of an action: the question asked before it is done."""
+
+    text: str
+    title: str = ""
+    ok_text: str = ""
+    dismiss_text: str = ""
+
+    def __post_init__(self) -> None:
+        _required(self, "text", "Slack confirmation")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackAction:
+    """A button under the message. One with a `url` has no name, value or confirm."""
+
+    type: str
+    text: str
+    url: str = ""
+    style: str = ""
+    name: str = ""
+    value: str = ""
+    confirm: SlackConfirm | None = None
+
+    def __post_init__(self) -> None:
+        _required(self, "type", "Slack action")
+        _required(self, "text", "Slack action")
+        if not self.url and not self.name:
+            raise InvalidInput("missing name or url in Slack action configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackField:
+    """A titled value in the message; `short` ones stand side by side."""
+
+    title: str
+    value: str
+    short: bool | None = None
+
+    def __post_init__(self) -> None:
+        _required(self, "title", "Slack field")
+        _required(self, "value", "Slack field")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackConfig:
+    """One entry of `slack_configs`: an incoming webhook (`api_url`) or a bot (`app_token`)."""
+
+    send_resolved: bool = False
+    http_config: HttpClientOptions = HTTP_DEFAULTS
+    api_url: Secret | None = None
+    app_token: Secret | None = None
+    app_url: str = SLACK_APP_URL
+    update_message: bool = False
+    channel: str = ""
+    username: str = '{{ template "slack.default.username" . }}'
+    color: str = '{{ template "slack.default.color" . }}'
+    title: str = '{{ template "slack.default.title" . }}'
+    title_link: str = '{{ template "slack.default.titlelink" . }}'
+    pretext: str = '{{ template "slack.default.pretext" . }}'
+    text: str = '{{ template "slack.default.text" . }}'
+    message_text: str = ""
+    fields: tuple[SlackField, ...] = ()
+    short_fields: bool = False
+    footer: str = '{{ template "slack.default.footer" . }}'
+    fallback: str = '{{ template "slack.default.fallback" . }}'
+    callback_id: str = '{{ template "slack.default.callbackid" . }}'
+    icon_emoji: str = '{{ template "slack.default.iconemoji" . }}'
+    icon_url: str = '{{ template "slack.default.iconurl" . }}'
+    image_url: str = ""
+    thumb_url: str = ""
+    link_names: bool = False
+    mrkdwn_in: tuple[str, ...] = ("fallback", "pretext", "text")  # not templates
+    actions: tuple[SlackAction, ...] = ()
+    timeout: Duration = 0
+
+    def __post_init__(self) -> None:
+        if self.api_url is None and self.app_token is None:
+            raise InvalidInput("no Slack api_url and no app_token, inline or in a file")
+        if self.api_url is not None and self.app_token is not None:
+            raise InvalidInput(
+                "at most one of api_url/api_url_file & app_token/app_token_file must be configured"
+            )
+        if self.app_token is not None:
+            if self.http_config.authorization is not None:
+                raise InvalidInput("http authorization can't be set when using Slack app tokens")
+            if not self.channel:
+                raise InvalidInput("a Slack app_token needs a channel", pointer="/channel")
+        elif self.update_message and self.http_config.authorization is None:
+            raise InvalidInput(
+                "update_message needs a bot token: app_token, or http_config.authorization "
+                f"with api_url {SLACK_APP_URL}",
+                pointer="/update_message",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyLink:
+    """A link in the incident."""
+
+    href: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyImage:
+    """A picture in the incident; PagerDuty takes `https` sources only."""
+
+    src: str
+    alt: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyConfig:
+    """One entry of `pagerduty_configs`: Events API v2. `service_key` (v1) is refused by config.
+
+    `details` is put over DEFAULT_DETAILS; `source` defaults to `client`.
+    """
+
+    routing_key: Secret
+    send_resolved: bool = True
+    http_config: HttpClientOptions = HTTP_DEFAULTS
+    url: str = PAGERDUTY_URL
+    client: str = '{{ template "pagerduty.default.client" . }}'
+    client_url: str = '{{ template "pagerduty.default.clientURL" . }}'
+    description: str = '{{ template "pagerduty.default.description" . }}'
+    details: Mapping[str, Templated] = field(default_factory=dict)
+    images: tuple[PagerdutyImage, ...] = ()
+    links: tuple[PagerdutyLink, ...] = ()
+    source: str = ""
+    severity: str = ""
+    class_: str = ""  # the key `class`
+    component: str = ""
+    group: str = ""
+    timeout: Duration = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig:
+    """One entry of `webhook_configs`. `url` is a template; `max_alerts` 0 means all."""
+
+    url: Secret
+    send_resolved: bool = True
+    http_config: HttpClientOptions = HTTP_DEFAULTS
+    max_alerts: int = 0
+    timeout: Duration = 0
+    payload: Templated = None
+
+    def __post_init__(self) -> None:
+        if self.max_alerts < 0:
+            raise InvalidInput("max_alerts cannot be negative", pointer="/max_alerts")
+
+
+IntegrationConfig = SlackConfig | PagerdutyConfig | WebhookConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A name and everything that is told when an alert is routed to it."""
+
+    name: str
+    slack_configs: tuple[SlackConfig, ...] = ()
+    pagerduty_configs: tuple[PagerdutyConfig, ...] = ()
+    webhook_configs: tuple[WebhookConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        _required(self, "name", "receiver")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How hard deliveries are tried, and how long their rows are kept."""
+
+    timeout: Duration = 10_000  # of one attempt, where the integration names none
+    concurrency: int = 4  # attempts at once to one receiver
+    max_age: Duration = 24 * 3_600_000  # after that a message is a dead letter
+    max_attempts: int = 0  # 0: only its age counts
+    first_backoff: Duration = 1_000
+    longest_backoff: Duration = 300_000
+    lease: Duration = 60_000  # a claim older than this may be taken over
+    retention: Duration = 5 * 86_400_000  # of delivered and dead rows
+
+
+def _required(options: object, key: str, where: str) -> None:
+    if not getattr(options, key):
+        raise InvalidInput(f"missing {key} in {where} configuration", pointer=f"/{key}")
