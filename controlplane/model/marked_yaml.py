@@ -1,4 +1,4 @@
-"""YAML as it was written: nodes that know their line, for errors that name it.
+"""YAML as it was written: nodes that know their file and line, for errors that name them.
 
 Built on the parser's events with a stack of our own, so nesting costs no
 recursion, and an alias shares its node instead of copying it. Scalars stay
@@ -35,6 +35,7 @@ _SURROGATE_PAIR: Final = re.compile(
 class Scalar:
     """A leaf. `quoted` is true for quoted and block text, which is never null."""
 
+    file: str
     line: int
     text: str
     quoted: bool = False
@@ -45,6 +46,7 @@ class Scalar:
 class Sequence:
     """A list of nodes."""
 
+    file: str
     line: int
     items: tuple["Node", ...]
 
@@ -53,6 +55,7 @@ class Sequence:
 class Mapping:
     """Keys with their nodes, in the order of the file; `key_lines` says where each key stands."""
 
+    file: str
     line: int
     entries: dict[str, "Node"]
     key_lines: dict[str, int]
@@ -190,7 +193,7 @@ class _Builder:
 
     def finish(self) -> Node:
         self._problems.raise_any()
-        return Scalar(1, "", null=True) if self._root is None else self._root
+        return Scalar(self._file, 1, "", null=True) if self._root is None else self._root
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
         if event.tag is None or event.tag == "!":
@@ -199,7 +202,7 @@ class _Builder:
             null = event.tag == _NULL_TAG
             if not null and event.tag not in _TAGS:
                 self._problems.add(line, f"the tag {event.tag!r} is not supported")
-        return Scalar(line, event.value, quoted=bool(event.style), null=null)
+        return Scalar(self._file, line, event.value, quoted=bool(event.style), null=null)
 
     def _alias(self, anchor: str, line: int) -> None:
         if anchor in self._anchors:
@@ -224,9 +227,9 @@ class _Builder:
         if done.is_mapping:
             for merged in done.merges:
                 self._merge(done, merged)
-            node = Mapping(done.line, done.entries, done.key_lines)
+            node = Mapping(self._file, done.line, done.entries, done.key_lines)
         else:
-            node = Sequence(done.line, tuple(done.items))
+            node = Sequence(self._file, done.line, tuple(done.items))
         self._put(node, done.size, done.anchor, done.line)
 
     def _put(self, node: Node, size: int, anchor: str | None, line: int) -> None:
@@ -250,7 +253,7 @@ class _Builder:
 
     def _key(self, node: Node, line: int) -> Scalar:
         if isinstance(node, Scalar):
-            return Scalar(line, node.text, node.quoted)
+            return Scalar(self._file, line, node.text, node.quoted)
         raise _refused(self._file, line, f"a key cannot be {describe(node)}")
 
     def _entry(self, parent: _Open, key: Scalar, node: Node) -> None:
