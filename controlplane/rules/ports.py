@@ -1,0 +1,66 @@
+"""What evaluating rules needs of the rest of the program."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controlplane.clock import Timestamp
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.model.matchers import Matcher
+from controlplane.promql.values import Scalar, Vector
+from controlplane.rules.state import RuleAlert
+
+
+class QueryFunc(Protocol):
+    """Evaluates an expression at an instant, on the rule-evaluation thread.
+
+    Raises ControlPlaneError when it cannot, InvalidInput also for a result
+    that is neither vector nor scalar.
+    """
+
+    def __call__(self, expr: str, ts: Timestamp) -> Vector | Scalar: ...
+
+
+class AlertSink(Protocol):
+    """Takes alerts; returns once they are durably accepted. Raises ControlPlaneError."""
+
+    async def __call__(self, alerts: Sequence[Alert]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What one pass changed of a rule's alerts.
+
+    `rule_id` is stable over restarts and reloads that keep the rule's file,
+    group, name and labels. A change names an alert by its labels.
+    """
+
+    rule_id: str
+    stored: Sequence[RuleAlert] = ()
+    forgotten: Sequence[Labels] = ()
+
+
+class RuleStateStore(Protocol):
+    """Keeps the alerts of rules over a restart. Each call has its own time-out.
+
+    Raises Unavailable.
+    """
+
+    async def load(self) -> Mapping[str, Sequence[RuleAlert]]:
+        """Return all that is kept, by rule id."""
+        ...
+
+    async def save(self, changes: Sequence[StateChange]) -> None:
+        """Apply all changes in one transaction."""
+        ...
+
+    async def keep_only(self, rule_ids: Collection[str]) -> None:
+        """Forget the alerts of every other rule."""
+        ...
+
+
+class Selectors(Protocol):
+    """Tells what an expression reads: the matchers of each of its selectors."""
+
+    def __call__(self, expr: str) -> Sequence[Sequence[Matcher]]: ...
