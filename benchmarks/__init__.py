@@ -1,0 +1,1 @@
+"""Speeds, as ratios to the peers in the same run. `python -m benchmarks NAME...`."""

@@ -1,0 +1,47 @@
+"""The texts of our JSON: durations as Prometheus writes them, times as RFC 3339."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.errors import InvalidInput
+from controlplane.model.duration import format_duration, format_time, parse_duration
+from controlplane.model.labels import is_utf8
+
+
+def _duration(value: object) -> Duration:
+    if not isinstance(value, str):
+        raise ValueError('a duration is a text, such as "30s" or "1m30s"')
+    try:
+        return parse_duration(value)
+    except InvalidInput as error:
+        raise ValueError(error.reason) from None
+
+
+def _utf8(value: str) -> str:
+    if not is_utf8(value):
+        raise ValueError("not valid UTF-8: it holds a lone surrogate")
+    return value
+
+
+DurationText = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?)$",
+            "examples": ["30s", "1m30s"],
+        }
+    ),
+]
+
+TimeText = Annotated[
+    Timestamp,
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+Text = Annotated[str, AfterValidator(_utf8)]
