@@ -1,0 +1,82 @@
+"""The kinds of scalars that name a place: paths, URLs, and secrets given here or in a file."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from controlplane.config.kinds import text
+from controlplane.config.schema import OMITTED, Leaf, ListOf
+from controlplane.config.secrets import FileSecret
+from controlplane.errors import InvalidInput
+from controlplane.model.marked_yaml import Scalar
+from controlplane.model.secret import REDACTED, Secret
+
+
+def _path(node: Scalar) -> str:
+    if not node.text or "\0" in node.text:
+        raise InvalidInput("expected a path")
+    return str(Path(node.file).parent / node.text)
+
+
+def split_url(text: str) -> SplitResult:
+    """Return the parts of an absolute http or https URL. Its text is in no message.
+
+    Raises InvalidInput.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("not a valid URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise InvalidInput("not a URL with http:// or https:// and a host")
+    if any(letter.isspace() or ord(letter) < 32 for letter in text):
+        raise InvalidInput("not a valid URL: it holds a space or control character")
+    return parts
+
+
+def _url(node: Scalar) -> str:
+    split_url(node.text)
+    return node.text
+
+
+def redact_url(url: str) -> str:
+    """Return the URL with its password struck out."""
+    try:
+        parts = urlsplit(url)
+        if parts.password is None:
+            return url
+    except ValueError:
+        return REDACTED
+    rest = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:xxxxx@{rest}").geturl()
+
+
+def _secret(node: Scalar) -> Secret:
+    return Secret(text(node))
+
+
+def _secret_url(node: Scalar) -> Secret:
+    split_url(node.text)
+    return Secret(node.text)
+
+
+def _secret_file(node: Scalar) -> Secret:
+    return FileSecret(Path(_path(node)))
+
+
+def _show_inline(secret: object) -> object:
+    return OMITTED if isinstance(secret, FileSecret) else REDACTED
+
+
+def _show_file(secret: object) -> object:
+    return str(secret.path) if isinstance(secret, FileSecret) else OMITTED
+
+
+PATH: Final = Leaf("a path", _path)
+URL: Final = Leaf("a URL", _url, redact_url)
+SECRET: Final = Leaf("a secret", _secret, _show_inline)
+SECRET_URL: Final = Leaf("a URL", _secret_url, _show_inline)
+SECRET_FILE: Final = Leaf("a path", _secret_file, _show_file)
+
+PATHS: Final = ListOf("a list of paths", PATH)

@@ -1,0 +1,277 @@
+"""Tables of keys: how a section of the file is read, shown and documented.
+
+A `Kind` turns a node into a value and a value into plain data again. A
+`Section` is a mapping with a fixed set of keys; it builds an options object of
+the package that owns it, whose own refusals are told at the line they concern.
+"""
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from controlplane.config.findings import Findings, Refused, Values
+from controlplane.errors import InvalidInput
+from controlplane.model.marked_yaml import Mapping, Node, Scalar, Sequence, describe, is_null
+
+T = TypeVar("T")
+
+# What `show` returns for a value that is not to be shown under its key.
+OMITTED: Final = object()
+
+
+class Kind(ABC, Generic[T]):
+    """How one kind of value is read from a node and shown again."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def read(self, node: Node, found: Findings, /) -> T:
+        """Return the value. Raises InvalidInput, or Refused when it has noted the problem."""
+
+    def show(self, value: T) -> object:
+        """Return plain data for a value, secrets redacted, or OMITTED."""
+        return value
+
+    def takes_null(self) -> bool:
+        """Tell whether a key with nothing behind it has a value, or counts as not given."""
+        return False
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        """Iterate over the sections that stand directly below this kind."""
+        return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Kind[T]):
+    """A scalar. `parse` gets the node, so that it knows quotes and the file's directory."""
+
+    title: str
+    parse: Callable[[Scalar], T]
+    shown: Callable[[T], object] = lambda value: value
+    null: bool = False
+
+    def read(self, node: Node, _found: Findings, /) -> T:
+        if not isinstance(node, Scalar) or (node.null and not self.null):
+            raise InvalidInput(f"expected {self.title}, not {describe(node)}")
+        return self.parse(node)
+
+    def show(self, value: T) -> object:
+        return self.shown(value)
+
+    def takes_null(self) -> bool:
+        return self.null
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Kind[T]):
+    """What another kind holds, turned into something else. `make` may raise InvalidInput."""
+
+    inner: Kind[Any]
+    make: Callable[[Any], T]
+    plain: Callable[[T], object] = lambda value: value
+
+    def read(self, node: Node, found: Findings, /) -> T:
+        return self.make(found.read(self.inner, node))
+
+    def show(self, value: T) -> object:
+        return self.plain(value)
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        return self.inner.sections()
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf(Kind[tuple[T, ...]]):
+    """A list, every entry of one kind."""
+
+    title: str
+    item: Kind[T]
+
+    def read(self, node: Node, found: Findings, /) -> tuple[T, ...]:
+        if not isinstance(node, Sequence):
+            raise InvalidInput(f"expected {self.title}, not {describe(node)}")
+        return tuple(_each(enumerate(node.items), self.item, found).values())
+
+    def show(self, value: tuple[T, ...]) -> object:
+        return [self.item.show(item) for item in value]
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        return self.item.sections()
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf(Kind[dict[str, T]]):
+    """A mapping whose keys are free names. `check` raises InvalidInput for a bad one."""
+
+    title: str
+    item: Kind[T]
+    check: Callable[[str], object] = lambda name: name
+
+    def read(self, node: Node, found: Findings, /) -> dict[str, T]:
+        if not isinstance(node, Mapping):
+            raise InvalidInput(f"expected {self.title}, not {describe(node)}")
+        for name in node.entries:
+            try:
+                self.check(name)
+            except InvalidInput as error:
+                found.add(node.entries[name].file, node.key_lines[name], error.reason)
+        return _each(node.entries.items(), self.item, found)
+
+    def show(self, value: MappingABC[str, T]) -> object:
+        return {name: self.item.show(item) for name, item in value.items()}
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        return self.item.sections()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a section.
+
+    `field` names the argument that it fills, where that is not the key's own
+    name; of two keys that fill the same one, only one may be given.
+    """
+
+    kind: Kind[Any]
+    field: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Kind[T]):
+    """A mapping with a fixed set of keys.
+
+    `name` is its heading in the documentation. `options` makes the value from
+    what the keys hold, by keyword. `inlines` are sections whose keys stand at
+    this level, by the argument that each fills. `unsupported` names keys that
+    we know, refuse, and owe an explanation: it says whose they are.
+    """
+
+    name: str
+    options: Callable[..., T]
+    keys: MappingABC[str, Key]
+    inlines: MappingABC[str, "Section[Any]"] = field(default_factory=dict)
+    unsupported: MappingABC[str, str] = field(default_factory=dict)
+
+    def read(self, node: Node, found: Findings, /) -> T:
+        values = self.values(node, found)
+        aliases = {key.field: name for name, key in self.keys.items() if key.field}
+        return found.build(lambda: self.options(**values), node, aliases)
+
+    def values(self, node: Node, found: Findings) -> Values:
+        """Return what the keys hold, by argument, those not given left out."""
+        if not isinstance(node, Mapping):
+            raise InvalidInput(f"{self.name}: expected a mapping, not {describe(node)}")
+        reading = _Reading(node, found)
+        own = set(self.keys)
+        for argument, section in self.inlines.items():
+            part = reading.part(section.names())
+            own |= section.names()
+            if part.entries:
+                reading.take(argument, section, part)
+        for name, child in node.entries.items():
+            if name in self.keys:
+                reading.key(name, self.keys[name], child)
+            elif name not in own:
+                reading.refuse(name, self._unknown(name, own))
+        for name, key in self.keys.items():
+            if key.required and (name not in node.entries or is_null(node.entries[name])):
+                reading.missing(f"{self.name}: {name} is missing")
+        return reading.finish()
+
+    def names(self) -> set[str]:
+        """Return every key that may stand at this level and is understood."""
+        return set(self.keys).union(*(section.names() for section in self.inlines.values()))
+
+    def show(self, value: T) -> object:
+        plain: dict[str, object] = {}
+        for name, key in self.keys.items():
+            held = getattr(value, key.field or name, None)
+            shown = None if held is None else key.kind.show(held)
+            if shown is not OMITTED and shown not in (None, "", [], {}):
+                plain[name] = shown
+        for argument, section in self.inlines.items():
+            held = section.show(getattr(value, argument))
+            plain.update(held if isinstance(held, dict) else {})
+        return plain
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        return iter((self,))
+
+    def below(self) -> Iterator["Section[Any]"]:
+        """Iterate over the sections that this one's keys hold, inlined ones not among them."""
+        for key in self.keys.values():
+            yield from key.kind.sections()
+        for section in self.inlines.values():
+            yield from section.below()
+
+    def _unknown(self, name: str, known: set[str]) -> str:
+        if name in self.unsupported:
+            return f"{name}: {self.unsupported[name]}, not supported here"
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{name}: unknown key in {self.name}{hint}"
+
+
+class _Reading:
+    """One mapping on its way to becoming a section's arguments."""
+
+    def __init__(self, node: Mapping, found: Findings, /) -> None:
+        self._node = node
+        self._found = found
+        self._values: Values = {}
+        self._given: dict[str, str] = {}
+        self._whole = True
+
+    def part(self, names: set[str]) -> Mapping:
+        entries = {name: child for name, child in self._node.entries.items() if name in names}
+        return Mapping(self._node.file, self._node.line, entries, self._node.key_lines)
+
+    def key(self, name: str, key: Key, child: Node) -> None:
+        if is_null(child) and not key.kind.takes_null():
+            return
+        argument = key.field or name
+        if argument in self._given:
+            self.refuse(name, f"at most one of {self._given[argument]} & {name} must be configured")
+            return
+        self._given[argument] = name
+        self.take(argument, key.kind, child)
+
+    def take(self, argument: str, kind: Kind[Any], child: Node) -> None:
+        try:
+            self._values[argument] = self._found.read(kind, child)
+        except Refused:
+            self._whole = False
+
+    def refuse(self, name: str, reason: str) -> None:
+        self._found.add(self._node.entries[name].file, self._node.key_lines[name], reason)
+        self._whole = False
+
+    def missing(self, reason: str) -> None:
+        self._found.add(self._node.file, self._node.line, reason)
+        self._whole = False
+
+    def finish(self) -> Values:
+        if not self._whole:
+            raise Refused
+        return self._values
+
+
+K = TypeVar("K")
+
+
+def _each(items: Iterable[tuple[K, Node]], kind: Kind[T], found: Findings) -> dict[K, T]:
+    """Read every item, also behind a bad one; raise Refused when one was bad."""
+    values: dict[K, T] = {}
+    whole = True
+    for name, node in items:
+        try:
+            values[name] = found.read(kind, node)
+        except Refused:
+            whole = False
+    if not whole:
+        raise Refused
+    return values
