@@ -8,9 +8,9 @@ from typing import Final
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND
-from controlplane.model.http_client import HTTP_DEFAULTS, HttpClientOptions
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.relabel import RelabelConfig
+from controlplane.transport.options import HTTPClientConfig
 
 
 class ScrapeProtocol(StrEnum):
@@ -78,7 +78,7 @@ class ScrapeConfig:
     label_value_length_limit: int = 0
     target_limit: int = 0
     keep_dropped_targets: int = 0
-    http_client: HttpClientOptions = HTTP_DEFAULTS
+    http_client: HTTPClientConfig = HTTPClientConfig()
     static_configs: tuple[StaticConfig, ...] = ()
     file_sd_configs: tuple[FileSdConfig, ...] = ()
     relabel_configs: tuple[RelabelConfig, ...] = ()
