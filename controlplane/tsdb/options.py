@@ -1,0 +1,31 @@
+"""What an operator may set of the sample store (`storage.tsdb` of the file)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.clock import Duration
+
+HOUR: Final[Duration] = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """Sizes and times of one store.
+
+    `retention` is how long samples stay (0: for ever); until then they are in
+    memory, 12 bytes a sample of a regular series. `max_series` bounds the
+    label sets alive at once (0: no bound). `wal_segment_bytes` is the size at
+    which a new log segment begins, `wal_fsync_interval` the time that a power
+    cut (not a killed process) may cost. `queue_samples` bounds what waits for
+    the writer; beyond it `append` raises Overloaded. Two commits are at least
+    `commit_interval` apart, so that many small writes share one; the first
+    after a pause is not delayed.
+    """
+
+    retention: Duration = 6 * HOUR
+    max_series: int = 2_000_000
+    wal_segment_bytes: int = 128 * 1024 * 1024
+    wal_fsync_interval: Duration = 1_000
+    queue_samples: int = 4_000_000
+    commit_interval: Duration = 5
+    maintenance_interval: Duration = 60_000
