@@ -12,12 +12,13 @@ from typing import Final
 
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
-from controlplane.model.http_client import HTTP_DEFAULTS, HttpClientOptions
 from controlplane.model.secret import Secret
+from controlplane.transport.options import HTTPClientConfig
 
 # JSON whose strings are templates.
 Templated = str | int | float | bool | None | Mapping[str, "Templated"] | tuple["Templated", ...]
 
+HTTP_DEFAULTS: Final = HTTPClientConfig()
 SLACK_APP_URL: Final = "https://slack.com/api/chat.postMessage"
 PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 
@@ -79,7 +80,7 @@ class SlackConfig:
     """One entry of `slack_configs`: an incoming webhook (`api_url`) or a bot (`app_token`)."""
 
     send_resolved: bool = False
-    http_config: HttpClientOptions = HTTP_DEFAULTS
+    http_config: HTTPClientConfig = HTTP_DEFAULTS
     api_url: Secret | None = None
     app_token: Secret | None = None
     app_url: str = SLACK_APP_URL
@@ -152,7 +153,7 @@ class PagerdutyConfig:
 
     routing_key: Secret
     send_resolved: bool = True
-    http_config: HttpClientOptions = HTTP_DEFAULTS
+    http_config: HTTPClientConfig = HTTP_DEFAULTS
     url: str = PAGERDUTY_URL
     client: str = '{{ template "pagerduty.default.client" . }}'
     client_url: str = '{{ template "pagerduty.default.clientURL" . }}'
@@ -174,7 +175,7 @@ class WebhookConfig:
 
     url: Secret
     send_resolved: bool = True
-    http_config: HttpClientOptions = HTTP_DEFAULTS
+    http_config: HTTPClientConfig = HTTP_DEFAULTS
     max_alerts: int = 0
     timeout: Duration = 0
     payload: Templated = None
@@ -211,7 +212,6 @@ class DeliveryOptions:
     first_backoff: Duration = 1_000
     longest_backoff: Duration = 300_000
     lease: Duration = 60_000  # a claim older than this may be taken over
-    retention: Duration = 5 * 86_400_000  # of delivered and dead rows
 
 
 def _required(options: object, key: str, where: str) -> None:

@@ -1,0 +1,174 @@
+"""The dispatcher: puts alerts into groups and hands on the groups that are due."""
+
+import asyncio
+import heapq
+from collections.abc import Iterable
+from itertools import count
+from typing import Final
+
+from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.routing.group import Group, first_due
+from controlplane.routing.metrics import RoutingMetrics
+from controlplane.routing.ports import Flush, Stage
+from controlplane.routing.tree import Node
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# Groups in one call of the stage, so that one transaction stays short.
+_BATCH: Final = 100
+# A stage that failed is tried again after this long.
+_RETRY: Final[Duration] = 1_000
+# The loop looks at the clock at least this often: it may have been set.
+_LONGEST_SLEEP: Final = 10.0
+# A wall clock that falls back by more than this takes the timers with it.
+_JUMP: Final[Duration] = 1_000
+
+Identity = tuple[str, str]
+
+
+class Dispatcher:
+    """Owns the aggregation groups of one routing tree.
+
+    `offer` may be called at any time from the event loop; `run` hands groups
+    on as they become due, at once where `group_wait` is 0.
+    """
+
+    def __init__(self, root: Node, stage: Stage, clock: Clock, metrics: RoutingMetrics) -> None:
+        self._root = root
+        self._stage = stage
+        self._clock = clock
+        self._metrics = metrics
+        self._groups: dict[Identity, Group] = {}
+        self._timers: list[tuple[Timestamp, int, Group]] = []
+        self._order = count()
+        self._woken = asyncio.Event()
+
+    def receivers(self, labels: Labels) -> tuple[str, ...]:
+        """Return the names of the receivers that an alert with these labels is for."""
+        return tuple(dict.fromkeys(node.receiver for node in self._root.match(labels)))
+
+    def groups(self) -> tuple[Group, ...]:
+        """Return the groups that hold alerts."""
+        return tuple(self._groups.values())
+
+    def owned(self) -> frozenset[Identity]:
+        """Return (receiver, group key) of every group: incidents of others are orphans."""
+        return frozenset(self._groups)
+
+    def offer(self, alerts: Iterable[Alert], now: Timestamp) -> None:
+        """Put alerts into their groups, also those that have ended."""
+        for alert in alerts:
+            for node in self._root.match(alert.labels):
+                self._insert(node, alert, now)
+        self._metrics.groups.set(len(self._groups))
+        self._woken.set()
+
+    def reload(self, root: Node, alerts: Iterable[Alert], now: Timestamp) -> None:
+        """Change to another tree: all alerts are grouped anew.
+
+        Groups that the new tree has too go on with their clocks, so that
+        nothing is flushed early or late because of a reload.
+        """
+        old, self._groups, self._timers = self._groups, {}, []
+        self._root = root
+        self.offer((alert for group in old.values() for alert in group.alerts), now)
+        self.offer(alerts, now)
+        for identity, group in self._groups.items():
+            if identity in old:
+                group.take_over(old[identity], now)
+                self._schedule(group)
+        self._metrics.groups.set(len(self._groups))
+
+    def next_due(self) -> Timestamp | None:
+        """Return when the next group is due, or None without groups."""
+        while self._timers and self._outdated(self._timers[0]):
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    async def flush_due(self, now: Timestamp) -> int:
+        """Hand on all groups that are due at `now`; return how many."""
+        done = 0
+        while due := self._take_due(now):
+            for group in due:
+                self._metrics.lateness.observe(max(0, now - group.due) / 1000)
+            pairs = [(group, group.flush(now)) for group in due]
+            for group in due:
+                self._schedule(group)
+            await self._hand_on(pairs, now)
+            done += len(pairs)
+        return done
+
+    async def run(self) -> None:
+        """Hand on groups as they become due, until cancelled."""
+        last = self._clock.now()
+        while True:
+            self._woken.clear()
+            now = self._clock.now()
+            if now < last - _JUMP:
+                self._shift(now - last)
+            last = now
+            await self.flush_due(now)
+            due = self.next_due()
+            wait = _LONGEST_SLEEP if due is None else (due - self._clock.now()) / 1000
+            await self._sleep(min(wait, _LONGEST_SLEEP))
+
+    def _insert(self, node: Node, alert: Alert, now: Timestamp) -> None:
+        labels = node.group_labels(alert.labels)
+        group = Group(node, labels, due=first_due(node, alert, now))
+        existing = self._groups.setdefault(group.identity, group)
+        existing.insert(alert)
+        if existing is group:
+            self._schedule(group)
+
+    def _schedule(self, group: Group) -> None:
+        heapq.heappush(self._timers, (group.due, next(self._order), group))
+
+    def _outdated(self, timer: tuple[Timestamp, int, Group]) -> bool:
+        due, _, group = timer
+        return due != group.due or self._groups.get(group.identity) is not group
+
+    def _take_due(self, now: Timestamp) -> list[Group]:
+        taken: list[Group] = []
+        while len(taken) < _BATCH:
+            due = self.next_due()
+            if due is None or due > now:
+                break
+            taken.append(heapq.heappop(self._timers)[2])
+        return taken
+
+    async def _hand_on(self, pairs: list[tuple[Group, Flush]], now: Timestamp) -> None:
+        try:
+            await self._stage([flush for _, flush in pairs])
+        except Exception:
+            self._metrics.flush_failures.inc()
+            log.exception("groups could not be handed on", groups=len(pairs))
+            for group, _ in pairs:
+                group.due = now + _RETRY
+                self._schedule(group)
+        else:
+            for group, flush in pairs:
+                self._metrics.flushes.labels(flush.receiver).inc()
+                group.forget(flush)
+                if not group and self._groups.get(group.identity) is group:
+                    del self._groups[group.identity]
+        self._metrics.groups.set(len(self._groups))
+
+    def _shift(self, delta: Duration) -> None:
+        """Move every timer along with a wall clock that was set back."""
+        for group in self._groups.values():
+            group.due += delta
+            self._schedule(group)
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds <= 0 or self._woken.is_set():
+            return
+        waiting = asyncio.ensure_future(self._woken.wait())
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            sleeping.cancel()

@@ -1,0 +1,37 @@
+"""What routing needs of others, and what it hands on."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """One aggregation group at the moment it is due.
+
+    `alerts` are ordered by job, instance, labels; whether each is firing is
+    judged at `at`, so that none resolves while the flush travels.
+    """
+
+    group_key: str
+    group_labels: Labels
+    route_id: str
+    receiver: str
+    repeat_interval: Duration
+    alerts: tuple[Alert, ...]
+    at: Timestamp
+
+    def resolved(self) -> tuple[Alert, ...]:
+        """Return the alerts that had ended at `at`."""
+        return tuple(a for a in self.alerts if a.status(self.at) is AlertStatus.RESOLVED)
+
+
+# Takes the flushes of one moment together. When it returns, all of them are
+# safe; when it raises, none is, and they come again.
+Stage = Callable[[Sequence[Flush]], Awaitable[None]]
+
+# Returns all alerts that are kept, with those that have ended and not been told.
+AlertSource = Callable[[], Iterable[Alert]]

@@ -1,0 +1,108 @@
+"""The routing tree: settings inherited once, then matched as often as alerts come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controlplane.clock import Duration
+from controlplane.model.labels import Labels
+from controlplane.model.matcher_syntax import format_matchers, go_quote, sort_matchers
+from controlplane.model.matchers import Matcher, matches_all
+from controlplane.routing.options import GROUP_BY_ALL, Route
+
+GROUP_WAIT: Final[Duration] = 30_000
+GROUP_INTERVAL: Final[Duration] = 300_000
+REPEAT_INTERVAL: Final[Duration] = 14_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A route with everything inherited. `key` is that of Alertmanager, `id` is unique."""
+
+    id: str
+    key: str
+    receiver: str
+    group_by: frozenset[str] | None  # None: all labels
+    group_wait: Duration
+    group_interval: Duration
+    repeat_interval: Duration
+    matchers: tuple[Matcher, ...]
+    continue_: bool
+    children: tuple["Node", ...]
+
+    def match(self, labels: Labels) -> tuple["Node", ...]:
+        """Return the nodes that take an alert: the deepest ones, left to right.
+
+        A child that matched ends the search among its siblings, unless it says
+        `continue`. A node none of whose children match takes the alert itself.
+        """
+        if not matches_all(self.matchers, labels):
+            return ()
+        found: list[Node] = []
+        for child in self.children:
+            taken = child.match(labels)
+            found += taken
+            if taken and not child.continue_:
+                break
+        return tuple(found) or (self,)
+
+    def walk(self) -> Iterator["Node"]:
+        """Yield this node and all below it, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def group_labels(self, labels: Labels) -> Labels:
+        """Return the labels by which an alert is grouped here."""
+        return labels if self.group_by is None else labels.keep(self.group_by)
+
+    def group_key(self, group_labels: Labels) -> str:
+        """Return what receivers know a group by: `{}/{severity="x"}:{alertname="y"}`."""
+        pairs = ", ".join(f"{name}={go_quote(value)}" for name, value in group_labels.pairs)
+        return f"{self.key}:{{{pairs}}}"
+
+
+_DEFAULTS: Final = Node(
+    id="",
+    key="",
+    receiver="",
+    group_by=frozenset(),
+    group_wait=GROUP_WAIT,
+    group_interval=GROUP_INTERVAL,
+    repeat_interval=REPEAT_INTERVAL,
+    matchers=(),
+    continue_=False,
+    children=(),
+)
+
+
+def build_tree(root: Route) -> Node:
+    """Return the tree of a root that `check_root` has passed."""
+    return _build(root, _DEFAULTS, "")
+
+
+def _build(route: Route, parent: Node, place: str) -> Node:
+    matchers = sort_matchers(route.matchers)
+    own = format_matchers(matchers)
+    node = Node(
+        id=f"{parent.id}/{own}/{place}" if place else own,
+        key=f"{parent.key}/{own}" if place else own,
+        receiver=route.receiver or parent.receiver,
+        group_by=parent.group_by if route.group_by is None else _group_by(route.group_by),
+        group_wait=_inherit(route.group_wait, parent.group_wait),
+        group_interval=_inherit(route.group_interval, parent.group_interval),
+        repeat_interval=_inherit(route.repeat_interval, parent.repeat_interval),
+        matchers=matchers,
+        continue_=route.continue_,
+        children=(),
+    )
+    children = [_build(child, node, str(index)) for index, child in enumerate(route.routes)]
+    return replace(node, children=tuple(children))
+
+
+def _group_by(names: tuple[str, ...]) -> frozenset[str] | None:
+    return None if GROUP_BY_ALL in names else frozenset(names)
+
+
+def _inherit(own: Duration | None, inherited: Duration) -> Duration:
+    return inherited if own is None else own
