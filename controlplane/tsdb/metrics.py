@@ -35,7 +35,9 @@ class StoreMetrics:
             registry=registry,
         )
         self.queued = Gauge(
-            "controlplane_tsdb_queue_samples", "Samples that wait for the writer.", registry=registry
+            "controlplane_tsdb_queue_samples",
+            "Samples that wait for the writer.",
+            registry=registry,
         )
         self.commit_seconds = Histogram(
             "controlplane_tsdb_commit_seconds",

@@ -1,0 +1,233 @@
+"""Label sets to series numbers, and matchers to sorted numbers.
+
+An inverted index: for each label and value the rising numbers of the series
+that have it. Numbers grow and are never given to another series while the
+process lives, so what holds a stale number is refused instead of writing into
+somebody else's series; a restart packs them anew.
+
+Series are only ever added to an `IndexState`; removal builds a new one. A
+reader therefore stays consistent with a state and a count of series.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from controlplane.clock import Timestamp
+from controlplane.model.labels import EMPTY, Labels
+from controlplane.model.matchers import Matcher, MatchOp
+from controlplane.model.samples import Refs
+
+NO_SERIES: Final = -1
+_NONE: Final[Refs] = np.empty(0, dtype=np.int64)
+
+
+class Posting:
+    """Rising series numbers that readers see through while they grow."""
+
+    __slots__ = ("_numbers", "_size")
+
+    def __init__(self) -> None:
+        self._numbers = np.empty(2, dtype=np.int64)
+        self._size = 0
+
+    def add(self, ref: int) -> None:
+        if self._size == len(self._numbers):
+            grown = np.empty(2 * self._size, dtype=np.int64)
+            grown[: self._size] = self._numbers
+            self._numbers = grown
+        self._numbers[self._size] = ref
+        self._size += 1
+
+    def below(self, bound: int) -> Refs:
+        """Return the numbers under `bound`; the array is shared and must not be written."""
+        numbers = self._numbers[: self._size]
+        if len(numbers) and numbers[-1] >= bound:
+            return numbers[: np.searchsorted(numbers, bound)]
+        return numbers
+
+
+class IndexState:
+    """Postings and label sets; grows, never shrinks. Its lock is held by its owner's calls."""
+
+    __slots__ = ("_labels", "_lock", "_names", "everything")
+
+    def __init__(self, labels: list[Labels], lock: threading.Lock) -> None:
+        self._labels = labels
+        self._lock = lock
+        self._names: dict[str, dict[str, Posting]] = {}
+        self.everything = Posting()
+
+    def add(self, ref: int, labels: Labels) -> None:
+        """Enter a series whose number is above all others; the lock must be held."""
+        self.everything.add(ref)
+        for name, value in labels.pairs:
+            values = self._names.setdefault(name, {})
+            posting = values.get(value)
+            if posting is None:
+                posting = values[value] = Posting()
+            posting.add(ref)
+
+    def select(self, matchers: Sequence[Matcher], bound: int) -> Refs:
+        """Return the series under `bound` that match all, rising.
+
+        A matcher that the empty value fulfils also takes series without the
+        label, so it subtracts the values that it refuses; any other one
+        intersects with the values that it takes. Each matcher looks once at
+        each value of its label, not at each series.
+        """
+        with self._lock:
+            chosen: Refs | None = None
+            refused: list[Refs] = []
+            for matcher in matchers:
+                if matcher.matches(""):
+                    refused.append(self._union(matcher, bound, wanted=False))
+                    continue
+                taken = self._union(matcher, bound, wanted=True)
+                chosen = taken if chosen is None else _intersect(chosen, taken)
+            if chosen is None:
+                chosen = self.everything.below(bound)
+            for part in refused:
+                chosen = _subtract(chosen, part)
+            return chosen.copy()
+
+    def labels(self, refs: Iterable[int]) -> list[Labels]:
+        return [self._labels[ref] for ref in refs]
+
+    def names(self, bound: int) -> list[str]:
+        return [name for name, values in self._copy_names() if _any_below(values.values(), bound)]
+
+    def values(self, name: str, bound: int) -> list[str]:
+        with self._lock:
+            values = list(self._names.get(name, {}).items())
+        return sorted(value for value, posting in values if len(posting.below(bound)))
+
+    def _copy_names(self) -> list[tuple[str, dict[str, Posting]]]:
+        with self._lock:
+            return sorted((name, dict(values)) for name, values in self._names.items())
+
+    def _union(self, matcher: Matcher, bound: int, *, wanted: bool) -> Refs:
+        values = self._names.get(matcher.name, {})
+        if matcher.op is MatchOp.EQUAL and wanted:
+            exact = values.get(matcher.value)
+            return _NONE if exact is None else exact.below(bound)
+        parts = [
+            posting.below(bound)
+            for value, posting in values.items()
+            if matcher.matches(value) == wanted
+        ]
+        return _join(parts)
+
+
+class Index:
+    """The writing side: gives numbers out and takes them back. Safe from any thread."""
+
+    def __init__(self, *, max_series: int = 0) -> None:
+        self._max_series = max_series
+        self._lock = threading.Lock()
+        self._refs: dict[Labels, int] = {}
+        self._labels: list[Labels] = []
+        self._touched: list[Timestamp] = []
+        self._generation = 0
+        self._state = IndexState(self._labels, self._lock)
+
+    def __len__(self) -> int:
+        """Return how many series are alive."""
+        return len(self._refs)
+
+    @property
+    def bound(self) -> int:
+        """One above the highest number given out."""
+        return len(self._labels)
+
+    def refs(self, series: Sequence[Labels], now: Timestamp) -> tuple[Refs, int]:
+        """Return the number of each series, -1 over the limit, and how many are new."""
+        found = np.empty(len(series), dtype=np.int64)
+        with self._lock:
+            before = len(self._labels)
+            for position, labels in enumerate(series):
+                ref = self._refs.get(labels)
+                if ref is None:
+                    ref = self._create(labels, now)
+                else:
+                    self._touched[ref] = now
+                found[position] = ref
+            created = len(self._labels) - before
+            if created:
+                self._generation += 1
+        return found, created
+
+    def view(self) -> tuple[IndexState, int, int]:
+        """Return what a snapshot keeps: the state, the bound and the generation."""
+        with self._lock:
+            return self._state, len(self._labels), self._generation
+
+    def untouched_since(self, refs: Refs, cutoff: Timestamp) -> Refs:
+        """Return those of `refs` that nobody has asked for since `cutoff`."""
+        with self._lock:
+            return np.array(
+                [ref for ref in refs.tolist() if self._touched[ref] < cutoff], dtype=np.int64
+            )
+
+    def remove(self, refs: Refs) -> None:
+        """Forget series. Readers of the state before keep seeing them."""
+        with self._lock:
+            kept = list(self._labels)
+            for ref in refs.tolist():
+                del self._refs[kept[ref]]
+                kept[ref] = EMPTY
+            self._labels = kept
+            state = IndexState(kept, self._lock)
+            for labels, ref in self._refs.items():
+                state.add(ref, labels)
+            self._state = state
+            self._generation += 1
+
+    def since(self, start: int) -> tuple[int, list[tuple[int, Labels]]]:
+        """Return the bound, and number and labels of what lives at `start` or above."""
+        with self._lock:
+            bound = len(self._labels)
+            fresh = [(ref, self._labels[ref]) for ref in range(start, bound)]
+            return bound, [(ref, labels) for ref, labels in fresh if self._refs.get(labels) == ref]
+
+    def _create(self, labels: Labels, now: Timestamp) -> int:
+        if self._max_series and len(self._refs) >= self._max_series:
+            return NO_SERIES
+        ref = len(self._labels)
+        self._labels.append(labels)
+        self._touched.append(now)
+        self._refs[labels] = ref
+        self._state.add(ref, labels)
+        return ref
+
+
+def _any_below(postings: Iterable[Posting], bound: int) -> bool:
+    return any(len(posting.below(bound)) for posting in postings)
+
+
+def _join(parts: list[Refs]) -> Refs:
+    """Unite disjoint rising arrays."""
+    if not parts:
+        return _NONE
+    return parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts), kind="stable")
+
+
+def _contains(haystack: Refs, needles: Refs) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if not len(haystack):
+        return np.zeros(len(needles), dtype=np.bool_)
+    places = np.searchsorted(haystack, needles)
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
+        haystack[np.minimum(places, len(haystack) - 1)] == needles
+    )
+    return found
+
+
+def _intersect(left: Refs, right: Refs) -> Refs:
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    return small[_contains(large, small)]
+
+
+def _subtract(left: Refs, right: Refs) -> Refs:
+    return left[~_contains(right, left)] if len(right) else left

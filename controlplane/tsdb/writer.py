@@ -1,0 +1,202 @@
+"""The one writer: takes what is queued, sifts it, logs it, publishes it, in groups."""
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.head import Head
+from controlplane.tsdb.index import Index
+from controlplane.tsdb.metrics import StoreMetrics
+from controlplane.tsdb.options import StoreOptions
+from controlplane.tsdb.ports import CommitListener, Write
+from controlplane.tsdb.queue import WriteQueue
+from controlplane.tsdb.sift import NEVER, Batch, gather
+
+log = get_logger(__name__)
+
+# How long a group may become: what a reader waits for, and the size of a log record.
+_GROUP_SAMPLES = 500_000
+
+
+class Log(Protocol):
+    """Where samples go before they are visible."""
+
+    def append(self, batch: Batch) -> None:
+        """Hand a batch to the operating system, together with series not logged yet."""
+        ...
+
+    def expire(self, cutoff: Timestamp) -> None:
+        """Drop what holds nothing at or after `cutoff`."""
+        ...
+
+    def forget_series(self) -> None:
+        """Series were removed: those alive are to be written anew."""
+        ...
+
+
+class NoLog:
+    """The log of a store that lives in memory only."""
+
+    def append(self, batch: Batch) -> None:
+        """Keep nothing."""
+
+    def expire(self, cutoff: Timestamp) -> None:
+        """Have nothing to drop."""
+
+    def forget_series(self) -> None:
+        """Have nothing to write anew."""
+
+
+class Writer:
+    """Commits batches and does the housekeeping. All of it on one thread at a time."""
+
+    def __init__(
+        self,
+        index: Index,
+        head: Head,
+        wal: Log,
+        options: StoreOptions,
+        clock: Clock,
+        metrics: StoreMetrics,
+    ) -> None:
+        self._index = index
+        self._head = head
+        self._wal = wal
+        self._options = options
+        self._clock = clock
+        self._metrics = metrics
+        self._listeners: list[CommitListener] = []
+        self.epoch = 0
+
+    def subscribe(self, listener: CommitListener) -> None:
+        self._listeners.append(listener)
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Check, log and publish writes, large ones in several groups; tell the listeners."""
+        for group in _groups(writes):
+            with self._metrics.commit_seconds.time():
+                self._commit(gather(group))
+            self._tell(group)
+
+    def _commit(self, batch: Batch) -> None:
+        sifted = self._head.sift(batch, self._cutoff())
+        if len(sifted.batch):
+            self._wal.append(sifted.batch)
+            self._head.commit(sifted.batch)
+        self._metrics.appended.inc(len(sifted.batch))
+        for reason, number in sifted.rejected.items():
+            self._metrics.rejected.labels(reason).inc(number)
+
+    def maintain(self) -> None:
+        """Drop what is older than the retention, and the series that ended before it."""
+        cutoff = self._cutoff()
+        if cutoff == NEVER:
+            return
+        ended = self._index.untouched_since(self._head.expire(cutoff), cutoff)
+        self._wal.expire(cutoff)
+        if len(ended):
+            self._head.remove(ended)
+            self._index.remove(ended)
+            self._wal.forget_series()
+            self.epoch += 1
+            self._metrics.series_removed.inc(len(ended))
+            self._metrics.series.set(len(self._index))
+            log.info("series removed", number=len(ended), left=len(self._index))
+
+    def _cutoff(self) -> Timestamp:
+        retention = self._options.retention
+        return self._clock.now() - retention if retention else NEVER
+
+    def _tell(self, writes: Sequence[Write]) -> None:
+        for listener in self._listeners:
+            try:
+                listener(writes)
+            except Exception:
+                self._metrics.listener_failures.inc()
+                log.exception("commit listener failed")
+
+
+class WriterThread:
+    """Runs a Writer on a thread of its own until it is stopped."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        queue: WriteQueue,
+        options: StoreOptions,
+        clock: Clock,
+        metrics: StoreMetrics,
+    ) -> None:
+        self._writer = writer
+        self._queue = queue
+        self._options = options
+        self._clock = clock
+        self._metrics = metrics
+        self._thread = threading.Thread(target=self._run, name="tsdb-writer", daemon=True)
+        self.failure = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the thread's end; tell whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        spacing = self._options.commit_interval / 1000
+        idle = self._options.maintenance_interval / 1000
+        committed = maintained = self._clock.monotonic()
+        while True:
+            ready = self._queue.wait(idle)
+            if ready:
+                self._queue.linger(spacing - (self._clock.monotonic() - committed))
+                self._guard(self._drain)
+                committed = self._clock.monotonic()
+            elif self._queue.closed:
+                return
+            if self._clock.monotonic() - maintained >= idle:
+                self._guard(self._writer.maintain)
+                maintained = self._clock.monotonic()
+
+    def _drain(self) -> None:
+        writes = self._queue.take()
+        try:
+            self._metrics.queued.set(0)
+            self._writer.commit(writes)
+        finally:
+            self._queue.done()
+
+    def _guard(self, work: "Work") -> None:
+        try:
+            work()
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            self._metrics.commit_failures.inc()
+            log.exception("sample store writer failed")
+        else:
+            self.failure = ""
+
+
+class Work(Protocol):
+    def __call__(self) -> None: ...
+
+
+def _groups(writes: Sequence[Write]) -> list[Sequence[Write]]:
+    """Split writes into groups of a bounded number of samples; a write stays whole."""
+    groups: list[Sequence[Write]] = []
+    begin = size = 0
+    for position, write in enumerate(writes):
+        if size and size + len(write.refs) > _GROUP_SAMPLES:
+            groups.append(writes[begin:position])
+            begin, size = position, 0
+        size += len(write.refs)
+    if size:
+        groups.append(writes[begin:])
+    return groups
