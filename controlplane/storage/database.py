@@ -1,0 +1,120 @@
+"""Connections and transactions, the same for SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.errors import Conflict, InvalidInput, Unavailable
+from controlplane.model.secret import Secret
+from controlplane.storage.engines import engines, migration_engine, parse_url
+from controlplane.storage.options import StorageOptions
+
+# A server that is gone shows itself as any of these, depending on the moment.
+_UNREACHABLE: Final = (exc.DBAPIError, exc.TimeoutError, OSError)
+
+
+class Database:
+    """One database. Write in `begin()`, read in `read()`; both are transactions.
+
+    On SQLite there is one writer: write transactions queue up, first come,
+    first served, and readers see the last committed state meanwhile. On
+    PostgreSQL both draw from one pool. Belongs to the event loop that first
+    uses it.
+    """
+
+    def __init__(self, url: Secret | str, options: StorageOptions | None = None) -> None:
+        """Connect to nothing yet. Raises InvalidInput for a URL that cannot be used."""
+        self._options = options or StorageOptions()
+        self._url = parse_url(url.reveal() if isinstance(url, Secret) else url)
+        self._writer, self._reader = engines(self._url, self._options)
+        self._turns = asyncio.Semaphore(1 if self.is_sqlite else self._capacity)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def name(self) -> str:
+        """What the database is called in logs and errors: no user, no password."""
+        if self.is_sqlite:
+            return f"sqlite:///{self._url.database}"
+        return f"postgresql://{self._url.host or 'localhost'}/{self._url.database or ''}"
+
+    def __repr__(self) -> str:
+        return f"Database({self.name})"
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction: committed at the end of the block, or not at all.
+
+        Raises Conflict when a constraint refuses, InvalidInput for a value
+        that no column can hold, Unavailable when the database does not answer
+        or the wait for a turn is too long. Never nest: the inner one would
+        wait for the outer.
+        """
+        with self._faults():
+            await self._wait_for_turn()
+            try:
+                async with self._writer.begin() as connection:
+                    yield connection
+            finally:
+                self._turns.release()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that refuses to write. Raises Unavailable."""
+        with self._faults():
+            async with self._reader.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction in which foreign keys do not act (SQLite rebuilds tables)."""
+        engine = migration_engine(self._url, self._options)
+        try:
+            with self._faults():
+                async with engine.begin() as connection:
+                    yield connection
+        finally:
+            await engine.dispose()
+
+    async def ping(self) -> None:
+        """Return when the database answers. Raises Unavailable."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection. A later use opens new ones."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    @property
+    def _capacity(self) -> int:
+        return self._options.pool_size + self._options.max_overflow
+
+    async def _wait_for_turn(self) -> None:
+        async with asyncio.timeout(self._options.pool_timeout / 1000):
+            await self._turns.acquire()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Raise what the driver raised as one of our errors; its text names no parameters."""
+        try:
+            yield
+        except exc.IntegrityError as error:
+            raise Conflict(f"{self.name} refused the change: {error.orig}") from error
+        except exc.DataError as error:
+            raise InvalidInput(f"{self.name} cannot hold a value: {error.orig}") from error
+        except exc.ProgrammingError:
+            raise  # our own SQL is wrong, or the schema is not the one we know: a bug
+        except _UNREACHABLE as error:
+            raise Unavailable(f"{self.name} does not answer: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    origin = error.orig if isinstance(error, exc.DBAPIError) else error
+    return str(origin) or type(origin).__name__
