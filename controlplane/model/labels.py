@@ -17,9 +17,10 @@ _CLASSIC_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 class Labels(Mapping[str, str]):
     """A set of labels. An empty value is the same as no label, so none is kept."""
 
-    __slots__ = ("_dict", "_hash", "pairs")
+    __slots__ = ("_dict", "_fingerprint", "_hash", "pairs")
 
     pairs: tuple[tuple[str, str], ...]
+    _fingerprint: str
     _dict: dict[str, str]
     _hash: int
 
@@ -29,6 +30,7 @@ class Labels(Mapping[str, str]):
         object.__setattr__(self, "pairs", pairs)
         object.__setattr__(self, "_dict", dict(pairs))
         object.__setattr__(self, "_hash", hash(pairs))
+        object.__setattr__(self, "_fingerprint", "")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Labels are immutable")
@@ -100,14 +102,20 @@ class Labels(Mapping[str, str]):
         FNV-1a, 64 bit, over name, 0xff, value, 0xff in order of names
         (prometheus/common, model.LabelSet.Fingerprint).
         """
-        digest = _FNV_OFFSET
-        for name, value in self.pairs:
-            for byte in b"%b\xff%b\xff" % (name.encode(), value.encode()):
-                digest = ((digest ^ byte) * _FNV_PRIME) & _MASK
-        return f"{digest:016x}"
+        if not self._fingerprint:
+            object.__setattr__(self, "_fingerprint", _fnv1a(self.pairs))
+        return self._fingerprint
 
 
 EMPTY: Final = Labels()
+
+
+def _fnv1a(pairs: Iterable[tuple[str, str]]) -> str:
+    digest = _FNV_OFFSET
+    for name, value in pairs:
+        for byte in b"%b\xff%b\xff" % (name.encode(), value.encode()):
+            digest = ((digest ^ byte) * _FNV_PRIME) & _MASK
+    return f"{digest:016x}"
 
 
 def is_classic_label_name(name: str) -> bool:
