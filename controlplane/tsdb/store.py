@@ -1,7 +1,9 @@
 """The store as the rest of the program sees it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -9,6 +11,8 @@ from controlplane.clock import Clock, SystemClock
 from controlplane.errors import InvalidInput, Overloaded
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.directory import DataDirectory
 from controlplane.tsdb.head import Head
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
@@ -16,7 +20,11 @@ from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import CommitListener, Write
 from controlplane.tsdb.queue import WriteQueue
 from controlplane.tsdb.snapshot import Snapshot
+from controlplane.tsdb.wal.log import WriteAheadLog
+from controlplane.tsdb.wal.replay import Recovery, replay
 from controlplane.tsdb.writer import Log, NoLog, Writer, WriterThread
+
+log = get_logger(__name__)
 
 _CLOSE_SECONDS = 30.0
 
@@ -30,18 +38,49 @@ class Health:
 
 
 class Store:
-    """An Appender and a Queryable over one head."""
+    """An Appender and a Queryable over one head; made by `open` or `in_memory`."""
 
     def __init__(
-        self, options: StoreOptions, clock: Clock, registry: CollectorRegistry, wal: Log
+        self,
+        options: StoreOptions,
+        clock: Clock,
+        metrics: StoreMetrics,
+        index: Index,
+        wal: Log,
+        directory: DataDirectory | None = None,
     ) -> None:
+        self._options = options
         self._clock = clock
-        self._metrics = StoreMetrics(registry)
-        self._index = Index(max_series=options.max_series)
-        self._head = Head(self._index)
-        self._writer = Writer(self._index, self._head, wal, options, clock, self._metrics)
+        self._metrics = metrics
+        self._index = index
+        self._wal = wal
+        self._directory = directory
+        self._head = Head(index)
+        self._writer = Writer(index, self._head, wal, options, clock, metrics)
         self._queue = WriteQueue(options.queue_samples)
         self._thread: WriterThread | None = None
+
+    @classmethod
+    def open(
+        cls, directory: Path, options: StoreOptions, clock: Clock, registry: CollectorRegistry
+    ) -> "Store":
+        """Lock the directory, read the log back, and start the writer.
+
+        Blocks while it reads. Raises Conflict when another process holds the
+        directory, InvalidInput when it cannot be used.
+        """
+        held = DataDirectory.hold(directory)
+        try:
+            metrics = StoreMetrics(registry)
+            index = Index(max_series=options.max_series)
+            wal = WriteAheadLog(held.wal, index, options, metrics)
+            store = cls(options, clock, metrics, index, wal, held)
+            wal.adopt(store._recover(held.wal).segments)
+        except BaseException:
+            held.close()
+            raise
+        store._start()
+        return store
 
     @classmethod
     def in_memory(
@@ -56,12 +95,10 @@ class Store:
         For tests of rules and expressions. Keeps samples for ever unless the
         options say otherwise; only one thread may append.
         """
-        return cls(
-            options or StoreOptions(retention=0),
-            clock or SystemClock(),
-            registry or CollectorRegistry(),
-            NoLog(),
-        )
+        options = options or StoreOptions(retention=0)
+        metrics = StoreMetrics(registry or CollectorRegistry())
+        index = Index(max_series=options.max_series)
+        return cls(options, clock or SystemClock(), metrics, index, NoLog())
 
     def refs(self, series: Sequence[Labels]) -> Refs:
         refs, created = self._index.refs(series, self._clock.now())
@@ -75,7 +112,11 @@ class Store:
         return self._writer.epoch
 
     def append(self, writes: Sequence[Write]) -> None:
-        _check(writes)
+        """Queue writes for the writer. Raises InvalidInput where columns do not fit,
+        Overloaded when the queue is full, Unavailable after `close`.
+        """
+        for write in writes:
+            _check(write)
         if self._thread is None:
             self._writer.commit(writes)
             return
@@ -94,20 +135,71 @@ class Store:
         """Have `listener` told of every commit, on the writer's thread."""
         self._writer.subscribe(listener)
 
+    def maintain(self) -> None:
+        """Apply the retention now; a store with a thread does so by itself."""
+        self._writer.maintain()
+
+    def healthy(self) -> Health:
+        """Tell whether samples are taken in and kept."""
+        if self._thread is not None and not self._thread.alive:
+            return Health(ok=False, reason="the sample store's writer has ended")
+        failure = self._wal.failure or (self._thread.failure if self._thread else "")
+        return Health(ok=not failure, reason=failure)
+
     def flush(self, seconds: float = _CLOSE_SECONDS) -> bool:
         """Wait until what is queued by now is visible; False when time is up."""
-        return self._queue.join(seconds)
+        return self._thread is None or self._queue.join(seconds)
+
+    async def drain(self) -> None:
+        """Wait until what is queued by now is visible."""
+        await asyncio.to_thread(self.flush)
+
+    async def close(self) -> None:
+        """Commit what is queued, sync the log and give the directory free."""
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """`close` for those who may block. Appends raise Unavailable from then on."""
+        if self._thread is None:
+            return
+        self._queue.close()
+        if not self._thread.join(_CLOSE_SECONDS):
+            log.error("sample store writer does not end", queued=self._queue.samples)
+            return
+        self._wal.close()
+        if self._directory is not None:
+            self._directory.close()
+            self._directory = None
+
+    def _start(self) -> None:
+        self._wal.start()
+        self._thread = WriterThread(
+            self._writer, self._queue, self._options, self._clock, self._metrics
+        )
+        self._thread.start()
+
+    def _recover(self, directory: Path) -> Recovery:
+        begin = self._clock.monotonic()
+        recovery = replay(directory, self.refs, self._writer.load)
+        self._metrics.wal_corruptions.inc(recovery.corruptions)
+        self._metrics.wal_replayed.inc(recovery.samples)
+        if recovery.segments:
+            log.info(
+                "log read back",
+                segments=len(recovery.segments),
+                samples=recovery.samples,
+                orphans=recovery.orphans,
+                corruptions=recovery.corruptions,
+                series=len(self._index),
+                seconds=round(self._clock.monotonic() - begin, 3),
+            )
+        return recovery
 
 
-def _check(writes: Sequence[Write]) -> None:
+def _check(write: Write) -> None:
     """Refuse a write whose columns do not fit, before it can spoil its group."""
-    for write in writes:
-        size = len(write.refs)
-        if len(write.values) != size:
-            raise InvalidInput(
-                f"write of {write.origin!r}: {size} series, {len(write.values)} values"
-            )
-        if not isinstance(write.times, int) and len(write.times) != size:
-            raise InvalidInput(
-                f"write of {write.origin!r}: {size} series, {len(write.times)} times"
-            )
+    size = len(write.refs)
+    if len(write.values) != size:
+        raise InvalidInput(f"write of {write.origin!r}: {size} series, {len(write.values)} values")
+    if not isinstance(write.times, int) and len(write.times) != size:
+        raise InvalidInput(f"write of {write.origin!r}: {size} series, {len(write.times)} times")

@@ -1,7 +1,7 @@
 """The one writer: takes what is queued, sifts it, logs it, publishes it, in groups."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controlplane.clock import Clock, Timestamp
@@ -23,6 +23,12 @@ _GROUP_SAMPLES = 500_000
 class Log(Protocol):
     """Where samples go before they are visible."""
 
+    failure: str
+
+    def start(self) -> None:
+        """Begin what runs in the background."""
+        ...
+
     def append(self, batch: Batch) -> None:
         """Hand a batch to the operating system, together with series not logged yet."""
         ...
@@ -35,9 +41,18 @@ class Log(Protocol):
         """Series were removed: those alive are to be written anew."""
         ...
 
+    def close(self) -> None:
+        """Put all on the disk and end."""
+        ...
+
 
 class NoLog:
     """The log of a store that lives in memory only."""
+
+    failure = ""
+
+    def start(self) -> None:
+        """Have nothing to do."""
 
     def append(self, batch: Batch) -> None:
         """Keep nothing."""
@@ -47,6 +62,9 @@ class NoLog:
 
     def forget_series(self) -> None:
         """Have nothing to write anew."""
+
+    def close(self) -> None:
+        """Have nothing to end."""
 
 
 class Writer:
@@ -79,6 +97,10 @@ class Writer:
             with self._metrics.commit_seconds.time():
                 self._commit(gather(group))
             self._tell(group)
+
+    def load(self, batch: Batch) -> None:
+        """Take in what the log holds already."""
+        self._head.commit(self._head.sift(batch, self._cutoff()).batch)
 
     def _commit(self, batch: Batch) -> None:
         sifted = self._head.sift(batch, self._cutoff())
@@ -173,7 +195,7 @@ class WriterThread:
         finally:
             self._queue.done()
 
-    def _guard(self, work: "Work") -> None:
+    def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
@@ -182,10 +204,6 @@ class WriterThread:
             log.exception("sample store writer failed")
         else:
             self.failure = ""
-
-
-class Work(Protocol):
-    def __call__(self) -> None: ...
 
 
 def _groups(writes: Sequence[Write]) -> list[Sequence[Write]]:

@@ -1,0 +1,210 @@
+"""The writing side of the log: records, segments, retention, syncing."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from controlplane.clock import Timestamp
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.index import Index
+from controlplane.tsdb.metrics import StoreMetrics
+from controlplane.tsdb.options import StoreOptions
+from controlplane.tsdb.sift import Batch
+from controlplane.tsdb.wal.records import samples_record, series_record
+from controlplane.tsdb.wal.segment import Segment, numbered, segments
+
+log = get_logger(__name__)
+
+
+class WriteAheadLog:
+    """Appends batches to segments; belongs to the store's writer.
+
+    A record that cannot be written (a full disk) does not stop the store: its
+    samples live in memory only, which is counted, logged once and shown by
+    `failure`, and the next batch tries again. Alerts matter most when a disk
+    is full.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        index: Index,
+        options: StoreOptions,
+        metrics: StoreMetrics,
+        *,
+        open_segment: Callable[[Path], Segment] = Segment,
+    ) -> None:
+        self._directory = directory
+        self._index = index
+        self._options = options
+        self._metrics = metrics
+        self._open_segment = open_segment
+        self._closed: dict[Path, Timestamp] = {}
+        self._current: Segment | None = None
+        # The series records of the current numbering, to open each segment with.
+        self._checkpoint: list[bytes] = []
+        self._logged = 0
+        self.failure = ""
+        self._syncer = Syncer(options.wal_fsync_interval / 1000, metrics)
+
+    def adopt(self, found: dict[Path, Timestamp]) -> None:
+        """Take over the segments of a run before, each with its newest instant."""
+        self._closed.update(found)
+        self._metrics.wal_segments.set(len(self._closed))
+
+    def start(self) -> None:
+        """Begin to sync in the background."""
+        self._syncer.start()
+
+    def append(self, batch: Batch) -> None:
+        """Log a batch, and before it the series that are not logged yet."""
+        try:
+            segment = self._ready()
+            self._log_series(segment)
+            self._write(segment, samples_record(batch))
+            segment.latest = max(segment.latest, int(batch.times.max()))
+        except OSError as error:
+            self._fail(error, len(batch))
+        else:
+            if self.failure:
+                self.failure = ""
+                log.info("log is written again")
+
+    def expire(self, cutoff: Timestamp) -> None:
+        """Drop the closed segments that hold nothing at or after `cutoff`."""
+        for path in [path for path, latest in self._closed.items() if latest < cutoff]:
+            path.unlink(missing_ok=True)
+            del self._closed[path]
+        self._count_segments()
+
+    def forget_series(self) -> None:
+        """Have the next segment open with those series only that live then."""
+        self._checkpoint.clear()
+
+    def close(self) -> None:
+        """Sync and close."""
+        if self._current is not None:
+            self._retire(self._current)
+            self._current = None
+        self._syncer.stop()
+
+    def _ready(self) -> Segment:
+        current = self._current
+        if current is not None and current.size < self._options.wal_segment_bytes:
+            return current
+        fresh = self._begin()
+        if current is not None:
+            self._retire(current)
+        self._current = fresh
+        self._syncer.watch(fresh)
+        self._count_segments()
+        return fresh
+
+    def _begin(self) -> Segment:
+        """Open a segment with the checkpoint of all series alive."""
+        if not self._checkpoint:
+            self._logged, alive = self._index.since(0)
+            self._checkpoint = [series_record(alive)]
+        last = segments(self._directory)[-1:]
+        fresh = self._open_segment(numbered(self._directory, int(last[0].stem) + 1 if last else 0))
+        try:
+            self._write(fresh, b"".join(self._checkpoint))
+        except OSError:
+            fresh.close()
+            fresh.path.unlink(missing_ok=True)
+            raise
+        return fresh
+
+    def _log_series(self, segment: Segment) -> None:
+        bound = self._index.bound
+        if bound == self._logged:
+            return
+        bound, fresh = self._index.since(self._logged)
+        record = series_record(fresh)
+        self._write(segment, record)
+        if self._checkpoint:
+            self._checkpoint.append(record)
+        self._logged = bound
+
+    def _write(self, segment: Segment, record: bytes) -> None:
+        segment.append(record)
+        self._metrics.wal_bytes.inc(len(record))
+
+    def _retire(self, segment: Segment) -> None:
+        self._closed[segment.path] = segment.latest
+        self._syncer.release(segment)
+
+    def _count_segments(self) -> None:
+        self._metrics.wal_segments.set(len(self._closed) + (self._current is not None))
+
+    def _fail(self, error: OSError, samples: int) -> None:
+        self._metrics.wal_failures.inc()
+        self._metrics.wal_unlogged.inc(samples)
+        if not self.failure:
+            log.error("log cannot be written, samples are kept in memory only", error=str(error))
+        self.failure = f"the log cannot be written: {error.strerror or error}"
+
+
+class Syncer:
+    """Calls fsync at an interval on a thread of its own, so that nobody waits for the disk."""
+
+    def __init__(self, interval: float, metrics: StoreMetrics) -> None:
+        self._interval = interval
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._current: Segment | None = None
+        self._released: list[Segment] = []
+        self._stop = threading.Event()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="tsdb-fsync", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def watch(self, segment: Segment) -> None:
+        """Sync this segment from now on."""
+        with self._lock:
+            self._current = segment
+
+    def release(self, segment: Segment) -> None:
+        """Sync a segment for the last time, and close it."""
+        with self._lock:
+            if self._current is segment:
+                self._current = None
+            self._released.append(segment)
+
+    def stop(self) -> None:
+        """Sync what is left and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.sync()
+
+    def sync(self) -> None:
+        """Sync what was written until now."""
+        with self._lock:
+            released, self._released = self._released, []
+            watched = [segment.duplicate() for segment in released]
+            for segment in released:
+                segment.close()
+            if self._current is not None:
+                watched.append(self._current.duplicate())
+        for descriptor in watched:
+            self._fsync(descriptor)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self.sync()
+
+    def _fsync(self, descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+            self._failing = False
+        except OSError as error:
+            self._metrics.wal_fsync_failures.inc()
+            if not self._failing:
+                log.error("log cannot be synced", error=str(error))
+            self._failing = True
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,157 @@
+"""The records of a segment: framing, checksums, and what stands inside them.
+
+A frame is the magic `CPW1`, the length of the payload (u32), a CRC-32 of
+length, kind and payload (u32) and the kind (u8), all little-endian, then the
+payload. The magic lets a reader find the next good frame behind a bad one.
+
+Series (kind 1): zlib of a JSON list of `[number, name, value, name, value, ...]`.
+Samples (kind 2), sorted by series: how many (u32), how the two columns are
+written (u8 each), the base instant (i64), then numbers, times and float64
+values. Numbers and times are written as runs (neighbouring series; one instant
+for many samples) where that is shorter.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from controlplane.model.labels import Labels
+from controlplane.model.samples import Refs, Times
+from controlplane.tsdb.sift import Batch
+
+SERIES: Final = 1
+SAMPLES: Final = 2
+
+_MAGIC: Final = b"CPW1"
+_FRAME: Final = struct.Struct("<4sIIB")
+_CHECKED: Final = struct.Struct("<IB")
+_COLUMNS: Final = struct.Struct("<IBBq")
+
+_RUNS: Final = 0
+_SHORT: Final = 1
+_LONG: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One intact record, and where in the segment it begins and ends."""
+
+    kind: int
+    payload: memoryview
+    begin: int
+    end: int
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return the payload as it stands in a segment."""
+    checksum = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(len(payload), kind)))
+    return _FRAME.pack(_MAGIC, len(payload), checksum, kind) + payload
+
+
+def frames(segment: bytes) -> Iterator[Frame]:
+    """Yield the intact records in their order; what lies between two is damage."""
+    whole = memoryview(segment)
+    position = 0
+    while position < len(segment):
+        found = _read(whole, position)
+        if found is not None:
+            yield found
+            position = found.end
+            continue
+        position = segment.find(_MAGIC, position + 1)
+        if position < 0:
+            return
+
+
+def _read(segment: memoryview, begin: int) -> Frame | None:
+    if len(segment) - begin < _FRAME.size:
+        return None
+    magic, length, checksum, kind = _FRAME.unpack_from(segment, begin)
+    start = begin + _FRAME.size
+    if magic != _MAGIC or start + length > len(segment):
+        return None
+    payload = segment[start : start + length]
+    if zlib.crc32(payload, zlib.crc32(_CHECKED.pack(length, kind))) != checksum:
+        return None
+    return Frame(kind, payload, begin, start + length)
+
+
+def series_record(series: Iterable[tuple[int, Labels]]) -> bytes:
+    """Return the framed record of label sets and their numbers."""
+    rows = [[ref, *(text for pair in labels.pairs for text in pair)] for ref, labels in series]
+    return frame(SERIES, zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1))
+
+
+def read_series(payload: memoryview) -> list[tuple[int, Labels]]:
+    """Return numbers and label sets. Raises ValueError when it makes no sense."""
+    try:
+        rows = json.loads(zlib.decompress(payload))
+        return [(int(row[0]), Labels(zip(row[1::2], row[2::2], strict=True))) for row in rows]
+    except (zlib.error, TypeError, IndexError, KeyError) as error:
+        raise ValueError(f"bad series record: {error}") from None
+
+
+def samples_record(batch: Batch) -> bytes:
+    """Return the framed record of samples, which are sorted by series."""
+    base = int(batch.times[0])
+    refs_form, refs = _pack_refs(batch.refs)
+    times_form, times = _pack_times(batch.times - base)
+    head = _COLUMNS.pack(len(batch), refs_form, times_form, base)
+    return frame(SAMPLES, b"".join((head, refs, times, batch.values.tobytes())))
+
+
+def read_samples(payload: memoryview) -> Batch:
+    """Return the samples of a record. Raises ValueError when it makes no sense."""
+    if len(payload) < _COLUMNS.size:
+        raise ValueError("bad samples record: too short")
+    count, refs_form, times_form, base = _COLUMNS.unpack_from(payload)
+    rest = payload[_COLUMNS.size :]
+    refs, rest = _unpack(rest, refs_form, count, step=1)
+    times, rest = _unpack(rest, times_form, count, step=0)
+    if len(rest) != 8 * count:
+        raise ValueError("bad samples record: columns of unequal length")
+    return Batch(refs, times + base, np.frombuffer(rest, dtype="<f8"))
+
+
+def _pack_refs(refs: Refs) -> tuple[int, bytes]:
+    return _pack(refs, np.diff(refs) != 1)
+
+
+def _pack_times(offsets: Times) -> tuple[int, bytes]:
+    return _pack(offsets, np.diff(offsets) != 0)
+
+
+def _pack(column: Refs, breaks: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[int, bytes]:
+    starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    if 3 * len(starts) < len(column):
+        lengths = np.diff(starts, append=len(column)).astype("<u4")
+        runs = len(starts).to_bytes(4, "little")
+        return _RUNS, runs + column[starts].astype("<i8").tobytes() + lengths.tobytes()
+    if column.min() >= -(2**31) and column.max() < 2**31:
+        return _SHORT, column.astype("<i4").tobytes()
+    return _LONG, column.astype("<i8").tobytes()
+
+
+def _unpack(rest: memoryview, form: int, count: int, *, step: int) -> tuple[Refs, memoryview]:
+    if form in (_SHORT, _LONG):
+        size, kind = (4, "<i4") if form == _SHORT else (8, "<i8")
+        return np.frombuffer(rest[: size * count], dtype=kind).astype(np.int64), rest[
+            size * count :
+        ]
+    if form != _RUNS or len(rest) < 4:
+        raise ValueError(f"bad samples record: form {form}")
+    runs = int.from_bytes(rest[:4], "little")
+    starts = np.frombuffer(rest[4 : 4 + 8 * runs], dtype="<i8")
+    lengths = np.frombuffer(rest[4 + 8 * runs : 4 + 12 * runs], dtype="<u4").astype(np.int64)
+    if lengths.sum() != count or len(starts) != runs:
+        raise ValueError("bad samples record: runs of the wrong length")
+    column = np.repeat(starts.astype(np.int64), lengths)
+    if step:
+        begins = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        column += np.arange(count, dtype=np.int64) - np.repeat(begins, lengths)
+    return column, rest[4 + 12 * runs :]
