@@ -11,6 +11,8 @@ from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import REDACTED, Secret
 
+_PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
+
 
 def _path(node: Scalar) -> str:
     if not node.text or "\0" in node.text:
@@ -40,6 +42,17 @@ def _url(node: Scalar) -> str:
     return node.text
 
 
+def _proxy_url(node: Scalar) -> str:
+    try:
+        parts = urlsplit(node.text)
+        sound = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise InvalidInput("not the URL of a proxy: write it like http://host:3128")
+    return node.text
+
+
 def redact_url(url: str) -> str:
     """Return the URL with its password struck out."""
     try:
@@ -65,7 +78,8 @@ def _secret_file(node: Scalar) -> Secret:
     return FileSecret(Path(_path(node)))
 
 
-def _show_inline(secret: object) -> object:
+def show_inline(secret: object) -> object:
+    """Return how a secret is shown under the key that holds it itself, not its file."""
     return OMITTED if isinstance(secret, FileSecret) else REDACTED
 
 
@@ -73,10 +87,12 @@ def _show_file(secret: object) -> object:
     return str(secret.path) if isinstance(secret, FileSecret) else OMITTED
 
 
-PATH: Final = Leaf("a path", _path)
+PATH: Final = Leaf("a path", _path, blank=True)
 URL: Final = Leaf("a URL", _url, redact_url)
-SECRET: Final = Leaf("a secret", _secret, _show_inline)
-SECRET_URL: Final = Leaf("a URL", _secret_url, _show_inline)
-SECRET_FILE: Final = Leaf("a path", _secret_file, _show_file)
+SECRET: Final = Leaf("a secret", _secret, show_inline, blank=True)
+SECRET_URL: Final = Leaf("a URL", _secret_url, show_inline)
+SECRET_FILE: Final = Leaf("a path", _secret_file, _show_file, blank=True)
+
+PROXY_URL: Final = Leaf("a URL", _proxy_url, redact_url, blank=True)
 
 PATHS: Final = ListOf("a list of paths", PATH)

@@ -35,9 +35,9 @@ class Kind(ABC, Generic[T]):
         """Return plain data for a value, secrets redacted, or OMITTED."""
         return value
 
-    def takes_null(self) -> bool:
-        """Tell whether a key with nothing behind it has a value, or counts as not given."""
-        return False
+    def absent(self, node: Node) -> bool:
+        """Tell whether a key with this behind it counts as not given."""
+        return is_null(node)
 
     def sections(self) -> Iterator["Section[Any]"]:
         """Iterate over the sections that stand directly below this kind."""
@@ -46,12 +46,16 @@ class Kind(ABC, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Leaf(Kind[T]):
-    """A scalar. `parse` gets the node, so that it knows quotes and the file's directory."""
+    """A scalar. `parse` gets the node, so that it knows quotes and the file's directory.
+
+    Nothing behind the key is a value with `null`; an empty text is none with `blank`.
+    """
 
     title: str
     parse: Callable[[Scalar], T]
     shown: Callable[[T], object] = lambda value: value
     null: bool = False
+    blank: bool = False
 
     def read(self, node: Node, _found: Findings, /) -> T:
         if not isinstance(node, Scalar) or (node.null and not self.null):
@@ -61,8 +65,10 @@ class Leaf(Kind[T]):
     def show(self, value: T) -> object:
         return self.shown(value)
 
-    def takes_null(self) -> bool:
-        return self.null
+    def absent(self, node: Node) -> bool:
+        if not isinstance(node, Scalar):
+            return False
+        return (node.null and not self.null) or (self.blank and not node.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,19 @@ class Made(Kind[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Later(Kind[T]):
+    """A kind that is not there yet, for sections that hold themselves."""
+
+    kind: Callable[[], Kind[T]]
+
+    def read(self, node: Node, found: Findings, /) -> T:
+        return self.kind().read(node, found)
+
+    def show(self, value: T) -> object:
+        return self.kind().show(value)
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf(Kind[tuple[T, ...]]):
     """A list, every entry of one kind."""
 
@@ -96,10 +115,45 @@ class ListOf(Kind[tuple[T, ...]]):
         return tuple(_each(enumerate(node.items), self.item, found).values())
 
     def show(self, value: tuple[T, ...]) -> object:
-        return [self.item.show(item) for item in value]
+        return [self.item.show(item) for item in value] if value else OMITTED
 
     def sections(self) -> Iterator["Section[Any]"]:
         return self.item.sections()
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueList(Kind[tuple[T, ...]]):
+    """A list of sections in which no two have the same text under `key`."""
+
+    title: str
+    item: "Section[T]"
+    key: str
+
+    def read(self, node: Node, found: Findings, /) -> tuple[T, ...]:
+        items = ListOf(self.title, self.item)
+        if isinstance(node, Sequence):
+            self._check(node, found)
+        return items.read(node, found)
+
+    def show(self, value: tuple[T, ...]) -> object:
+        return [self.item.show(item) for item in value] if value else OMITTED
+
+    def sections(self) -> Iterator["Section[Any]"]:
+        return self.item.sections()
+
+    def _check(self, node: Sequence, found: Findings) -> None:
+        first: dict[str, Node] = {}
+        for child in node.items:
+            name = child.entries.get(self.key) if isinstance(child, Mapping) else None
+            if not isinstance(name, Scalar) or name.null:
+                continue
+            if name.text in first:
+                other = first[name.text]
+                reason = (
+                    f"{self.key} {name.text!r} is not unique (first: {other.file}:{other.line})"
+                )
+                found.add(name.file, name.line, reason)
+            first.setdefault(name.text, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +175,7 @@ class MapOf(Kind[dict[str, T]]):
         return _each(node.entries.items(), self.item, found)
 
     def show(self, value: MappingABC[str, T]) -> object:
-        return {name: self.item.show(item) for name, item in value.items()}
+        return {name: self.item.show(item) for name, item in value.items()} if value else OMITTED
 
     def sections(self) -> Iterator["Section[Any]"]:
         return self.item.sections()
@@ -178,7 +232,7 @@ class Section(Kind[T]):
             elif name not in own:
                 reading.refuse(name, self._unknown(name, own))
         for name, key in self.keys.items():
-            if key.required and (name not in node.entries or is_null(node.entries[name])):
+            if key.required and reading.lacks(key.field or name):
                 reading.missing(f"{self.name}: {name} is missing")
         return reading.finish()
 
@@ -191,7 +245,7 @@ class Section(Kind[T]):
         for name, key in self.keys.items():
             held = getattr(value, key.field or name, None)
             shown = None if held is None else key.kind.show(held)
-            if shown is not OMITTED and shown not in (None, "", [], {}):
+            if not (shown is OMITTED or shown is None or shown in ("", {})):
                 plain[name] = shown
         for argument, section in self.inlines.items():
             held = section.show(getattr(value, argument))
@@ -231,7 +285,7 @@ class _Reading:
         return Mapping(self._node.file, self._node.line, entries, self._node.key_lines)
 
     def key(self, name: str, key: Key, child: Node) -> None:
-        if is_null(child) and not key.kind.takes_null():
+        if key.kind.absent(child):
             return
         argument = key.field or name
         if argument in self._given:
@@ -245,6 +299,9 @@ class _Reading:
             self._values[argument] = self._found.read(kind, child)
         except Refused:
             self._whole = False
+
+    def lacks(self, argument: str) -> bool:
+        return argument not in self._given
 
     def refuse(self, name: str, reason: str) -> None:
         self._found.add(self._node.entries[name].file, self._node.key_lines[name], reason)

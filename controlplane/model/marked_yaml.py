@@ -161,7 +161,9 @@ class _Open:
     entries: dict[str, Node] = field(default_factory=dict)
     key_lines: dict[str, int] = field(default_factory=dict)
     merges: list[Node] = field(default_factory=list)
-    size: int = 1  # nodes, with every alias counted as what it stands for
+    # Nodes and levels, with every alias counted as what it stands for.
+    size: int = 1
+    height: int = 1
 
 
 class _Builder:
@@ -169,7 +171,7 @@ class _Builder:
         self._problems = Problems(file)
         self._file = file
         self._stack: list[_Open] = []
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._anchors: dict[str, tuple[Node, int, int]] = {}
         self._root: Node | None = None
         self._documents = 0
         self._written = 0
@@ -183,7 +185,7 @@ class _Builder:
                 if self._documents > 1:
                     raise _refused(self._file, line, "a second document: put all in one")
             case yaml.ScalarEvent():
-                self._put(self._scalar(event, line), 1, event.anchor, line)
+                self._put(self._scalar(event, line), (1, 0), event.anchor, line)
             case yaml.AliasEvent():
                 self._alias(event.anchor or "", line)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
@@ -206,8 +208,8 @@ class _Builder:
 
     def _alias(self, anchor: str, line: int) -> None:
         if anchor in self._anchors:
-            node, size = self._anchors[anchor]
-            self._put(node, size, None, line)
+            node, size, height = self._anchors[anchor]
+            self._put(node, (size, height), None, line)
             return
         inside = any(opened.anchor == anchor for opened in self._stack)
         reason = "contains itself" if inside else "is not defined"
@@ -230,17 +232,20 @@ class _Builder:
             node = Mapping(self._file, done.line, done.entries, done.key_lines)
         else:
             node = Sequence(self._file, done.line, tuple(done.items))
-        self._put(node, done.size, done.anchor, done.line)
+        self._put(node, (done.size, done.height), done.anchor, done.line)
 
-    def _put(self, node: Node, size: int, anchor: str | None, line: int) -> None:
+    def _put(self, node: Node, extent: tuple[int, int], anchor: str | None, line: int) -> None:
         self._written += 1
         if anchor is not None:
-            self._anchors[anchor] = (node, size)
+            self._anchors[anchor] = (node, *extent)
         if not self._stack:
             self._root = node
             return
         parent = self._stack[-1]
-        parent.size += size
+        parent.size += extent[0]
+        parent.height = max(parent.height, extent[1] + 1)
+        if len(self._stack) + extent[1] > MAX_DEPTH:
+            raise _refused(self._file, line, f"nested deeper than {MAX_DEPTH} levels")
         if parent.size > _FREE_NODES + _MAX_GROWTH * self._written:
             raise _refused(self._file, line, "aliases blow the document up")
         if not parent.is_mapping:

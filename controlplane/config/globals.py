@@ -1,0 +1,204 @@
+"""`global`: prometheus.yml's and alertmanager.yml's, whose keys do not overlap."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from controlplane.clock import Duration
+from controlplane.config.http_client import HTTP_CLIENT
+from controlplane.config.kinds import (
+    BOOLEAN,
+    DURATION,
+    LABELS,
+    NATURAL,
+    SIZE,
+    member,
+)
+from controlplane.config.places import SECRET, SECRET_FILE, SECRET_URL, URL
+from controlplane.config.schema import Key, ListOf, Section
+from controlplane.config.secrets import FileSecret
+from controlplane.errors import InvalidInput
+from controlplane.model.duration import MINUTE, SECOND
+from controlplane.model.labels import EMPTY, Labels
+from controlplane.model.secret import Secret
+from controlplane.notify.options import PAGERDUTY_URL, SLACK_APP_URL
+from controlplane.scrape.options import DEFAULT_PROTOCOLS, ScrapeProtocol
+from controlplane.transport.options import HTTPClientConfig
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """What the rest of the file falls back to. Limits of 0 mean none; sizes are bytes."""
+
+    scrape_interval: Duration = MINUTE
+    scrape_timeout: Duration = 10 * SECOND
+    scrape_protocols: tuple[ScrapeProtocol, ...] = DEFAULT_PROTOCOLS
+    evaluation_interval: Duration = MINUTE
+    rule_query_offset: Duration = 0
+    external_labels: Labels = EMPTY
+    body_size_limit: int = 0
+    sample_limit: int = 0
+    target_limit: int = 0
+    label_limit: int = 0
+    label_name_length_limit: int = 0
+    label_value_length_limit: int = 0
+    keep_dropped_targets: int = 0
+    extra_scrape_metrics: bool = False
+    resolve_timeout: Duration = 5 * MINUTE
+    http_config: HTTPClientConfig = field(default_factory=HTTPClientConfig)
+    slack_api_url: Secret | None = None
+    slack_app_token: Secret | None = None
+    slack_app_url: str = SLACK_APP_URL
+    pagerduty_url: str = PAGERDUTY_URL
+
+
+_REFERENCE: Final = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|(\$))")
+# What a scrape takes from here where its own is 0.
+INHERITED_LIMITS: Final = (
+    "body_size_limit",
+    "sample_limit",
+    "target_limit",
+    "label_limit",
+    "label_name_length_limit",
+    "label_value_length_limit",
+    "keep_dropped_targets",
+)
+
+
+def expand_variables(text: str, environ: Mapping[str, str]) -> str:
+    """Return the text with `$NAME` and `${NAME}` filled in, `$$` a dollar sign.
+
+    A variable that is not set is empty. This is Prometheus' rule for the
+    values of external labels, and for nothing else in the file.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] if match[1] is not None else match[2] or match[3]
+        return "$" if name == "$" else environ.get(name, "")
+
+    return _REFERENCE.sub(value, text)
+
+
+def _global(**values: Any) -> GlobalOptions:
+    # A zero is what a key that is not there would be.
+    given = {name: value for name, value in values.items() if value != 0 or name not in _NONZERO}
+    options = GlobalOptions(**given)
+    if "scrape_timeout" not in given:
+        shorter = min(options.scrape_timeout, options.scrape_interval)
+        options = replace(options, scrape_timeout=shorter)
+    if options.scrape_timeout > options.scrape_interval:
+        raise InvalidInput(
+            "scrape_timeout is greater than scrape_interval", pointer="/scrape_timeout"
+        )
+    check_protocols(options.scrape_protocols)
+    _check_slack(options)
+    expanded = {
+        name: expand_variables(value, os.environ) for name, value in options.external_labels.items()
+    }
+    return replace(options, external_labels=Labels(expanded))
+
+
+_NONZERO: Final = frozenset({"scrape_interval", "scrape_timeout", "evaluation_interval"})
+
+
+def _check_slack(options: GlobalOptions) -> None:
+    if options.slack_api_url is None or options.slack_app_token is None:
+        return
+    # Before there was slack_app_token, people gave Slack's method as the api_url.
+    url = options.slack_api_url
+    if isinstance(url, FileSecret) or url.reveal() != options.slack_app_url:
+        raise InvalidInput(
+            "at most one of slack_app_token/slack_app_token_file & "
+            "slack_api_url/slack_api_url_file must be configured",
+            pointer="/slack_app_token",
+        )
+
+
+def check_protocols(protocols: tuple[ScrapeProtocol, ...]) -> None:
+    """Raise InvalidInput unless at least one protocol is named, and none twice."""
+    if not protocols:
+        raise InvalidInput("scrape_protocols cannot be empty", pointer="/scrape_protocols")
+    if len(set(protocols)) < len(protocols):
+        raise InvalidInput("scrape_protocols names one twice", pointer="/scrape_protocols")
+
+
+_PROMETHEUS_ONLY: Final = (
+    "query_log_file",
+    "scrape_failure_log_file",
+    "metric_name_validation_scheme",
+    "metric_name_escaping_scheme",
+    "scrape_native_histograms",
+    "convert_classic_histograms_to_nhcb",
+    "always_scrape_classic_histograms",
+)
+_ALERTMANAGER_ONLY: Final = (
+    "jira_api_url",
+    "smtp_from",
+    "smtp_hello",
+    "smtp_smarthost",
+    "smtp_auth_username",
+    "smtp_auth_password",
+    "smtp_auth_password_file",
+    "smtp_auth_secret",
+    "smtp_auth_secret_file",
+    "smtp_auth_identity",
+    "smtp_require_tls",
+    "smtp_tls_config",
+    "smtp_force_implicit_tls",
+    "opsgenie_api_url",
+    "opsgenie_api_key",
+    "opsgenie_api_key_file",
+    "wechat_api_url",
+    "wechat_api_secret",
+    "wechat_api_secret_file",
+    "wechat_api_corp_id",
+    "victorops_api_url",
+    "victorops_api_key",
+    "victorops_api_key_file",
+    "telegram_api_url",
+    "telegram_bot_token",
+    "telegram_bot_token_file",
+    "webex_api_url",
+    "rocketchat_api_url",
+    "rocketchat_token",
+    "rocketchat_token_file",
+    "rocketchat_token_id",
+    "rocketchat_token_id_file",
+    "mattermost_webhook_url",
+    "mattermost_webhook_url_file",
+)
+
+GLOBAL: Final = Section(
+    "global",
+    _global,
+    {
+        "scrape_interval": Key(DURATION),
+        "scrape_timeout": Key(DURATION),
+        "scrape_protocols": Key(ListOf("a list of protocols", member(ScrapeProtocol))),
+        "evaluation_interval": Key(DURATION),
+        "rule_query_offset": Key(DURATION),
+        "external_labels": Key(LABELS),
+        "body_size_limit": Key(SIZE),
+        "sample_limit": Key(NATURAL),
+        "target_limit": Key(NATURAL),
+        "label_limit": Key(NATURAL),
+        "label_name_length_limit": Key(NATURAL),
+        "label_value_length_limit": Key(NATURAL),
+        "keep_dropped_targets": Key(NATURAL),
+        "extra_scrape_metrics": Key(BOOLEAN),
+        "resolve_timeout": Key(DURATION),
+        "http_config": Key(HTTP_CLIENT),
+        "slack_api_url": Key(SECRET_URL),
+        "slack_api_url_file": Key(SECRET_FILE, field="slack_api_url"),
+        "slack_app_token": Key(SECRET),
+        "slack_app_token_file": Key(SECRET_FILE, field="slack_app_token"),
+        "slack_app_url": Key(URL),
+        "pagerduty_url": Key(URL),
+    },
+    unsupported={
+        **dict.fromkeys(_PROMETHEUS_ONLY, "a Prometheus key"),
+        **dict.fromkeys(_ALERTMANAGER_ONLY, "an Alertmanager key"),
+    },
+)

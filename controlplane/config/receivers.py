@@ -1,0 +1,250 @@
+"""`receivers`: alertmanager.yml's list of whom to tell, and how (Alertmanager 0.34)."""
+
+from functools import partial
+from typing import Any, Final
+
+from controlplane.config.globals import GlobalOptions
+from controlplane.config.http_client import HTTP_CLIENT
+from controlplane.config.kinds import BOOLEAN, GO_DURATION, NATURAL, TEXT, TEXTS, Anything, text
+from controlplane.config.places import (
+    SECRET,
+    SECRET_FILE,
+    SECRET_URL,
+    URL,
+    show_inline,
+    split_url,
+)
+from controlplane.config.schema import Key, Leaf, ListOf, MapOf, Section, UniqueList
+from controlplane.errors import InvalidInput
+from controlplane.model.marked_yaml import Scalar
+from controlplane.model.secret import Secret
+from controlplane.notify.options import (
+    PagerdutyConfig,
+    PagerdutyImage,
+    PagerdutyLink,
+    Receiver,
+    SlackAction,
+    SlackConfig,
+    SlackConfirm,
+    SlackField,
+    WebhookConfig,
+)
+
+_ALERTMANAGER: Final = "an Alertmanager key"
+
+# What receivers of Alertmanager can have besides.
+_FOREIGN_INTEGRATIONS: Final = (
+    "discord",
+    "email",
+    "incidentio",
+    "jira",
+    "mattermost",
+    "msteams",
+    "msteamsv2",
+    "opsgenie",
+    "pushover",
+    "rocketchat",
+    "sns",
+    "telegram",
+    "victorops",
+    "webex",
+    "wechat",
+)
+
+SLACK_CONFIRM: Final = Section(
+    "slack_confirm",
+    SlackConfirm,
+    {
+        "text": Key(TEXT, required=True),
+        "title": Key(TEXT),
+        "ok_text": Key(TEXT),
+        "dismiss_text": Key(TEXT),
+    },
+)
+
+
+def _slack_action(**values: Any) -> SlackAction:
+    """Leave out what an action with a URL has no use for, as Alertmanager does."""
+    if values.get("url"):
+        values = {
+            key: held for key, held in values.items() if key in ("type", "text", "url", "style")
+        }
+    return SlackAction(**values)
+
+
+SLACK_ACTION: Final = Section(
+    "slack_action",
+    _slack_action,
+    {
+        "type": Key(TEXT, required=True),
+        "text": Key(TEXT, required=True),
+        "url": Key(TEXT),
+        "style": Key(TEXT),
+        "name": Key(TEXT),
+        "value": Key(TEXT),
+        "confirm": Key(SLACK_CONFIRM),
+    },
+)
+SLACK_FIELD: Final = Section(
+    "slack_field",
+    SlackField,
+    {
+        "title": Key(TEXT, required=True),
+        "value": Key(TEXT, required=True),
+        "short": Key(BOOLEAN),
+    },
+)
+
+
+def _slack(defaults: GlobalOptions, **values: Any) -> SlackConfig:
+    """Fill in what `global` says: its bot token only where nothing here says how to post."""
+    client = values.setdefault("http_config", defaults.http_config)
+    values.setdefault("app_url", defaults.slack_app_url)
+    if "api_url" not in values and "app_token" not in values:
+        if defaults.slack_app_token is not None and client.authorization is None:
+            values["app_token"] = defaults.slack_app_token
+        else:
+            values["api_url"] = defaults.slack_api_url
+    return SlackConfig(**values)
+
+
+def slack_config(defaults: GlobalOptions) -> Section[SlackConfig]:
+    """Return the section of one entry of `slack_configs`."""
+    templates = (
+        "channel",
+        "username",
+        "color",
+        "title",
+        "title_link",
+        "pretext",
+        "text",
+        "message_text",
+        "footer",
+        "fallback",
+        "callback_id",
+        "icon_emoji",
+        "icon_url",
+        "image_url",
+        "thumb_url",
+    )
+    return Section(
+        "slack_config",
+        partial(_slack, defaults),
+        {
+            "send_resolved": Key(BOOLEAN),
+            "http_config": Key(HTTP_CLIENT),
+            "api_url": Key(SECRET_URL),
+            "api_url_file": Key(SECRET_FILE, field="api_url"),
+            "app_token": Key(SECRET),
+            "app_token_file": Key(SECRET_FILE, field="app_token"),
+            "app_url": Key(URL),
+            "update_message": Key(BOOLEAN),
+            **{name: Key(TEXT) for name in templates},
+            "fields": Key(ListOf("a list of fields", SLACK_FIELD)),
+            "short_fields": Key(BOOLEAN),
+            "link_names": Key(BOOLEAN),
+            "mrkdwn_in": Key(TEXTS),
+            "actions": Key(ListOf("a list of actions", SLACK_ACTION)),
+            "timeout": Key(GO_DURATION),
+        },
+    )
+
+
+PAGERDUTY_IMAGE: Final = Section(
+    "pagerduty_image",
+    PagerdutyImage,
+    {"src": Key(TEXT, required=True), "alt": Key(TEXT), "href": Key(TEXT)},
+)
+PAGERDUTY_LINK: Final = Section(
+    "pagerduty_link", PagerdutyLink, {"href": Key(TEXT, required=True), "text": Key(TEXT)}
+)
+
+
+def _pagerduty(
+    defaults: GlobalOptions, *, routing_key: Secret | None = None, **values: Any
+) -> PagerdutyConfig:
+    if routing_key is None:
+        raise InvalidInput("missing routing_key or routing_key_file in PagerDuty config")
+    values.setdefault("http_config", defaults.http_config)
+    values.setdefault("url", defaults.pagerduty_url)
+    return PagerdutyConfig(routing_key, **values)
+
+
+def pagerduty_config(defaults: GlobalOptions) -> Section[PagerdutyConfig]:
+    """Return the section of one entry of `pagerduty_configs`."""
+    templates = ("client", "client_url", "description", "source", "severity", "component", "group")
+    return Section(
+        "pagerduty_config",
+        partial(_pagerduty, defaults),
+        {
+            "send_resolved": Key(BOOLEAN),
+            "http_config": Key(HTTP_CLIENT),
+            "routing_key": Key(SECRET),
+            "routing_key_file": Key(SECRET_FILE, field="routing_key"),
+            "url": Key(URL),
+            **{name: Key(TEXT) for name in templates},
+            "class": Key(TEXT, field="class_"),
+            "details": Key(MapOf("a mapping of details", Anything())),
+            "images": Key(ListOf("a list of images", PAGERDUTY_IMAGE)),
+            "links": Key(ListOf("a list of links", PAGERDUTY_LINK)),
+            "timeout": Key(GO_DURATION),
+        },
+        unsupported=dict.fromkeys(
+            ("service_key", "service_key_file"), "an Alertmanager key (Events API v1)"
+        ),
+    )
+
+
+def _template_url(node: Scalar) -> Secret:
+    """Return a URL that may be a template, and is only looked at when it is not."""
+    if "{{" not in node.text:
+        split_url(node.text)
+    return Secret(text(node))
+
+
+def _webhook(defaults: GlobalOptions, *, url: Secret | None = None, **values: Any) -> WebhookConfig:
+    if url is None:
+        raise InvalidInput("one of url & url_file must be configured")
+    values.setdefault("http_config", defaults.http_config)
+    return WebhookConfig(url, **values)
+
+
+def webhook_config(defaults: GlobalOptions) -> Section[WebhookConfig]:
+    """Return the section of one entry of `webhook_configs`."""
+    return Section(
+        "webhook_config",
+        partial(_webhook, defaults),
+        {
+            "send_resolved": Key(BOOLEAN),
+            "http_config": Key(HTTP_CLIENT),
+            "url": Key(Leaf("a URL", _template_url, show_inline, blank=True)),
+            "url_file": Key(SECRET_FILE, field="url"),
+            "max_alerts": Key(NATURAL),
+            "timeout": Key(GO_DURATION),
+            "payload": Key(Anything()),
+        },
+    )
+
+
+def receiver(defaults: GlobalOptions) -> Section[Receiver]:
+    """Return the section of one receiver under a file's `global`."""
+    return Section(
+        "receiver",
+        Receiver,
+        {
+            "name": Key(TEXT, required=True),
+            "slack_configs": Key(ListOf("a list of Slack configs", slack_config(defaults))),
+            "pagerduty_configs": Key(
+                ListOf("a list of PagerDuty configs", pagerduty_config(defaults))
+            ),
+            "webhook_configs": Key(ListOf("a list of webhook configs", webhook_config(defaults))),
+        },
+        unsupported=dict.fromkeys(
+            ("labels", *(f"{name}_configs" for name in _FOREIGN_INTEGRATIONS)), _ALERTMANAGER
+        ),
+    )
+
+
+def receivers(defaults: GlobalOptions) -> UniqueList[Receiver]:
+    """Return the list of receivers; their names are unique."""
+    return UniqueList("a list of receivers", receiver(defaults), "name")
