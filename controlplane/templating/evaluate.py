@@ -1,0 +1,404 @@
+"""A tree walked over data (semantics of Go's text/template/exec.go, `missingkey=zero`).
+
+Work, output and nesting are bounded, so that a template can neither hang nor
+fill the memory. Errors name the place as Go does.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Final, NoReturn
+
+from controlplane.errors import ControlPlaneError
+from controlplane.templating import nodes
+from controlplane.templating.builtins import check_count
+from controlplane.templating.errors import FunctionError, TemplateError
+from controlplane.templating.printf import MAX_TEXT, show
+from controlplane.templating.values import (
+    ANY,
+    BOOL,
+    FLOAT,
+    INT,
+    LIST,
+    STRING,
+    STRINGS,
+    Function,
+    assignable,
+    entries,
+    go_type,
+    is_list,
+    lookup,
+    truth,
+)
+
+MAX_STEPS: Final = 500_000
+MAX_DEPTH: Final = 100
+
+Functions = Mapping[str, Function]
+Definitions = Mapping[str, nodes.Definition]
+
+
+class _Missing:
+    """There is no value from an earlier stage of the pipeline."""
+
+
+_MISSING: Final = _Missing()
+_NILLABLE: Final = frozenset({ANY, STRINGS, LIST})
+
+
+class _Jump(Enum):
+    NONE = auto()
+    BREAK = auto()
+    CONTINUE = auto()
+
+
+def execute(
+    root: nodes.Definition, definitions: Definitions, functions: Functions, data: object
+) -> str:
+    """Return what the template makes of the data. Raises TemplateError."""
+    run = _Run(root, definitions, functions)
+    try:
+        run.template(root, data, 0)
+    except RecursionError:
+        run.fail("nested too deeply")
+    return "".join(run.out)
+
+
+class _Run:
+    def __init__(
+        self, root: nodes.Definition, definitions: Definitions, functions: Functions
+    ) -> None:
+        self.out: list[str] = []
+        self._size = 0
+        self._steps = 0
+        self._depth = 0
+        self._definition = root
+        self._definitions = definitions
+        self._functions = functions
+        self._variables: list[tuple[str, object]] = []
+        self._node: nodes.Node | nodes.Operand | nodes.Command | None = None
+
+    def fail(self, message: str) -> NoReturn:
+        """Raise a TemplateError about the node being looked at."""
+        name = self._definition.name
+        if self._node is None:
+            raise TemplateError(f"template: {name}: {message}")
+        line, column = self._definition.place(self._node.pos)
+        context = str(self._node)
+        if len(context) > 20:
+            context = context[:20] + "..."
+        where = f"{self._definition.file}:{line}:{column}"
+        raise TemplateError(
+            f'template: {where}: executing "{name}" at <{context}>: {message}', line=line
+        )
+
+    def template(self, definition: nodes.Definition, data: object, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self.fail(f"exceeded maximum template depth ({MAX_DEPTH})")
+        caller = (self._definition, self._variables, self._depth)
+        self._definition, self._variables, self._depth = definition, [("$", data)], depth
+        self._body(data, definition.body)
+        self._definition, self._variables, self._depth = caller
+
+    def _at(self, node: nodes.Node | nodes.Operand | nodes.Command) -> None:
+        self._node = node
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            self.fail(f"took more than {MAX_STEPS} steps")
+
+    def _write(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > MAX_TEXT:
+            self.fail(f"output longer than {MAX_TEXT} characters")
+        self.out.append(text)
+
+    # Statements
+
+    def _body(self, dot: object, body: nodes.Body) -> _Jump:
+        for node in body.nodes:
+            jump = self._statement(dot, node)
+            if jump is not _Jump.NONE:
+                return jump
+        return _Jump.NONE
+
+    def _statement(self, dot: object, node: nodes.Node) -> _Jump:
+        self._at(node)
+        match node:
+            case nodes.Text():
+                self._write(node.text)
+            case nodes.Action():
+                self._action(dot, node)
+            case nodes.If() | nodes.With():
+                return self._if_or_with(dot, node)
+            case nodes.Range():
+                self._range(dot, node)
+            case nodes.Call():
+                self._call_template(dot, node)
+            case nodes.Break():
+                return _Jump.BREAK
+            case nodes.Continue():
+                return _Jump.CONTINUE
+        return _Jump.NONE
+
+    def _action(self, dot: object, node: nodes.Action) -> None:
+        value = self._pipe(dot, node.pipe)
+        if node.pipe.declared:
+            return
+        self._at(node)
+        if isinstance(value, Function):
+            self.fail(f"can't print {node} of type func()")
+        try:
+            self._write("<no value>" if value is None else show(value))
+        except FunctionError as error:
+            self.fail(error.reason)
+
+    def _if_or_with(self, dot: object, node: nodes.If | nodes.With) -> _Jump:
+        mark = len(self._variables)
+        value = self._pipe(dot, node.pipe)
+        jump = _Jump.NONE
+        if truth(value):
+            jump = self._body(value if isinstance(node, nodes.With) else dot, node.body)
+        elif node.otherwise is not None:
+            jump = self._body(dot, node.otherwise)
+        del self._variables[mark:]
+        return jump
+
+    def _range(self, dot: object, node: nodes.Range) -> None:
+        mark = len(self._variables)
+        value = self._pipe(dot, node.pipe)
+        inner = len(self._variables)
+        ran = False
+        for index, element in self._elements(value, node):
+            ran = True
+            self._bind(node.pipe, inner, index, element)
+            jump = self._body(element, node.body)
+            del self._variables[inner:]
+            if jump is _Jump.BREAK:
+                break
+        if not ran and node.otherwise is not None:
+            self._body(dot, node.otherwise)
+        del self._variables[mark:]
+
+    def _elements(self, value: object, node: nodes.Range) -> list[tuple[object, object]]:
+        if value is None:
+            return []
+        if is_list(value):
+            return list(enumerate(value))
+        if isinstance(value, Mapping):
+            return entries(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            if len(node.pipe.declared) > 1:
+                self.fail(f"can't use {value} to iterate over more than one variable")
+            if value > MAX_STEPS:
+                self.fail(f"range over more than {MAX_STEPS} elements")
+            return [(i, i) for i in range(value)]
+        return self.fail(f"range can't iterate over {show(value)}")
+
+    def _bind(self, pipe: nodes.Pipe, inner: int, index: object, element: object) -> None:
+        """Give the variables of a range their values: one takes the element, two both."""
+        names = [variable.name for variable in pipe.declared]
+        values = [element] if len(names) == 1 else [index, element]
+        for i, (name, value) in enumerate(zip(names, values, strict=False)):
+            if pipe.assigns:
+                self._assign(name, value)
+            else:
+                self._variables[inner - len(names) + i] = (name, value)
+
+    def _call_template(self, dot: object, node: nodes.Call) -> None:
+        definition = self._definitions.get(node.name)
+        if definition is None:
+            self.fail(f'template "{node.name}" not defined')
+        data = None if node.pipe is None else self._pipe(dot, node.pipe)
+        self.template(definition, data, self._depth + 1)
+
+    # Pipelines and operands
+
+    def _pipe(self, dot: object, pipe: nodes.Pipe) -> object:
+        self._at(pipe)
+        value: object = _MISSING
+        for command in pipe.commands:
+            value = self._command(dot, command, value)
+        for variable in pipe.declared:
+            if pipe.assigns:
+                self._assign(variable.name, value)
+            else:
+                self._variables.append((variable.name, value))
+        return value
+
+    def _assign(self, name: str, value: object) -> None:
+        for i in range(len(self._variables) - 1, -1, -1):
+            if self._variables[i][0] == name:
+                self._variables[i] = (name, value)
+                return
+        self.fail(f"undefined variable: {name}")
+
+    def _command(self, dot: object, command: nodes.Command, final: object) -> object:
+        word = command.args[0]
+        args = command.args[1:]
+        match word:
+            case nodes.Field() | nodes.Chain():
+                return self._fields(dot, word, args, final)
+            case nodes.Variable() if word.fields:
+                return self._fields(dot, word, args, final)
+            case nodes.Identifier():
+                return self._function(dot, word, command, args, final)
+        self._at(word)
+        if args or final is not _MISSING:
+            self.fail(f"can't give argument to non-function {word}")
+        if isinstance(word, nodes.Nil):
+            self.fail("nil is not a command")
+        return self._value(dot, word)
+
+    def _value(self, dot: object, node: nodes.Operand) -> object:
+        """Return an operand's value where nothing says its type."""
+        self._at(node)
+        match node:
+            case nodes.Dot():
+                return dot
+            case nodes.Nil():
+                return None
+            case nodes.Bool() | nodes.Number() | nodes.String():
+                return node.value
+            case nodes.Pipe():
+                return self._pipe(dot, node)
+            case nodes.Identifier():
+                return self._function(dot, node, node, (), _MISSING)
+            case nodes.Variable() if not node.fields:
+                return self._variable(node.name)
+        return self._fields(dot, node, (), _MISSING)
+
+    def _variable(self, name: str) -> object:
+        for known, value in reversed(self._variables):
+            if known == name:
+                return value
+        return self.fail(f"undefined variable: {name}")
+
+    def _fields(
+        self,
+        dot: object,
+        node: nodes.Field | nodes.Chain | nodes.Variable,
+        args: tuple[nodes.Operand, ...],
+        final: object,
+    ) -> object:
+        """Walk `.A.B.C`; the last may be a method that takes arguments."""
+        self._at(node)
+        receiver = dot
+        if isinstance(node, nodes.Variable):
+            receiver = self._variable(node.name)
+        elif isinstance(node, nodes.Chain):
+            if isinstance(node.node, nodes.Nil):
+                self.fail(f"indirection through explicit nil in {node}")
+            receiver = self._value(dot, node.node)
+        for name in node.fields[:-1]:
+            receiver = self._field(dot, receiver, name, node, (), _MISSING)
+        return self._field(dot, receiver, node.fields[-1], node, args, final)
+
+    def _field(
+        self,
+        dot: object,
+        receiver: object,
+        name: str,
+        node: nodes.Operand,
+        args: tuple[nodes.Operand, ...],
+        final: object,
+    ) -> object:
+        try:
+            value = lookup(receiver, name)
+        except FunctionError as error:
+            self.fail(error.reason)
+        if isinstance(value, Function):
+            return self._invoke(dot, value, node, name, args, final)
+        if args or final is not _MISSING:
+            kind = "is not a method but has arguments"
+            if not isinstance(receiver, Mapping):
+                kind = "has arguments but cannot be invoked as function"
+            self.fail(f"{name} {kind}")
+        return value
+
+    def _function(
+        self,
+        dot: object,
+        identifier: nodes.Identifier,
+        node: nodes.Command | nodes.Identifier,
+        args: tuple[nodes.Operand, ...],
+        final: object,
+    ) -> object:
+        self._at(identifier)
+        function = self._functions.get(identifier.name)
+        if function is None:
+            self.fail(f'"{identifier.name}" is not a defined function')
+        if identifier.name in ("and", "or"):
+            return self._and_or(dot, identifier.name, args, final)
+        return self._invoke(dot, function, node, identifier.name, args, final)
+
+    def _and_or(
+        self, dot: object, name: str, args: tuple[nodes.Operand, ...], final: object
+    ) -> object:
+        if not args and final is _MISSING:
+            self.fail(f"wrong number of args for {name}: want at least 1 got 0")
+        value: object = None
+        for arg in args:
+            value = self._value(dot, arg)
+            if truth(value) == (name == "or"):
+                return value
+        return value if final is _MISSING else final
+
+    def _invoke(
+        self,
+        dot: object,
+        function: Function,
+        node: nodes.Operand | nodes.Command,
+        name: str,
+        args: tuple[nodes.Operand, ...],
+        final: object,
+    ) -> object:
+        try:
+            check_count(name, function, len(args) + (final is not _MISSING))
+        except FunctionError as error:
+            self.fail(error.reason)
+        wanted = function.params + (function.variadic,) * (len(args) + 1)
+        values = [self._argument(dot, arg, wanted[i]) for i, arg in enumerate(args)]
+        if final is not _MISSING:
+            values.append(self._checked(final, wanted[len(args)]))
+        try:
+            return function.call(*values)
+        except TemplateError:
+            raise  # from a template that the function rendered
+        except ControlPlaneError as error:
+            self._at(node)
+            self.fail(f"error calling {name}: {error}")
+
+    def _argument(self, dot: object, node: nodes.Operand, wanted: str) -> object:
+        """Return an argument of the Go type `wanted`: constants take on that type."""
+        self._at(node)
+        if wanted != ANY:
+            match node:
+                case nodes.Nil():
+                    if wanted not in _NILLABLE:
+                        self.fail(f"cannot assign nil to {wanted}")
+                    return None
+                case nodes.Bool() | nodes.String() | nodes.Number():
+                    return self._constant(node, wanted)
+        return self._checked(self._value(dot, node), wanted)
+
+    def _constant(self, node: nodes.Bool | nodes.String | nodes.Number, wanted: str) -> object:
+        if isinstance(node, nodes.Number):
+            if wanted == INT and node.as_int is not None:
+                return node.as_int
+            if wanted == FLOAT:
+                return float(node.value)
+        elif (isinstance(node, nodes.Bool) and wanted == BOOL) or (
+            isinstance(node, nodes.String) and wanted == STRING
+        ):
+            return node.value
+        if wanted in (BOOL, STRING, INT, FLOAT):
+            names = {INT: "integer", FLOAT: "float"}
+            self.fail(f"expected {names.get(wanted, wanted)}; found {node}")
+        return self.fail(f"can't handle {node} for arg of type {wanted}")
+
+    def _checked(self, value: object, wanted: str) -> object:
+        if value is None:
+            if wanted not in _NILLABLE:
+                self.fail(f"invalid value; expected {wanted}")
+        elif not assignable(value, wanted):
+            self.fail(f"wrong type for value; expected {wanted}; got {go_type(value)}")
+        return value

@@ -1,0 +1,91 @@
+"""Compiled templates: one text, with the named templates it may call."""
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import Final, Protocol
+
+from controlplane.templating import nodes
+from controlplane.templating.builtins import BUILTINS
+from controlplane.templating.evaluate import Functions, execute
+from controlplane.templating.jinja import MARK, JinjaTemplate
+from controlplane.templating.parser import parse
+
+
+class Template(Protocol):
+    """A template ready to be rendered, any number of times and from any thread."""
+
+    def render(self, data: object, functions: Functions) -> str:
+        """Return the text for `data`.
+
+        `functions` are the ones besides the language's own; they must cover
+        the names given when the template was compiled. Raises TemplateError.
+        """
+        ...
+
+
+class Library:
+    """Named templates that others may call: those of Alertmanager's `templates` files.
+
+    Definitions of a later file replace those of an earlier one. Raises
+    TemplateError for a file that cannot be parsed.
+    """
+
+    def __init__(self, files: Iterable[tuple[str, str]], functions: Collection[str]) -> None:
+        """Take (name, text) of each file, and the names of functions they may use."""
+        self.definitions: dict[str, nodes.Definition] = {}
+        self.jinja: dict[str, str] = {}
+        for name, text in files:
+            if name.endswith(".j2"):
+                self.jinja[name] = text
+                continue
+            for definition in parse(text, name, BUILTINS.keys() | functions).values():
+                if not definition.empty or definition.name not in self.definitions:
+                    self.definitions[definition.name] = definition
+
+
+class _GoTemplate:
+    def __init__(self, root: nodes.Definition, definitions: Mapping[str, nodes.Definition]) -> None:
+        self._root = root
+        self._definitions = definitions
+
+    def render(self, data: object, functions: Functions) -> str:
+        return execute(self._root, self._definitions, {**functions, **BUILTINS}, data)
+
+
+class _Literal:
+    """A text without actions renders to itself."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render(self, data: object, functions: Functions) -> str:  # noqa: ARG002
+        return self._text
+
+
+_EMPTY: Final = frozenset[str]()
+
+
+@lru_cache(maxsize=8192)
+def compile_template(
+    text: str,
+    name: str = "",
+    *,
+    functions: frozenset[str] = _EMPTY,
+    library: Library | None = None,
+) -> Template:
+    """Compile a template; equal arguments give the same one, compiled once.
+
+    `functions` are the names it may call besides Go's own, `library` the
+    templates. Text that begins with `{{/* jinja2 */}}`, or whose name ends in
+    `.j2`, is Jinja2. Raises TemplateError.
+    """
+    if text.startswith(MARK) or name.endswith(".j2"):
+        return JinjaTemplate(text, name, {} if library is None else library.jinja)
+    if "{{" not in text:
+        return _Literal(text)
+    definitions = dict[str, nodes.Definition]() if library is None else dict(library.definitions)
+    own = parse(text, name, BUILTINS.keys() | functions)
+    for definition in own.values():
+        if not definition.empty or definition.name not in definitions:
+            definitions[definition.name] = definition
+    return _GoTemplate(own[name], definitions)
