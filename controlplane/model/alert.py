@@ -20,6 +20,7 @@ class Alert:
 
     It is resolved once `ends_at` has come. `updated_at` is when its source
     last spoke of it; `correlation_id` is that of the evaluation or request.
+    `timeout` says that nobody named the end: it was assumed.
     """
 
     labels: Labels
@@ -29,6 +30,7 @@ class Alert:
     annotations: Labels = EMPTY
     generator_url: str = ""
     correlation_id: str = ""
+    timeout: bool = False
 
     @property
     def name(self) -> str:

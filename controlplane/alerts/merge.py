@@ -1,0 +1,76 @@
+"""What becomes of an alert when its source speaks of it again."""
+
+from dataclasses import replace
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.errors import InvalidInput
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.labels import EMPTY, Labels
+
+
+def received(
+    labels: Labels,
+    *,
+    now: Timestamp,
+    resolve_timeout: Duration,
+    annotations: Labels = EMPTY,
+    starts_at: Timestamp | None = None,
+    ends_at: Timestamp | None = None,
+    generator_url: str = "",
+    correlation_id: str = "",
+) -> Alert:
+    """Return the alert that a client meant by what it left out, as Alertmanager reads it.
+
+    Without an end it lasts `resolve_timeout` from now; without a start it
+    begins now, or at its end when that is past. Raises InvalidInput.
+    """
+    start = starts_at
+    if start is None:
+        start = now if ends_at is None else min(now, ends_at)
+    alert = Alert(
+        labels=labels,
+        annotations=annotations,
+        starts_at=start,
+        ends_at=now + resolve_timeout if ends_at is None else ends_at,
+        updated_at=now,
+        generator_url=generator_url,
+        correlation_id=correlation_id,
+        timeout=ends_at is None,
+    )
+    check(alert)
+    return alert
+
+
+def check(alert: Alert) -> None:
+    """Raise InvalidInput for an alert that names nothing or ends before it begins."""
+    if not alert.labels:
+        raise InvalidInput("an alert needs at least one label", pointer="/labels")
+    if alert.ends_at < alert.starts_at:
+        raise InvalidInput("an alert must not end before it starts", pointer="/endsAt")
+
+
+def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:
+    """Return what is known after `new`: alerts whose times overlap are one.
+
+    The earliest start counts. The end is that of the younger alert, but a
+    later end that was really named outlasts it (Alertmanager, Alert.Merge).
+    """
+    if old is None or not _overlap(old, new):
+        return new
+    older, younger = (new, old) if new.updated_at < old.updated_at else (old, new)
+    ends_at, timeout = younger.ends_at, younger.timeout
+    if older.ends_at > younger.ends_at:
+        both_ended = older.status(now) is younger.status(now) is AlertStatus.RESOLVED
+        runs_on = younger.status(now) is AlertStatus.FIRING and not older.timeout
+        if both_ended or runs_on:
+            ends_at, timeout = older.ends_at, older.timeout
+    return replace(
+        younger,
+        starts_at=min(older.starts_at, younger.starts_at),
+        ends_at=ends_at,
+        timeout=timeout,
+    )
+
+
+def _overlap(old: Alert, new: Alert) -> bool:
+    return old.starts_at < new.ends_at < old.ends_at or old.starts_at < new.starts_at < old.ends_at

@@ -1,0 +1,183 @@
+"""The active alerts: merged, durable before they are accepted, handed to subscribers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controlplane.alerts.merge import check, merged
+from controlplane.alerts.metrics import AlertMetrics
+from controlplane.alerts.options import AlertOptions
+from controlplane.alerts.ports import AlertRepository, Subscriber
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import ControlPlaneError, Overloaded, Unavailable
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.labels import Labels
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One call of `put` that waits for its turn to be written."""
+
+    alerts: Sequence[Alert]
+    written: bool = False
+    error: ControlPlaneError | None = None
+
+
+class Alerts:
+    """All alerts that fire, and those that ended a short while ago."""
+
+    def __init__(
+        self,
+        repository: AlertRepository,
+        clock: Clock,
+        metrics: AlertMetrics,
+        options: AlertOptions | None = None,
+    ) -> None:
+        self._repository = repository
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options or AlertOptions()
+        self._alerts: dict[Labels, Alert] = {}
+        self._labels: dict[str, Labels] = {}
+        self._subscribers: list[Subscriber] = []
+        self._waiting: list[_Entry] = []
+        self._writing = asyncio.Lock()
+        metrics.observe("active", lambda: self._count(AlertStatus.FIRING))
+        metrics.observe("resolved", lambda: self._count(AlertStatus.RESOLVED))
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have `subscriber` called with every change from now on."""
+        self._subscribers.append(subscriber)
+
+    def reload(self, options: AlertOptions) -> None:
+        """Use other bounds from now on."""
+        self._options = options
+
+    async def load(self) -> None:
+        """Take up what was kept, and hand all of it to the subscribers.
+
+        An alert that nobody has ended gets `resolve_timeout` to be spoken of
+        again: that we were away does not resolve it. Raises Unavailable.
+        """
+        now = self._clock.now()
+        grace = now + self._options.resolve_timeout
+        for alert in await self._repository.load():
+            ended = alert.ends_at <= alert.updated_at
+            kept = alert if ended else replace(alert, ends_at=max(alert.ends_at, grace))
+            self._keep(kept)
+        self._publish(list(self._alerts.values()), now)
+
+    async def __call__(self, alerts: Sequence[Alert]) -> None:
+        """Accept alerts, as `put` does: the sink that rules know."""
+        await self.put(alerts)
+
+    async def put(self, alerts: Sequence[Alert]) -> None:
+        """Merge, store and publish alerts; they are durable when it returns.
+
+        Calls that wait at the same time are written together. Raises
+        InvalidInput, Overloaded when too many alerts are active, Unavailable.
+        """
+        for alert in alerts:
+            check(alert)
+        entry = _Entry(alerts)
+        self._waiting.append(entry)
+        async with self._writing:
+            if not entry.written:
+                batch, self._waiting = self._waiting, []
+                await self._write(batch)
+        if entry.error is not None:
+            raise entry.error
+
+    def get(self, fingerprint: str) -> Alert | None:
+        """Return the alert that Alertmanager's API would name so, or None."""
+        labels = self._labels.get(fingerprint)
+        return None if labels is None else self._alerts.get(labels)
+
+    def list(self, status: AlertStatus | None = None) -> list[Alert]:
+        """Return the alerts kept, all or those of one status, by their labels."""
+        now = self._clock.now()
+        chosen = (a for a in self._alerts.values() if status in (None, a.status(now)))
+        return sorted(chosen, key=lambda alert: alert.labels)
+
+    async def gc(self, now: Timestamp) -> int:
+        """Write down which alerts ran out; forget those that ended long ago.
+
+        Return how many were forgotten. Raises Unavailable.
+        """
+        async with self._writing:
+            ran_out = [
+                replace(alert, updated_at=alert.ends_at)
+                for alert in self._alerts.values()
+                if alert.updated_at < alert.ends_at <= now
+            ]
+            if ran_out:
+                await self._repository.save(ran_out)
+                for alert in ran_out:
+                    self._keep(alert)
+            old = now - self._options.resolved_kept
+            gone = [alert for alert in self._alerts.values() if alert.ends_at <= old]
+            if gone:
+                await self._repository.delete([alert.fingerprint for alert in gone])
+            for alert in gone:
+                del self._alerts[alert.labels]
+                del self._labels[alert.fingerprint]
+        return len(gone)
+
+    async def run(self) -> None:
+        """Collect what ended, again and again, until cancelled."""
+        while True:
+            await self._clock.sleep(self._options.gc_interval / 1000)
+            try:
+                await self.gc(self._clock.now())
+            except ControlPlaneError as error:
+                log.warning("ended alerts could not be collected", error=str(error))
+
+    async def _write(self, batch: Sequence[_Entry]) -> None:
+        now = self._clock.now()
+        changed: dict[Labels, Alert] = {}
+        for entry in batch:
+            self._merge(entry, changed, now)
+        # What counts when the write is cancelled: nobody may take it for done.
+        error: ControlPlaneError | None = Unavailable("the write was interrupted")
+        try:
+            if changed:
+                await self._repository.save(list(changed.values()))
+            error = None
+        except ControlPlaneError as failure:
+            error = failure
+        finally:
+            for entry in batch:
+                entry.written, entry.error = True, entry.error or error
+        if error is None:
+            for alert in changed.values():
+                self._keep(alert)
+                self._metrics.received.labels(alert.status(now).value).inc()
+            self._publish(list(changed.values()), now)
+
+    def _merge(self, entry: _Entry, changed: dict[Labels, Alert], now: Timestamp) -> None:
+        """Merge one call's alerts into `changed`, unless they are too many."""
+        names = {alert.labels for alert in entry.alerts}
+        new = names - changed.keys() - self._alerts.keys()
+        total = len(self._alerts) + len(changed.keys() - self._alerts.keys()) + len(new)
+        if new and total > self._options.limit:
+            self._metrics.refused.inc(len(new))
+            entry.error = Overloaded(f"more than {self._options.limit} alerts are active")
+            return
+        for alert in entry.alerts:
+            before = changed.get(alert.labels) or self._alerts.get(alert.labels)
+            changed[alert.labels] = merged(before, alert, now)
+
+    def _keep(self, alert: Alert) -> None:
+        self._alerts[alert.labels] = alert
+        self._labels[alert.fingerprint] = alert.labels
+
+    def _publish(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        for subscriber in self._subscribers:
+            subscriber(alerts, now)
+
+    def _count(self, status: AlertStatus) -> int:
+        now = self._clock.now()
+        return sum(alert.status(now) is status for alert in self._alerts.values())

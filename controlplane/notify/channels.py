@@ -1,0 +1,67 @@
+"""Which integrations there are: those in force, and those that only wind up."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from controlplane.notify.ports import Integration
+
+# A receiver and the name of one of its integrations, such as ("ops", "slack/0").
+Channel = tuple[str, str]
+
+
+class Channels:
+    """The integrations by receiver and name.
+
+    One that a reload removed is kept as retired, so that what it has open can
+    be resolved with the keys and addresses it was opened with.
+    """
+
+    def __init__(self, integrations: Mapping[str, Sequence[Integration]]) -> None:
+        self._current = _by_channel(integrations)
+        self._retired: dict[Channel, Integration] = {}
+
+    def of(self, receiver: str) -> Sequence[tuple[Channel, Integration]]:
+        """Return what is told when a group is routed to `receiver`."""
+        return [
+            (channel, found) for channel, found in self._current.items() if channel[0] == receiver
+        ]
+
+    def find(self, channel: Channel) -> Integration | None:
+        """Return an integration in force or retired."""
+        return self._current.get(channel) or self._retired.get(channel)
+
+    def retired(self) -> Sequence[Channel]:
+        """Return the channels that a reload removed and that may still have incidents."""
+        return tuple(self._retired)
+
+    async def reload(self, integrations: Mapping[str, Sequence[Integration]]) -> None:
+        """Change to other integrations; replaced ones are closed, removed ones retire."""
+        new = _by_channel(integrations)
+        replaced = [old for channel, old in self._current.items() if channel in new]
+        gone = {channel: old for channel, old in self._current.items() if channel not in new}
+        back = [self._retired.pop(channel) for channel in new if channel in self._retired]
+        self._current = new
+        self._retired.update(gone)
+        await _close(set(replaced + back) - set(new.values()))
+
+    async def dismiss(self, channel: Channel) -> None:
+        """Close a retired integration that has nothing open any more."""
+        integration = self._retired.pop(channel, None)
+        if integration is not None:
+            await integration.close()
+
+    async def close(self) -> None:
+        """Close every integration."""
+        await _close({*self._current.values(), *self._retired.values()})
+
+
+def _by_channel(integrations: Mapping[str, Sequence[Integration]]) -> dict[Channel, Integration]:
+    return {
+        (receiver, integration.name): integration
+        for receiver, several in integrations.items()
+        for integration in several
+    }
+
+
+async def _close(integrations: Iterable[Integration]) -> None:
+    for integration in integrations:
+        await integration.close()

@@ -1,0 +1,92 @@
+"""Putting messages into the outbox: what they replace, and when none is needed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.notify.incident import Incident, Told, never_reached, on_closed, on_queued
+from controlplane.notify.message import Content, Message, MessageState
+from controlplane.notify.ports import NotificationTransaction
+
+
+async def enqueue(
+    tx: NotificationTransaction,
+    incident: Incident,
+    told: Told,
+    content: Content,
+    *,
+    max_age: Duration,
+    now: Timestamp,
+) -> Message:
+    """Queue a message; those of the incident that were not begun give way to it.
+
+    It keeps the place of the one it replaces in the waiting that the receiver
+    has caused. `incident` must be stored already.
+    """
+    waiting = await _supersede(tx, incident, now)
+    message = Message(
+        id=0,
+        incident_id=incident.id,
+        receiver=incident.receiver,
+        integration=incident.integration,
+        told=told,
+        content=content,
+        created_at=now,
+        next_attempt_at=max([now, *(old.next_attempt_at for old in waiting)]),
+        expires_at=now + max_age,
+        correlation_id=next((a.correlation_id for a in content.alerts if a.correlation_id), ""),
+        attempts=max((old.attempts for old in waiting), default=0),
+    )
+    stored = replace(message, id=await tx.add_message(message))
+    await tx.put_incident(on_queued(incident, stored.id, told, now))
+    return stored
+
+
+async def resolve(
+    tx: NotificationTransaction,
+    incident: Incident,
+    content: Content,
+    *,
+    send_resolved: bool,
+    max_age: Duration,
+    now: Timestamp,
+) -> Message | None:
+    """End an incident whose alerts have all ended; return the message, if one is needed.
+
+    None is needed when the receiver cannot know of the incident (its trigger
+    was never attempted, and goes with it), or does not want to hear of ends.
+    """
+    if not send_resolved or never_reached(incident):
+        await _supersede(tx, incident, now)
+        await tx.put_incident(on_closed(incident, now))
+        return None
+    resolved = frozenset(alert.fingerprint for alert in content.alerts)
+    return await enqueue(tx, incident, Told(resolved=resolved), content, max_age=max_age, now=now)
+
+
+async def ended(tx: NotificationTransaction, incident: Incident, content: Content) -> Content:
+    """Return `content` about the alerts last told of, as ended.
+
+    For incidents whose alerts are gone from everywhere but the outbox.
+    """
+    last = await tx.last_message(incident.id)
+    if last is None:
+        return content
+    alerts = tuple(
+        replace(alert, ends_at=min(alert.ends_at, content.at)) for alert in last.content.alerts
+    )
+    return replace(content, alerts=alerts)
+
+
+async def _supersede(
+    tx: NotificationTransaction, incident: Incident, now: Timestamp
+) -> Sequence[Message]:
+    """Take back what waits. What is being sent right now stays, and comes first."""
+    waiting = [
+        message
+        for message in await tx.unfinished(incident.id)
+        if message.state is MessageState.QUEUED
+    ]
+    for message in waiting:
+        await tx.update_message(replace(message, state=MessageState.SUPERSEDED, finished_at=now))
+    return waiting

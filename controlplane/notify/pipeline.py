@@ -1,0 +1,225 @@
+"""From a group that is due to messages in the outbox: a list of stages, in one transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.notify.channels import Channel, Channels
+from controlplane.notify.incident import (
+    UNTOLD,
+    Incident,
+    Reason,
+    Told,
+    needs_update,
+    repeat_elapsed,
+    seen,
+)
+from controlplane.notify.message import Content
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.outbox import ended, enqueue, resolve
+from controlplane.notify.ports import (
+    GroupFlush,
+    Integration,
+    Muter,
+    NotificationStore,
+    NotificationTransaction,
+    OwnedGroups,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A flush on its way through the stages, for one integration."""
+
+    flush: GroupFlush
+    channel: Channel
+    integration: Integration
+    visible: tuple[Alert, ...]
+    muted: tuple[Alert, ...] = ()
+    incident: Incident | None = None
+    told: Told = UNTOLD
+    reason: Reason = Reason.NOTHING_NEW
+
+
+# Takes a draft on, or ends its way with None.
+DraftStage = Callable[[NotificationTransaction, "_Book", Draft], Awaitable[Draft | None]]
+
+
+class Pipeline:
+    """The Stage that routing hands its groups to.
+
+    When it returns, every message that the groups need is durable; when it
+    raises, nothing has changed. `wake` is called when there is work for the
+    worker.
+    """
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        channels: Channels,
+        *,
+        owned: OwnedGroups,
+        wake: Callable[[], None],
+        options: DeliveryOptions,
+        metrics: NotifyMetrics,
+        muters: Sequence[Muter] = (),
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._owned = owned
+        self._wake = wake
+        self._options = options
+        self._metrics = metrics
+        self._muters = tuple(muters)
+        self.stages: tuple[DraftStage, ...] = (
+            self._mute,
+            self._recall,
+            self._decide,
+            self._enqueue,
+        )
+
+    async def __call__(self, flushes: Sequence[GroupFlush]) -> None:
+        """Take the flushes of one moment through all stages. Raises Unavailable."""
+        queued = 0
+        async with self._store.begin() as tx:
+            book = _Book(await tx.incidents_for(flushes), frozenset(self._owned()))
+            for draft in self._drafts(flushes):
+                queued += await self._process(tx, book, draft)
+        if queued:
+            self._wake()
+
+    def _drafts(self, flushes: Iterable[GroupFlush]) -> Iterable[Draft]:
+        for flush in flushes:
+            for channel, integration in self._channels.of(flush.receiver):
+                yield Draft(flush, channel, integration, visible=flush.alerts)
+
+    async def _process(self, tx: NotificationTransaction, book: "_Book", draft: Draft) -> bool:
+        for stage in self.stages:
+            onward = await stage(tx, book, draft)
+            if onward is None:
+                return False
+            draft = onward
+        return True
+
+    async def _mute(
+        self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
+    ) -> Draft | None:
+        """Tell apart the alerts that are silenced, inhibited or out of hours."""
+        now = draft.flush.at
+        visible: list[Alert] = []
+        muted: list[Alert] = []
+        for alert in draft.visible:
+            silent = any(muter.mutes(alert.labels, now) for muter in self._muters)
+            (muted if silent else visible).append(alert)
+        return replace(draft, visible=tuple(visible), muted=tuple(muted))
+
+    async def _recall(
+        self, tx: NotificationTransaction, book: "_Book", draft: Draft
+    ) -> Draft | None:
+        """Find the open incident: the group's own, or one that lost its group and fits."""
+        incident = book.own(draft) or book.orphan(draft)
+        if incident is not None and incident.group_key != draft.flush.group_key:
+            incident = replace(incident, group_key=draft.flush.group_key)
+            await tx.put_incident(incident)
+        return replace(draft, incident=incident)
+
+    async def _decide(
+        self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
+    ) -> Draft | None:
+        """Compare the group with what was told."""
+        flush, incident = draft.flush, draft.incident
+        known = incident.told if incident is not None else None
+        told = seen(known, _state(draft.visible, flush), _state(draft.muted, flush))
+        reason = needs_update(
+            known,
+            told,
+            send_resolved=draft.integration.send_resolved,
+            repeat_elapsed=repeat_elapsed(incident, flush.repeat_interval, flush.at),
+        )
+        if reason is Reason.NOTHING_NEW:
+            return None
+        return replace(draft, told=told, reason=reason)
+
+    async def _enqueue(
+        self, tx: NotificationTransaction, _book: "_Book", draft: Draft
+    ) -> Draft | None:
+        """Write the message, in the same transaction as the log."""
+        flush, content = draft.flush, _content(draft)
+        max_age = self._options.max_age
+        if draft.reason is Reason.ALL_RESOLVED and draft.incident is not None:
+            message = await resolve(
+                tx,
+                draft.incident,
+                content if content.alerts else await ended(tx, draft.incident, content),
+                send_resolved=draft.integration.send_resolved,
+                max_age=max_age,
+                now=flush.at,
+            )
+            return None if message is None else draft
+        incident = draft.incident or await _open(tx, draft)
+        await enqueue(tx, incident, draft.told, content, max_age=max_age, now=flush.at)
+        self._metrics.queued.labels(draft.reason.value).inc()
+        return draft
+
+
+class _Book:
+    """The open incidents that may concern a batch of flushes."""
+
+    def __init__(self, incidents: Sequence[Incident], owned: frozenset[tuple[str, str]]) -> None:
+        self._own = {((i.receiver, i.integration), i.group_key): i for i in incidents}
+        self._orphans = {
+            ((i.receiver, i.integration), i.group_labels): i
+            for i in incidents
+            if (i.receiver, i.group_key) not in owned
+        }
+
+    def own(self, draft: Draft) -> Incident | None:
+        return self._own.get((draft.channel, draft.flush.group_key))
+
+    def orphan(self, draft: Draft) -> Incident | None:
+        """Return an incident with the same labels that no group owns, once."""
+        firing = _state(draft.visible, draft.flush).firing
+        if not firing:
+            return None
+        return self._orphans.pop((draft.channel, draft.flush.group_labels), None)
+
+
+async def _open(tx: NotificationTransaction, draft: Draft) -> Incident:
+    receiver, integration = draft.channel
+    incident = Incident(
+        id=uuid4().hex,
+        receiver=receiver,
+        integration=integration,
+        group_key=draft.flush.group_key,
+        group_labels=draft.flush.group_labels,
+        key=draft.flush.group_key,
+        opened_at=draft.flush.at,
+    )
+    await tx.put_incident(incident)
+    return incident
+
+
+def _state(alerts: Iterable[Alert], flush: GroupFlush) -> Told:
+    firing: set[str] = set()
+    resolved: set[str] = set()
+    for alert in alerts:
+        ended = alert.status(flush.at) is AlertStatus.RESOLVED
+        (resolved if ended else firing).add(alert.fingerprint)
+    return Told(frozenset(firing), frozenset(resolved))
+
+
+def _content(draft: Draft) -> Content:
+    """Return what the message is about; ends only for those who want to hear of them."""
+    flush = draft.flush
+    told = draft.told.firing
+    if draft.integration.send_resolved or not told:
+        told = told | draft.told.resolved
+    return Content(
+        group_key=flush.group_key,
+        group_labels=flush.group_labels,
+        reason=draft.reason,
+        alerts=tuple(alert for alert in flush.alerts if alert.fingerprint in told),
+        at=flush.at,
+    )

@@ -1,0 +1,153 @@
+"""What notifying needs of others: groups, muters, a store, integrations."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.notify.incident import Incident
+from controlplane.notify.message import (
+    Attempt,
+    Delivery,
+    Message,
+    MessageState,
+    Notification,
+)
+
+# (receiver, group key) of every aggregation group that holds alerts now.
+OwnedGroups = Callable[[], Collection[tuple[str, str]]]
+
+# The alert with a fingerprint as it is kept now, or None.
+FindAlert = Callable[[str], Alert | None]
+
+
+class GroupFlush(Protocol):
+    """An aggregation group at the moment it is due."""
+
+    @property
+    def group_key(self) -> str: ...
+    @property
+    def group_labels(self) -> Labels: ...
+    @property
+    def receiver(self) -> str: ...
+    @property
+    def repeat_interval(self) -> Duration: ...
+    @property
+    def alerts(self) -> tuple[Alert, ...]: ...
+    @property
+    def at(self) -> Timestamp: ...
+
+
+class Muter(Protocol):
+    """Says whether alerts with these labels are not to be told of now."""
+
+    def mutes(self, labels: Labels, now: Timestamp) -> bool: ...
+
+
+class Integration(Protocol):
+    """Sends to one service. `name` is its kind and place, such as `slack/0`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def send_resolved(self) -> bool: ...
+
+    async def send(self, notification: Notification) -> Delivery:
+        """Deliver, or raise DeliveryError. The caller sets the time limit."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections."""
+        ...
+
+
+class NotificationTransaction(Protocol):
+    """Reads and writes of one transaction; rows read are locked until its end."""
+
+    async def incidents_for(self, flushes: Sequence[GroupFlush]) -> Sequence[Incident]:
+        """Return open incidents of the flushes' receivers with their group keys or labels."""
+        ...
+
+    async def incident(self, incident_id: str) -> Incident | None: ...
+
+    async def put_incident(self, incident: Incident) -> None:
+        """Insert the incident, or replace the row with its id."""
+        ...
+
+    async def unfinished(self, incident_id: str) -> Sequence[Message]:
+        """Return the queued and sending messages of an incident, oldest first."""
+        ...
+
+    async def dead(self, incident_id: str) -> Sequence[Message]: ...
+
+    async def message(self, message_id: int) -> Message | None: ...
+
+    async def last_message(self, incident_id: str) -> Message | None:
+        """Return the newest message of an incident, in whatever state."""
+        ...
+
+    async def add_message(self, message: Message) -> int:
+        """Store a new message and return its id."""
+        ...
+
+    async def update_message(self, message: Message) -> None:
+        """Store what changes in a message's life: all but its content."""
+        ...
+
+    async def add_attempt(self, attempt: Attempt) -> None: ...
+
+    async def claim(self, before: Message, after: Message) -> bool:
+        """Store `after` if the row still stands as `before`; tell whether it did."""
+        ...
+
+    async def claimable(
+        self, channel: tuple[str, str], now: Timestamp, limit: int
+    ) -> Sequence[Message]:
+        """Return messages to be attempted now, oldest first, one an incident.
+
+        Queued ones that are due, and those whose lease ran out; never one
+        behind an unfinished older one of the same incident.
+        """
+        ...
+
+
+class NotificationStore(Protocol):
+    """The outbox, the notification log and the open incidents, in one database."""
+
+    def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
+        """Open a transaction; it commits when the block ends well. Raises Unavailable."""
+        ...
+
+    async def open_incidents(self) -> Sequence[Incident]: ...
+
+    async def channels_due(self, now: Timestamp) -> Sequence[tuple[str, str]]:
+        """Return (receiver, integration) of all messages that could be claimed now."""
+        ...
+
+    async def next_attempt(self, now: Timestamp) -> Timestamp | None:
+        """Return when the next message after `now` is due, or a lease runs out."""
+        ...
+
+    async def release(self, owner: str) -> int:
+        """Free the leases of an owner that is gone; return how many."""
+        ...
+
+    async def depth(self) -> Mapping[MessageState, int]:
+        """Return how many messages are queued, sending and dead."""
+        ...
+
+    async def list_messages(
+        self, state: MessageState, *, before: int | None, limit: int
+    ) -> Sequence[Message]:
+        """Return messages of a state, newest first, with ids below `before`."""
+        ...
+
+    async def about(self, fingerprint: str, limit: int) -> Sequence[Message]:
+        """Return the newest messages that told of an alert, newest first."""
+        ...
+
+    async def attempts(self, message_ids: Collection[int]) -> Sequence[Attempt]:
+        """Return the attempts of some messages, in their order."""
+        ...

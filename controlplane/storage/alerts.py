@@ -1,0 +1,72 @@
+"""The active alerts' rows: implements alerts.ports.AlertRepository."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.storage.database import Database
+from controlplane.storage.tables.alerts import alerts
+
+# Fingerprints in one `IN (...)`: below SQLite's limit on parameters.
+_CHUNK: Final = 500
+
+
+class SqlAlerts:
+    """Alerts, a row each, by fingerprint."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def load(self) -> Sequence[Alert]:
+        async with self._db.read() as connection:
+            rows = await connection.execute(select(alerts))
+            return [_alert(row) for row in rows]
+
+    async def save(self, changed: Sequence[Alert]) -> None:
+        if not changed:
+            return
+        # Each engine has its own insert, and both the same clause.
+        dialect = sqlite if self._db.is_sqlite else postgresql
+        statement = dialect.insert(alerts)
+        new = {column.name: statement.excluded[column.name] for column in alerts.columns}
+        upsert = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=new)
+        async with self._db.begin() as connection:
+            await connection.execute(upsert, [_row(alert) for alert in changed])
+
+    async def delete(self, fingerprints: Collection[str]) -> None:
+        names = list(fingerprints)
+        async with self._db.begin() as connection:
+            for start in range(0, len(names), _CHUNK):
+                chunk = names[start : start + _CHUNK]
+                await connection.execute(delete(alerts).where(alerts.c.fingerprint.in_(chunk)))
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    return {
+        "fingerprint": alert.fingerprint,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "updated_at": alert.updated_at,
+        "timeout": alert.timeout,
+        "generator_url": alert.generator_url,
+        "correlation_id": alert.correlation_id,
+    }
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        labels=Labels(row.labels),
+        annotations=Labels(row.annotations),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        updated_at=row.updated_at,
+        timeout=row.timeout,
+        generator_url=row.generator_url,
+        correlation_id=row.correlation_id,
+    )

@@ -1,0 +1,194 @@
+"""Notify's values as rows, and back."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.notify.incident import Incident, Reason, Told
+from controlplane.notify.message import (
+    Attempt,
+    Content,
+    FailureReason,
+    Message,
+    MessageState,
+    Outcome,
+)
+
+Document = dict[str, Any]
+
+
+def incident_row(incident: Incident) -> Document:
+    """Return all columns of an incident but the hash of its group key."""
+    return {
+        "id": incident.id,
+        "receiver": incident.receiver,
+        "integration": incident.integration,
+        "group_key": incident.group_key,
+        "group_labels": dict(incident.group_labels),
+        "labels_id": incident.group_labels.fingerprint(),
+        "key": incident.key,
+        "opened_at": incident.opened_at,
+        "delivered": _told_document(incident.delivered),
+        "delivered_at": incident.delivered_at,
+        "queued": _told_document(incident.queued),
+        "queued_id": incident.queued_id,
+        "queued_at": incident.queued_at,
+        "exposed": incident.exposed,
+        "external": dict(incident.external),
+        "failures": incident.failures,
+        "retry_at": incident.retry_at,
+        "closed_at": incident.closed_at,
+    }
+
+
+def incident_value(row: Row[Any]) -> Incident:
+    return Incident(
+        id=row.id,
+        receiver=row.receiver,
+        integration=row.integration,
+        group_key=row.group_key,
+        group_labels=Labels(row.group_labels),
+        key=row.key,
+        opened_at=row.opened_at,
+        delivered=None if row.delivered is None else _told_value(row.delivered),
+        delivered_at=row.delivered_at,
+        queued=None if row.queued is None else _told_value(row.queued),
+        queued_id=row.queued_id,
+        queued_at=row.queued_at,
+        exposed=row.exposed,
+        external=row.external,
+        failures=row.failures,
+        retry_at=row.retry_at,
+        closed_at=row.closed_at,
+    )
+
+
+def message_row(message: Message) -> Document:
+    """Return all columns of a message but its id, which the database counts."""
+    return {
+        "incident_id": message.incident_id,
+        "receiver": message.receiver,
+        "integration": message.integration,
+        "told": _told_document(message.told),
+        "content": _content_document(message.content),
+        "created_at": message.created_at,
+        "next_attempt_at": message.next_attempt_at,
+        "expires_at": message.expires_at,
+        "correlation_id": message.correlation_id,
+        "state": message.state.value,
+        "attempts": message.attempts,
+        "exposed_before": message.exposed_before,
+        "owner": message.owner,
+        "lease_until": message.lease_until,
+        "finished_at": message.finished_at,
+        "failure": message.failure,
+    }
+
+
+def message_value(row: Row[Any]) -> Message:
+    return Message(
+        id=row.id,
+        incident_id=row.incident_id,
+        receiver=row.receiver,
+        integration=row.integration,
+        told=_told_value(row.told),
+        content=_content_value(row.content),
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at,
+        expires_at=row.expires_at,
+        correlation_id=row.correlation_id,
+        state=MessageState(row.state),
+        attempts=row.attempts,
+        exposed_before=row.exposed_before,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        finished_at=row.finished_at,
+        failure=row.failure,
+    )
+
+
+def notified_rows(message_id: int, message: Message) -> list[Document]:
+    """Return which alerts the message tells of."""
+    told = {alert.fingerprint for alert in message.content.alerts}
+    return [{"message_id": message_id, "fingerprint": name} for name in sorted(told)]
+
+
+def attempt_row(attempt: Attempt) -> Document:
+    return {
+        "message_id": attempt.message_id,
+        "number": attempt.number,
+        "at": attempt.at,
+        "seconds": attempt.seconds,
+        "outcome": attempt.outcome.value,
+        "status_code": attempt.status_code,
+        "reason": attempt.reason.value if attempt.reason else None,
+        "detail": attempt.detail,
+    }
+
+
+def attempt_value(row: Row[Any]) -> Attempt:
+    return Attempt(
+        message_id=row.message_id,
+        number=row.number,
+        at=row.at,
+        seconds=row.seconds,
+        outcome=Outcome(row.outcome),
+        status_code=row.status_code,
+        reason=FailureReason(row.reason) if row.reason else None,
+        detail=row.detail,
+    )
+
+
+def _told_document(told: Told | None) -> Document | None:
+    if told is None:
+        return None
+    return {"firing": sorted(told.firing), "resolved": sorted(told.resolved)}
+
+
+def _told_value(document: Document) -> Told:
+    return Told(frozenset(document["firing"]), frozenset(document["resolved"]))
+
+
+def _content_document(content: Content) -> Document:
+    return {
+        "group_key": content.group_key,
+        "group_labels": dict(content.group_labels),
+        "reason": content.reason.value,
+        "alerts": [_alert_document(alert) for alert in content.alerts],
+        "at": content.at,
+    }
+
+
+def _content_value(document: Document) -> Content:
+    return Content(
+        group_key=document["group_key"],
+        group_labels=Labels(document["group_labels"]),
+        reason=Reason(document["reason"]),
+        alerts=tuple(_alert_value(alert) for alert in document["alerts"]),
+        at=document["at"],
+    )
+
+
+def _alert_document(alert: Alert) -> Document:
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "updated_at": alert.updated_at,
+        "generator_url": alert.generator_url,
+        "correlation_id": alert.correlation_id,
+        "timeout": alert.timeout,
+    }
+
+
+def _alert_value(document: Document) -> Alert:
+    return Alert(
+        **{
+            **document,
+            "labels": Labels(document["labels"]),
+            "annotations": Labels(document["annotations"]),
+        }
+    )
