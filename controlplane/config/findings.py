@@ -1,16 +1,20 @@
 """Everything wrong with the files that are being read, found in one pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from controlplane.errors import ConfigError, InvalidInput, Problem
-from controlplane.model.marked_yaml import Mapping, Node, Sequence
+from controlplane.model import marked_yaml
+from controlplane.model.marked_yaml import Node
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 # Beyond this the rest is not worth reading; it also bounds what a hostile file can make us say.
 MAX_PROBLEMS: Final = 1000
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Refused(Exception):
@@ -28,6 +32,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._key = ""
 
     def add(self, file: str, line: int, reason: str) -> None:
         """Note a problem; the line counts from 1."""
@@ -39,9 +44,20 @@ class Findings:
         for problem in error.problems:
             self.add(problem.file, problem.line, problem.reason)
 
-    def read(self, kind: Readable[T], node: Node) -> T:
-        """Return what `kind` makes of the node; note why it cannot, and raise Refused."""
-        return self.build(lambda: kind.read(node, self), node)
+    def read(self, kind: Readable[T], node: Node, key: str = "") -> T:
+        """Return what `kind` makes of the node; note why it cannot, and raise Refused.
+
+        `key` is what the node stands under, and begins the reason.
+        """
+        outer, self._key = self._key, key or self._key
+        try:
+            return kind.read(node, self)
+        except InvalidInput as error:
+            file, line = locate(node, error.pointer, {})
+            self.add(file, line, f"{self._key}: {error.reason}" if self._key else error.reason)
+            raise Refused from None
+        finally:
+            self._key = outer
 
     def read_or(self, kind: Readable[T], node: Node | None, default: T) -> T:
         """Return what `kind` makes of the node, `default` when it is absent or refused."""
@@ -52,7 +68,7 @@ class Findings:
         except Refused:
             return default
 
-    def build(self, make: Callable[[], T], node: Node, aliases: dict[str, str] | None = None) -> T:
+    def build(self, make: Callable[[], T], node: Node, aliases: Mapping[str, str] = _NONE) -> T:
         """Return `make()`; note its InvalidInput at the place in `node` that its pointer names.
 
         `aliases` maps a field's name to the file's key where the two differ.
@@ -60,7 +76,7 @@ class Findings:
         try:
             return make()
         except InvalidInput as error:
-            file, line = locate(node, error.pointer, aliases or {})
+            file, line = locate(node, error.pointer, aliases)
             self.add(file, line, error.reason)
             raise Refused from None
 
@@ -75,16 +91,20 @@ class Findings:
         raise ConfigError(sorted(unique, key=lambda found: (order[found.file], found.line)))
 
 
-def locate(node: Node, pointer: str, aliases: dict[str, str]) -> tuple[str, int]:
+def locate(node: Node, pointer: str, aliases: Mapping[str, str]) -> tuple[str, int]:
     """Return file and line of the place that an RFC 6901 pointer names, as far as it leads."""
     file, line = node.file, node.line
     for token in pointer.split("/")[1:]:
         name = token.replace("~1", "/").replace("~0", "~")
         name = aliases.get(name, name)
-        if isinstance(node, Mapping) and name in node.entries:
+        if isinstance(node, marked_yaml.Mapping) and name in node.entries:
             file, line = node.entries[name].file, node.key_lines[name]
             node = node.entries[name]
-        elif isinstance(node, Sequence) and name.isdigit() and int(name) < len(node.items):
+        elif (
+            isinstance(node, marked_yaml.Sequence)
+            and name.isdigit()
+            and int(name) < len(node.items)
+        ):
             node = node.items[int(name)]
             file, line = node.file, node.line
         else:

@@ -185,8 +185,8 @@ def _prober(node: Scalar) -> str:
     if node.text in ("http", "tcp"):
         return node.text
     if node.text in _FOREIGN_PROBERS:
-        raise InvalidInput(f"prober {node.text}: a blackbox_exporter prober, not supported here")
-    raise InvalidInput(f"prober {node.text!r} is not valid: expected http or tcp")
+        raise InvalidInput(f"{node.text}: a blackbox_exporter prober, not supported here")
+    raise InvalidInput(f"expected http or tcp, not {node.text!r}")
 
 
 MODULE: Final = Section(
@@ -219,8 +219,15 @@ def _with_defaults(modules: dict[str, Module]) -> dict[str, Module]:
     return {**DEFAULT_MODULES, **modules}
 
 
+def _show_module(module: Module) -> object:
+    """Return a module without the options of the prober that it does not use."""
+    unused = {"http": "tcp", "tcp": "http"}[module.prober]
+    plain = MODULE.show(module)
+    return {key: held for key, held in plain.items() if key != unused}
+
+
 MODULES: Final = Made(
     MapOf("a mapping of modules", MODULE, _check_module_name),
     _with_defaults,
-    lambda modules: {name: MODULE.show(module) for name, module in modules.items()},
+    lambda modules: {name: _show_module(module) for name, module in modules.items()},
 )

@@ -1,6 +1,6 @@
 """`route`: alertmanager.yml's tree (Alertmanager 0.34, without time intervals)."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -77,17 +77,20 @@ ROUTE: Final[Section[Route]] = Section(
 )
 
 
-def check_route(root: Route, node: Node, receivers: frozenset[str], found: Findings) -> None:
-    """Note what is wrong with the tree as a whole: its root, and receivers not defined."""
-    mentioned = list(_named_receivers(node))
-    for name in mentioned:
-        if name.text not in receivers:
-            found.add(name.file, name.line, f"undefined receiver {name.text!r} used in route")
-    names = frozenset(name.text for name in mentioned)
+def check_root_route(root: Route, node: Node, found: Findings) -> None:
+    """Note what is wrong with the root, which takes every alert."""
+    names = frozenset(name.text for name in _named_receivers(node))
     with suppress(Refused):
         found.build(lambda: check_root(root, names), node)
     if root.continue_ and isinstance(node, Mapping):
         found.add(node.file, node.key_lines["continue"], "cannot have continue in root route")
+
+
+def check_receivers(node: Node | None, receivers: Container[str], found: Findings) -> None:
+    """Note every route that names a receiver which is not defined."""
+    for name in _named_receivers(node):
+        if name.text not in receivers:
+            found.add(name.file, name.line, f"undefined receiver {name.text!r} used in route")
 
 
 def _named_receivers(node: Node | None) -> Iterator[Scalar]:

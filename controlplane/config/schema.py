@@ -211,14 +211,19 @@ class Section(Kind[T]):
     unsupported: MappingABC[str, str] = field(default_factory=dict)
 
     def read(self, node: Node, found: Findings, /) -> T:
-        values = self.values(node, found)
+        values, whole = self.values(node, found)
+        if not whole:
+            raise Refused
         aliases = {key.field: name for name, key in self.keys.items() if key.field}
         return found.build(lambda: self.options(**values), node, aliases)
 
-    def values(self, node: Node, found: Findings) -> Values:
-        """Return what the keys hold, by argument, those not given left out."""
+    def values(self, node: Node, found: Findings) -> tuple[Values, bool]:
+        """Return what the keys hold, by argument, and whether nothing was wrong with any.
+
+        Keys that are not given, or that could not be read, are left out.
+        """
         if not isinstance(node, Mapping):
-            raise InvalidInput(f"{self.name}: expected a mapping, not {describe(node)}")
+            raise InvalidInput(f"expected a mapping, not {describe(node)}")
         reading = _Reading(node, found)
         own = set(self.keys)
         for argument, section in self.inlines.items():
@@ -240,7 +245,7 @@ class Section(Kind[T]):
         """Return every key that may stand at this level and is understood."""
         return set(self.keys).union(*(section.names() for section in self.inlines.values()))
 
-    def show(self, value: T) -> object:
+    def show(self, value: T) -> dict[str, object]:
         plain: dict[str, object] = {}
         for name, key in self.keys.items():
             held = getattr(value, key.field or name, None)
@@ -248,8 +253,7 @@ class Section(Kind[T]):
             if not (shown is OMITTED or shown is None or shown in ("", {})):
                 plain[name] = shown
         for argument, section in self.inlines.items():
-            held = section.show(getattr(value, argument))
-            plain.update(held if isinstance(held, dict) else {})
+            plain |= section.show(getattr(value, argument))
         return plain
 
     def sections(self) -> Iterator["Section[Any]"]:
@@ -292,11 +296,11 @@ class _Reading:
             self.refuse(name, f"at most one of {self._given[argument]} & {name} must be configured")
             return
         self._given[argument] = name
-        self.take(argument, key.kind, child)
+        self.take(argument, key.kind, child, name)
 
-    def take(self, argument: str, kind: Kind[Any], child: Node) -> None:
+    def take(self, argument: str, kind: Kind[Any], child: Node, name: str = "") -> None:
         try:
-            self._values[argument] = self._found.read(kind, child)
+            self._values[argument] = self._found.read(kind, child, name)
         except Refused:
             self._whole = False
 
@@ -311,10 +315,8 @@ class _Reading:
         self._found.add(self._node.file, self._node.line, reason)
         self._whole = False
 
-    def finish(self) -> Values:
-        if not self._whole:
-            raise Refused
-        return self._values
+    def finish(self) -> tuple[Values, bool]:
+        return self._values, self._whole
 
 
 K = TypeVar("K")
@@ -326,7 +328,7 @@ def _each(items: Iterable[tuple[K, Node]], kind: Kind[T], found: Findings) -> di
     whole = True
     for name, node in items:
         try:
-            values[name] = found.read(kind, node)
+            values[name] = found.read(kind, node, name if isinstance(name, str) else "")
         except Refused:
             whole = False
     if not whole:

@@ -108,12 +108,17 @@ def describe(node: Node) -> str:
     return repr(node.text if len(node.text) <= 60 else node.text[:57] + "...")
 
 
-def read_marked(path: Path, file: str | None = None) -> Node:
-    """Read a file of at most MAX_BYTES and load it; `file` is its name in messages.
+def read_marked(path: Path) -> Node:
+    """Read a file of at most MAX_BYTES and load it.
 
     Raises ConfigError, also when the file cannot be read.
     """
-    name = str(path) if file is None else file
+    return load_marked(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of at most MAX_BYTES. Raises ConfigError."""
+    name = str(path)
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -122,10 +127,9 @@ def read_marked(path: Path, file: str | None = None) -> Node:
     if len(raw) > MAX_BYTES:
         raise _refused(name, 1, f"larger than {MAX_BYTES >> 20} MiB")
     try:
-        text = raw.decode()
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _refused(name, raw.count(b"\n", 0, error.start) + 1, "not valid UTF-8") from None
-    return load_marked(text, name)
 
 
 def load_marked(text: str, file: str) -> Node:

@@ -1,0 +1,71 @@
+"""What the files say, in the options of the packages that act on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from controlplane.alerts.options import AlertOptions
+from controlplane.config.globals import GlobalOptions
+from controlplane.config.probes import DEFAULT_MODULES
+from controlplane.config.stores import OutboundOptions
+from controlplane.model.target import TargetSpec
+from controlplane.notify.options import Receiver
+from controlplane.probes.options import Module
+from controlplane.routing.options import Route
+from controlplane.rules.options import RuleGroup, RuleSettings, RulesOptions
+from controlplane.scrape.options import ScrapeConfig
+from controlplane.storage.options import StorageOptions
+from controlplane.targets.options import TargetOptions
+
+# Where alerts go while no file says anything about it: nowhere.
+NOBODY = Receiver("nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One version of the configuration. Paths are as the process can open them.
+
+    `digest` changes whenever a byte of the files does; `files` are all that
+    were read, rule files among them. `groups` are the rules of `rule_files`.
+    """
+
+    path: str = ""
+    digest: str = ""
+    files: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    global_: GlobalOptions = field(default_factory=GlobalOptions)
+    modules: Mapping[str, Module] = field(default_factory=lambda: dict(DEFAULT_MODULES))
+    targets: tuple[TargetSpec, ...] = ()
+    target_settings: TargetOptions = field(default_factory=TargetOptions)
+    scrape_configs: tuple[ScrapeConfig, ...] = ()
+    rule_files: tuple[str, ...] = ()
+    rule_settings: tuple[RuleSettings, ...] = ()
+    groups: tuple[RuleGroup, ...] = ()
+    route: Route = field(default_factory=lambda: Route(receiver=NOBODY.name))
+    receivers: tuple[Receiver, ...] = (NOBODY,)
+    templates: tuple[str, ...] = ()
+    storage: StorageOptions = field(default_factory=StorageOptions)
+    outbound: OutboundOptions = field(default_factory=OutboundOptions)
+
+    def target_options(self) -> TargetOptions:
+        """Return what the registry is told."""
+        return replace(self.target_settings, targets=self.targets)
+
+    def rules_options(self, external_url: str) -> RulesOptions:
+        """Return what the rule manager is told; `external_url` begins the links in alerts."""
+        return RulesOptions(
+            groups=self.groups,
+            settings=self.rule_settings,
+            evaluation_interval=self.global_.evaluation_interval,
+            rule_query_offset=self.global_.rule_query_offset,
+            external_labels=self.global_.external_labels,
+            external_url=external_url,
+        )
+
+    def alert_options(self) -> AlertOptions:
+        """Return what bounds the active alerts."""
+        return AlertOptions(resolve_timeout=self.global_.resolve_timeout)
+
+
+def default_config() -> Config:
+    """Return what is in force when no file is given."""
+    return Config()

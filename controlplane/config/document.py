@@ -1,0 +1,62 @@
+"""The file as a whole: its sections, in the order in which people write them."""
+
+from typing import Final
+
+from controlplane.config.globals import GLOBAL, GlobalOptions
+from controlplane.config.places import PATHS
+from controlplane.config.probes import MODULES
+from controlplane.config.receivers import receivers
+from controlplane.config.routing import ROUTE
+from controlplane.config.rules import RULE_SETTINGS
+from controlplane.config.schema import Key, Section
+from controlplane.config.scrape import scrape_configs
+from controlplane.config.stores import OUTBOUND, STORAGE
+from controlplane.config.targets import TARGET_SETTINGS, TARGETS
+
+_PROMETHEUS: Final = (
+    "alerting",
+    "otlp",
+    "remote_read",
+    "remote_write",
+    "runtime",
+    "scrape_config_files",
+)
+_ALERTMANAGER: Final = ("event_recorder", "inhibit_rules", "mute_time_intervals", "time_intervals")
+_LATER: Final = (
+    "autoscaling",
+    "cluster",
+    "datasource",
+    "drills",
+    "forward_alerts",
+    "slos",
+    "status_pages",
+)
+
+
+def document(defaults: GlobalOptions) -> Section[dict[str, object]]:
+    """Return the section of the whole file, under what its `global` says."""
+    return Section(
+        "the configuration",
+        dict,
+        {
+            "include": Key(PATHS),
+            "global": Key(GLOBAL, field="global_"),
+            "modules": Key(MODULES),
+            "targets": Key(TARGETS),
+            "target_settings": Key(TARGET_SETTINGS),
+            "scrape_configs": Key(scrape_configs(defaults)),
+            "rule_files": Key(PATHS),
+            "rule_settings": Key(RULE_SETTINGS),
+            "route": Key(ROUTE),
+            "receivers": Key(receivers(defaults)),
+            "templates": Key(PATHS),
+            "storage": Key(STORAGE),
+            "outbound": Key(OUTBOUND),
+        },
+        unsupported={
+            **dict.fromkeys(_PROMETHEUS, "a Prometheus key"),
+            **dict.fromkeys(_ALERTMANAGER, "an Alertmanager key"),
+            **dict.fromkeys(_LATER, "a key of a later version"),
+            "tracing": "a key of Prometheus and Alertmanager",
+        },
+    )

@@ -1,0 +1,22 @@
+"""`rule_files` and `rule_settings`: where rules stand, and what is ours about them."""
+
+from typing import Final
+
+from controlplane.config.kinds import BOOLEAN, REGEX
+from controlplane.config.schema import Key, ListOf, Section
+from controlplane.rules.options import RuleMatch, RuleSettings
+
+RULE_MATCH: Final = Section(
+    "rule_match",
+    RuleMatch,
+    {"file": Key(REGEX), "group": Key(REGEX), "alertname": Key(REGEX)},
+)
+RULE_SETTING: Final = Section(
+    "rule_setting",
+    RuleSettings,
+    {"match": Key(RULE_MATCH, required=True), "reactive": Key(BOOLEAN)},
+    unsupported=dict.fromkeys(
+        ("no_data", "error", "depends_on", "datasource"), "a key of a later version"
+    ),
+)
+RULE_SETTINGS: Final = ListOf("a list of rule settings", RULE_SETTING)
