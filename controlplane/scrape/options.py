@@ -78,7 +78,7 @@ class ScrapeConfig:
     label_value_length_limit: int = 0
     target_limit: int = 0
     keep_dropped_targets: int = 0
-    http_client: HTTPClientConfig = HTTPClientConfig()
+    http_client: HTTPClientConfig = field(default_factory=HTTPClientConfig)
     static_configs: tuple[StaticConfig, ...] = ()
     file_sd_configs: tuple[FileSdConfig, ...] = ()
     relabel_configs: tuple[RelabelConfig, ...] = ()

@@ -1,0 +1,188 @@
+"""One scrape of one target, from the request to the write."""
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import InvalidInput, Overloaded
+from controlplane.model.samples import STALE_NAN, Refs, Times, Values
+from controlplane.scrape.exposition.formats import grammar_for
+from controlplane.scrape.exposition.grammar import ExpositionError
+from controlplane.scrape.exposition.page import NO_TIME, Page, read
+from controlplane.scrape.job import Failure, Health, ScrapeFailed, ScrapeJob, ScrapeStatus
+from controlplane.scrape.metrics import ScrapeMetrics
+from controlplane.scrape.ports import Fetch, Fetched
+from controlplane.scrape.report import Report, Tally
+from controlplane.scrape.series import Batch, SeriesCache
+from controlplane.telemetry.correlation import correlated, new_correlation_id
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.ports import Appender, Write
+
+log = get_logger(__name__)
+
+# Bodies up to this size are read on the event loop, which takes about a millisecond.
+_SMALL_BODY: Final = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all scrapers share. `workers` read large bodies."""
+
+    fetch: Fetch
+    appender: Appender
+    clock: Clock
+    metrics: ScrapeMetrics
+    workers: Executor
+
+
+class TargetScraper:
+    """Scrapes one job, and remembers between scrapes what its series are called."""
+
+    def __init__(self, job: ScrapeJob, shared: Surroundings) -> None:
+        self._shared = shared
+        self._cache = SeriesCache(shared.appender, job.labels, job.config)
+        self._report = Report(shared.appender, job)
+        self._left_behind: Report | None = None
+        self._page: Page | None = None
+        self.status = ScrapeStatus(job)
+
+    @property
+    def job(self) -> ScrapeJob:
+        return self.status.job
+
+    def change(self, job: ScrapeJob) -> None:
+        """Go on with a changed job. Series that it no longer names get their markers."""
+        before = self.job
+        self.status = replace(self.status, job=job)
+        if before.labels != job.labels and self._has_scraped:
+            self._left_behind = self._left_behind or self._report
+        if (before.labels, before.config) != (job.labels, job.config):
+            self._cache = self._cache.rebuilt(job.labels, job.config)
+        self._report = Report(self._shared.appender, job)
+
+    async def scrape(self, at: Timestamp) -> None:
+        """Scrape once; samples without a timestamp of their own get the instant `at`."""
+        with correlated(new_correlation_id()) as correlation:
+            try:
+                await self._scrape(at, correlation)
+            except Exception:
+                self._shared.metrics.faults.inc()
+                log.exception("scrape went wrong", target=self.job.url)
+                failed = ScrapeFailed(Failure.INTERNAL, "internal error: the log has it")
+                self._conclude(at, 0.0, Tally(), failed)
+
+    def end(self, at: Timestamp) -> None:
+        """Mark all series of the target stale, its report among them: it is gone."""
+        if self._has_scraped:
+            refs = np.concatenate([self._cache.gone(), self._report.refs(), *self._forgotten()])
+            self._append(refs, _markers(refs), at, new_correlation_id())
+
+    @property
+    def _has_scraped(self) -> bool:
+        return self.status.health is not Health.UNKNOWN
+
+    async def _scrape(self, at: Timestamp, correlation: str) -> None:
+        started = self._shared.clock.monotonic()
+        tally, batch, failed = Tally(), None, None
+        try:
+            batch = await self._digest(await self._fetch(), tally)
+        except ScrapeFailed as error:
+            failed = error
+            if failed.failure is Failure.SIZE:
+                tally.body_size = -1
+        seconds = self._shared.clock.monotonic() - started
+        report = self._report.values(tally, seconds, up=failed is None)
+        try:
+            self._write(at, batch, report, correlation)
+        except Overloaded as error:
+            failed = failed or ScrapeFailed(Failure.OVERLOAD, f"samples not stored: {error}")
+        self._conclude(at, seconds, tally, failed)
+
+    async def _fetch(self) -> Fetched:
+        """Return the body. Raises ScrapeFailed."""
+        job = self.job
+        if job.refused:
+            raise ScrapeFailed(Failure.TARGET_LIMIT, job.refused)
+        fetched = await self._shared.fetch(job)
+        if fetched.failure is not None:
+            raise ScrapeFailed(fetched.failure, fetched.error)
+        return fetched
+
+    async def _digest(self, fetched: Fetched, tally: Tally) -> Batch | None:
+        """Return what is to be stored; None for an empty body. Raises ScrapeFailed."""
+        tally.body_size = len(fetched.body)
+        if not fetched.body:
+            return None
+        if len(fetched.body) <= _SMALL_BODY:
+            return self._understand(fetched, tally)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._shared.workers, self._understand, fetched, tally)
+
+    def _understand(self, fetched: Fetched, tally: Tally) -> Batch:
+        try:
+            grammar = grammar_for(fetched.content_type, self.job.config.fallback_scrape_protocol)
+        except InvalidInput as error:
+            raise ScrapeFailed(Failure.CONTENT_TYPE, error.reason) from None
+        try:
+            page = read(fetched.body, grammar, self._page)
+            tally.scraped = len(page.values)
+            batch = self._cache.take(page)
+        except ExpositionError as error:
+            tally.scraped = error.samples
+            raise ScrapeFailed(Failure.PARSE, str(error)) from None
+        self._page = page
+        tally.kept, tally.added = batch.kept, batch.added
+        self._shared.metrics.duplicates.inc(batch.duplicates)
+        return batch
+
+    def _write(self, at: Timestamp, batch: Batch | None, report: Values, correlation: str) -> None:
+        """Hand over the samples, the markers of what has gone, and the report, as one write."""
+        gone = self._cache.gone() if batch is None else batch.stale
+        stale = np.concatenate([gone, *self._forgotten()])
+        refs = [stale, self._report.refs()]
+        values = [_markers(stale), report]
+        times: Timestamp | Times = at
+        if batch is not None:
+            refs.append(batch.refs)
+            values.append(batch.values)
+            if batch.times is not None:
+                own = np.where(batch.times == NO_TIME, at, batch.times)
+                times = np.concatenate([np.full(len(stale) + len(report), at), own])
+        self._append(np.concatenate(refs), np.concatenate(values), times, correlation)
+
+    def _append(
+        self, refs: Refs, values: Values, times: Timestamp | Times, correlation: str
+    ) -> None:
+        self._shared.appender.append([Write(self.job.key, times, refs, values, correlation)])
+        self._shared.metrics.samples.inc(len(refs))
+
+    def _forgotten(self) -> list[Refs]:
+        """Return the report series that a change of labels left behind, once."""
+        report, self._left_behind = self._left_behind, None
+        return [] if report is None else [report.refs()]
+
+    def _conclude(
+        self, at: Timestamp, seconds: float, tally: Tally, failed: ScrapeFailed | None
+    ) -> None:
+        metrics, before = self._shared.metrics, self.status
+        metrics.duration.observe(seconds)
+        metrics.scrapes.labels("success" if failed is None else failed.failure.value).inc()
+        if failed is not None and before.failure is not failed.failure:
+            log.info("scrape failed", target=self.job.url, reason=failed.failure, error=str(failed))
+        self.status = replace(
+            before,
+            health=Health.UP if failed is None else Health.DOWN,
+            last_scrape=at,
+            last_duration=seconds,
+            last_error="" if failed is None else str(failed),
+            failure=None if failed is None else failed.failure,
+            samples=tally.scraped,
+        )
+
+
+def _markers(refs: Refs) -> Values:
+    return np.full(len(refs), STALE_NAN)
