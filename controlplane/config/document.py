@@ -1,6 +1,8 @@
 """The file as a whole: its sections, in the order in which people write them."""
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.places import PATHS
@@ -11,7 +13,8 @@ from controlplane.config.rules import RULE_SETTINGS
 from controlplane.config.schema import Key, Section
 from controlplane.config.scrape import scrape_configs
 from controlplane.config.stores import OUTBOUND, STORAGE
-from controlplane.config.targets import TARGET_SETTINGS, TARGETS
+from controlplane.config.targets import TARGET_SETTINGS, targets
+from controlplane.targets.options import TargetOptions
 
 _PROMETHEUS: Final = (
     "alerting",
@@ -33,8 +36,17 @@ _LATER: Final = (
 )
 
 
-def document(defaults: GlobalOptions) -> Section[dict[str, object]]:
-    """Return the section of the whole file, under what its `global` says."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What some sections say that others stand on. `probers` holds the prober of each module."""
+
+    defaults: GlobalOptions = field(default_factory=GlobalOptions)
+    target_settings: TargetOptions = field(default_factory=TargetOptions)
+    probers: Mapping[str, str] = field(default_factory=dict)
+
+
+def document(context: Context) -> Section[Any]:
+    """Return the section of the whole file."""
     return Section(
         "the configuration",
         dict,
@@ -42,13 +54,13 @@ def document(defaults: GlobalOptions) -> Section[dict[str, object]]:
             "include": Key(PATHS),
             "global": Key(GLOBAL, field="global_"),
             "modules": Key(MODULES),
-            "targets": Key(TARGETS),
+            "targets": Key(targets(context.target_settings, context.probers)),
             "target_settings": Key(TARGET_SETTINGS),
-            "scrape_configs": Key(scrape_configs(defaults)),
+            "scrape_configs": Key(scrape_configs(context.defaults)),
             "rule_files": Key(PATHS),
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),
-            "receivers": Key(receivers(defaults)),
+            "receivers": Key(receivers(context.defaults)),
             "templates": Key(PATHS),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from controlplane.config.config import Config
-from controlplane.config.document import document
+from controlplane.config.document import Context, document
 from controlplane.config.findings import Findings
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.includes import read_files
 from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.routing import check_receivers, check_root_route
+from controlplane.config.targets import TARGET_SETTINGS
 from controlplane.errors import ConfigError
 from controlplane.model.marked_yaml import Mapping, Node, Scalar, Sequence
+from controlplane.rules.load import load_file
 from controlplane.rules.options import RuleGroup
+from controlplane.targets.options import TargetOptions
 
 
 def load(path: Path | str) -> Config:
@@ -26,17 +29,20 @@ def load(path: Path | str) -> Config:
     found = Findings()
     files = read_files(Path(path), found)
     root = files.root
-    defaults = found.read_or(GLOBAL, root.get("global"), GlobalOptions())
-    values, _ = document(defaults).values(root, found)
+    context = Context(
+        found.read_or(GLOBAL, root.get("global"), GlobalOptions()),
+        found.read_or(TARGET_SETTINGS, root.get("target_settings"), TargetOptions()),
+        _probers(root.get("modules")),
+    )
+    values, _ = document(context).values(root, found)
     _check_routing(root, found)
     if "route" in values:
         check_root_route(values["route"], root.entries["route"], found)
-    _check_modules(root, found)
     rule_files = _matching(root.get("rule_files"), values.get("rule_files", ()), found)
     templates = _matching(root.get("templates"), values.get("templates", ()), found)
     groups = _groups(rule_files, found)
     found.raise_any()
-    values |= {"global_": defaults, "rule_files": rule_files, "templates": templates}
+    values |= {"global_": context.defaults, "rule_files": rule_files, "templates": templates}
     return Config(
         path=str(path),
         digest=hashlib.sha256(f"{files.digest}{groups!r}".encode()).hexdigest(),
@@ -55,13 +61,13 @@ def _check_routing(root: Mapping, found: Findings) -> None:
         found.add(receivers.file, root.key_lines["receivers"], "there are receivers but no route")
 
 
-def _check_modules(root: Mapping, found: Findings) -> None:
-    """Refuse targets of the file whose module does not exist."""
-    modules = root.get("modules")
-    known = {*DEFAULT_MODULES, *(modules.entries if isinstance(modules, Mapping) else ())}
-    for name in _scalars(root.get("targets"), "module"):
-        if name.text not in known:
-            found.add(name.file, name.line, f"there is no module {name.text!r}")
+def _probers(modules: Node | None) -> dict[str, str]:
+    """Return the prober of each module, also of those that are wrong in detail."""
+    probers = {name: module.prober for name, module in DEFAULT_MODULES.items()}
+    for name, module in modules.entries.items() if isinstance(modules, Mapping) else ():
+        prober = module.get("prober") if isinstance(module, Mapping) else None
+        probers[name] = prober.text if isinstance(prober, Scalar) else ""
+    return probers
 
 
 def _texts(node: Node | None, key: str) -> set[str]:
@@ -94,8 +100,6 @@ def _matching(node: Node | None, patterns: Iterable[str], found: Findings) -> tu
 def _groups(files: Iterable[str], found: Findings) -> tuple[RuleGroup, ...]:
     groups: list[RuleGroup] = []
     for file in files:
-        from controlplane.rules.load import load_file  # noqa: PLC0415
-
         try:
             groups += load_file(Path(file))
         except ConfigError as error:

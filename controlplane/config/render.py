@@ -3,12 +3,12 @@
 import yaml
 
 from controlplane.config.config import Config
-from controlplane.config.document import document
+from controlplane.config.document import Context, document
 
 
 def render(config: Config) -> str:
     """Return YAML that says what `config` holds. A secret is `<secret>`, a `*_file` its path."""
-    plain = document(config.global_).show(config)  # type: ignore[arg-type]
+    plain = document(Context()).show(config)
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 

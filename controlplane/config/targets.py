@@ -1,28 +1,14 @@
 """`targets`: what the file watches, field for field as the API registers it."""
 
-from typing import Final
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
 
-from controlplane.config.kinds import LABELS, NAME, NATURAL, POSITIVE_DURATION
-from controlplane.config.places import URL
+from controlplane.config.kinds import LABELS, NATURAL, POSITIVE_DURATION, TEXT
 from controlplane.config.schema import Key, Section, UniqueList
 from controlplane.model.target import TargetSpec
 from controlplane.targets.options import TargetOptions
-
-TARGET: Final = Section(
-    "target",
-    TargetSpec,
-    {
-        "name": Key(NAME, required=True),
-        "url": Key(URL),
-        "address": Key(NAME),
-        "module": Key(NAME),
-        "interval": Key(POSITIVE_DURATION),
-        "labels": Key(LABELS),
-        "metrics_url": Key(URL),
-        "lease": Key(POSITIVE_DURATION),
-    },
-)
-TARGETS: Final = UniqueList("a list of targets", TARGET, "name")
+from controlplane.targets.validation import check_spec
 
 TARGET_SETTINGS: Final = Section(
     "target_settings",
@@ -36,3 +22,28 @@ TARGET_SETTINGS: Final = Section(
         "failures_kept": Key(NATURAL),
     },
 )
+
+
+def _target(settings: TargetOptions, probers: Mapping[str, str], **values: Any) -> TargetSpec:
+    spec = TargetSpec(**values)
+    check_spec(spec, settings, probers.get)
+    return spec
+
+
+def targets(settings: TargetOptions, probers: Mapping[str, str]) -> UniqueList[TargetSpec]:
+    """Return the list of targets; `probers` names the prober of each module."""
+    section = Section(
+        "target",
+        partial(_target, settings, probers),
+        {
+            "name": Key(TEXT, required=True),
+            "url": Key(TEXT),
+            "address": Key(TEXT),
+            "module": Key(TEXT),
+            "interval": Key(POSITIVE_DURATION),
+            "labels": Key(LABELS),
+            "metrics_url": Key(TEXT),
+            "lease": Key(POSITIVE_DURATION),
+        },
+    )
+    return UniqueList("a list of targets", section, "name")
