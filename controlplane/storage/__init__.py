@@ -12,10 +12,10 @@ file named for it, and knows nothing of who calls. How to add one:
    `down_revision` the step before; ids and names are given out in
    `migrations/README.md`. `alembic check` runs in tests/contract.
 3. `<area>.py` holds the repository: a class that takes a `Database`. Writes go
-   in `async with db.begin() as connection`, reads in `db.read()`; statements
-   that must be quick are listed with `explain.Statement` and tested to use an
-   index on both engines.
-4. tests/contract/ tests it with the `database` fixture, on both engines.
+   in `async with db.begin() as connection`, reads in `db.read()`.
+4. tests/contract/ tests it with the `database` fixture, on both engines, and
+   records with tests/support/plans.py what it sends, to see that no statement
+   reads a table whole.
 
 An IntegrityError leaves as Conflict and a database that does not answer as
 Unavailable: `Database` sees to both, so repositories catch nothing.

@@ -1,0 +1,84 @@
+"""Leases by the clock: the series that shows one which ran out, and removal long after."""
+
+import numpy as np
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import Overloaded, Unavailable
+from controlplane.model.labels import METRIC_NAME, Labels
+from controlplane.model.samples import STALE_NAN
+from controlplane.model.target import Target
+from controlplane.targets.metrics import TargetMetrics
+from controlplane.targets.options import TargetOptions
+from controlplane.targets.registry import TargetRegistry
+from controlplane.telemetry.correlation import new_correlation_id
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.ports import Appender, Write
+
+log = get_logger(__name__)
+
+SERIES = "controlplane_target_lease_expired"
+
+
+class LeaseWatch:
+    """Writes `controlplane_target_lease_expired` (1 or 0) for every target with a lease.
+
+    A series whose target went, or that carries other labels now, ends with a
+    staleness marker, so that an alert on it resolves at once.
+    """
+
+    def __init__(
+        self,
+        registry: TargetRegistry,
+        appender: Appender,
+        *,
+        clock: Clock,
+        options: TargetOptions,
+        metrics: TargetMetrics,
+    ) -> None:
+        self._registry = registry
+        self._appender = appender
+        self._clock = clock
+        self._options = options
+        self._metrics = metrics
+        self._written: frozenset[Labels] = frozenset()
+
+    async def run(self) -> None:
+        """Look at the leases in fixed slots, until cancelled."""
+        interval = self._options.lease_check_interval
+        while True:
+            now = self._clock.now()
+            slot = now - now % interval
+            await self.check(slot)
+            await self._clock.sleep((slot + interval - self._clock.now()) / 1000)
+
+    async def check(self, now: Timestamp) -> None:
+        """Remove what expired long ago and write the series as of `now`."""
+        try:
+            await self._registry.expire(now)
+        except Unavailable as error:
+            log.warning("expired targets stay, the database is away", reason=str(error))
+        self._write(now)
+
+    def _write(self, now: Timestamp) -> None:
+        expired = {
+            series(target): target.expires_at <= now
+            for target in self._registry
+            if target.expires_at is not None
+        }
+        self._metrics.leases_expired.set(sum(expired.values()))
+        ended = list(self._written.difference(expired))
+        if not expired and not ended:
+            return
+        values = np.array([*expired.values(), *(STALE_NAN for _ in ended)], dtype=np.float64)
+        refs = self._appender.refs([*expired, *ended])
+        try:
+            self._appender.append([Write("leases", now, refs, values, new_correlation_id())])
+        except Overloaded as error:
+            log.warning("the series of leases has a gap", reason=str(error))
+            return
+        self._written = frozenset(expired)
+
+
+def series(target: Target) -> Labels:
+    """Return the series that tells of a target's lease."""
+    return target.labels().merge({METRIC_NAME: SERIES})
