@@ -1,0 +1,191 @@
+"""libcurl's easy handles: set up once for their options, and used over and over."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pycurl
+
+from controlplane.transport.exchange import Exchange, Failure, Options, Sink, TLSFacts
+
+_IDLE_KINDS: Final = 256  # sets of options whose handles are kept
+_IDLE_EACH: Final = 1024
+# Options that libcurl has and pycurl has no name for.
+_SUPPRESS_CONNECT_HEADERS: Final = 265
+_TLS_LINE: Final = "SSL connection using "
+
+_TLS_CODES: Final = frozenset((35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98))
+# libcurl's codes that are not about TLS, in libcurl-errors(3)'s numbers.
+_CODES: Final = {
+    1: Failure.CONFIG,  # a scheme that is not HTTP
+    3: Failure.CONFIG,  # a malformed URL
+    4: Failure.CONFIG,  # not built in
+    5: Failure.DNS,  # the proxy's name
+    6: Failure.DNS,
+    7: Failure.CONNECT,
+    18: Failure.CLOSED,  # before the announced length
+    28: Failure.TIMEOUT,
+    45: Failure.CONNECT,  # the local address
+    52: Failure.CLOSED,  # without a byte
+    55: Failure.CLOSED,
+    56: Failure.CLOSED,
+    63: Failure.SIZE,
+    94: Failure.AUTH,
+    96: Failure.CONNECT,  # QUIC
+    97: Failure.PROXY,
+    100: Failure.SIZE,  # too much header
+}
+
+
+def failure_of(code: int, message: str) -> Failure:
+    """Return what a code of libcurl means; unknown ones are faults of the protocol."""
+    if code in _TLS_CODES or (code == 56 and "alert" in message):
+        return Failure.TLS
+    if code == 56 and "CONNECT tunnel" in message:
+        return Failure.PROXY
+    return _CODES.get(code, Failure.PROTOCOL)
+
+
+class Slot:
+    """An easy handle and the exchange that it carries."""
+
+    __slots__ = ("_connect_to", "_exchange", "_headers", "_sink", "_url", "curl", "options")
+
+    def __init__(self, options: Options) -> None:
+        self.curl: Any = pycurl.Curl()
+        self.curl.slot = self
+        self.options = options
+        self._url = ""
+        self._connect_to = ""
+        self._headers: tuple[str, ...] = ()
+        self._exchange: Exchange | None = None
+        self._sink: Sink | None = None
+        _set_up(self.curl, options)
+
+    def load(self, exchange: Exchange, seconds: float) -> None:
+        """Set what this one exchange wants; what is as before is left alone."""
+        curl = self.curl
+        if exchange.url != self._url:
+            curl.setopt(pycurl.URL, exchange.url)
+            self._url = exchange.url
+        if exchange.connect_to != self._connect_to:
+            curl.setopt(pycurl.CONNECT_TO, [exchange.connect_to] if exchange.connect_to else [])
+            self._connect_to = exchange.connect_to
+        if exchange.headers is not self._headers:
+            curl.setopt(pycurl.HTTPHEADER, list(exchange.headers))
+            self._headers = exchange.headers
+        sink = self._sink = Sink(exchange.options)
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))
+        curl.setopt(pycurl.HEADERFUNCTION, exchange.header_lines.append)
+        curl.setopt(pycurl.WRITEFUNCTION, sink.write)
+        if exchange.options.certificates:
+            exchange.tls = facts = TLSFacts()
+            curl.setopt(pycurl.DEBUGFUNCTION, _listener(facts))
+        self._exchange = exchange
+
+    def unload(self) -> Exchange:
+        """Return the exchange with what libcurl knows of its end."""
+        exchange, sink, info = self._exchange, self._sink, self.curl.getinfo
+        assert exchange is not None and sink is not None  # noqa: S101, PT018 - loaded before
+        self._exchange = self._sink = None
+        exchange.status = info(pycurl.RESPONSE_CODE)
+        exchange.http_version = info(pycurl.INFO_HTTP_VERSION)
+        exchange.connected = info(pycurl.CONNECT_TIME_T) / 1e6
+        exchange.secured = info(pycurl.APPCONNECT_TIME_T) / 1e6
+        exchange.first_byte = info(pycurl.STARTTRANSFER_TIME_T) / 1e6
+        exchange.ended = info(pycurl.TOTAL_TIME_T) / 1e6
+        exchange.content_length = int(info(pycurl.CONTENT_LENGTH_DOWNLOAD))
+        exchange.peer = info(pycurl.PRIMARY_IP)
+        exchange.size = sink.size
+        exchange.body = sink.body()
+        exchange.failure, exchange.error = sink.failure, sink.error
+        if exchange.tls is not None:
+            exchange.tls.chain = _chain(info(pycurl.INFO_CERTINFO))
+        return exchange
+
+
+class HandlePool:
+    """Idle handles by the options they are set up for."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Options, list[Slot]] = {}
+
+    def take(self, options: Options) -> Slot:
+        """Return a handle that carries nothing."""
+        idle = self._idle.get(options)
+        return idle.pop() if idle else Slot(options)
+
+    def give(self, slot: Slot) -> None:
+        """Take back a handle that has been removed from the multi handle."""
+        if not slot.options.reusable:
+            slot.curl.close()
+            return
+        idle = self._idle.get(slot.options)
+        if idle is None:
+            if len(self._idle) >= _IDLE_KINDS:
+                _close_all(self._idle.pop(next(iter(self._idle))))
+            idle = self._idle[slot.options] = []
+        if len(idle) < _IDLE_EACH:
+            idle.append(slot)
+        else:
+            slot.curl.close()
+
+    def close(self) -> None:
+        """Close all idle handles."""
+        for slots in self._idle.values():
+            _close_all(slots)
+        self._idle.clear()
+
+
+def _close_all(slots: list[Slot]) -> None:
+    for slot in slots:
+        slot.curl.close()
+
+
+def _set_up(curl: Any, options: Options) -> None:
+    curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not go together
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    curl.setopt(pycurl.FOLLOWLOCATION, 0)  # each hop is resolved and checked by us
+    curl.setopt(pycurl.PROXY, "")  # the environment decides only where a module says so
+    curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
+    if options.fresh:
+        curl.setopt(pycurl.FRESH_CONNECT, 1)
+        curl.setopt(pycurl.FORBID_REUSE, 1)
+        curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    if options.http_version:
+        curl.setopt(pycurl.HTTP_VERSION, options.http_version)
+    if options.certificates:
+        curl.setopt(pycurl.OPT_CERTINFO, 1)
+        curl.setopt(pycurl.VERBOSE, 1)
+    if options.accept_encoding is not None:
+        curl.setopt(pycurl.ACCEPT_ENCODING, options.accept_encoding)
+    _set_method(curl, options)
+    for option, value in options.settings:
+        curl.setopt(option, value)
+
+
+def _set_method(curl: Any, options: Options) -> None:
+    if options.body is not None:
+        curl.setopt(pycurl.POSTFIELDS, options.body)
+        curl.setopt(pycurl.CUSTOMREQUEST, options.method)
+    elif options.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
+    elif options.method != "GET":
+        curl.setopt(pycurl.CUSTOMREQUEST, options.method)
+
+
+def _listener(facts: TLSFacts) -> Callable[[int, bytes], None]:
+    """Return a listener to libcurl's chatter, the only place where it names the cipher."""
+
+    def listen(kind: int, data: bytes) -> None:
+        if kind == pycurl.INFOTYPE_TEXT and data.startswith(_TLS_LINE.encode()):
+            words = data.decode("ascii", "replace")[len(_TLS_LINE) :].split(" / ")
+            facts.version = words[0].strip()
+            facts.cipher = words[1].strip() if len(words) > 1 else ""
+
+    return listen
+
+
+def _chain(certificates: list[tuple[tuple[str, str], ...]]) -> tuple[str, ...]:
+    return tuple(
+        value for certificate in certificates for name, value in certificate if name == "Cert"
+    )
