@@ -18,13 +18,13 @@ from controlplane.config.kinds import (
 )
 from controlplane.config.places import SECRET, SECRET_FILE, SECRET_URL, URL
 from controlplane.config.schema import Key, ListOf, Section
-from controlplane.config.secrets import FileSecret
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.options import PAGERDUTY_URL, SLACK_APP_URL
 from controlplane.scrape.options import DEFAULT_PROTOCOLS, ScrapeProtocol
+from controlplane.settings.secret_files import FileSecret
 from controlplane.transport.options import HTTPClientConfig
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 from controlplane.config.kinds import BOOLEAN, NAME, TEXT, TEXT_MAP, TEXTS, member
 from controlplane.config.places import PATH, PROXY_URL, SECRET, SECRET_FILE, URL
 from controlplane.config.schema import OMITTED, Key, ListOf, Made, MapOf, Section
-from controlplane.config.secrets import FileSecret
 from controlplane.errors import InvalidInput
 from controlplane.model.secret import REDACTED, Secret
+from controlplane.settings.secret_files import FileSecret
 from controlplane.transport.options import (
     Authorization,
     BasicAuth,

@@ -6,10 +6,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from controlplane.config.kinds import text
 from controlplane.config.schema import OMITTED, Leaf, ListOf
-from controlplane.config.secrets import FileSecret
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import REDACTED, Secret
+from controlplane.settings.secret_files import FileSecret
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
 

@@ -48,8 +48,3 @@ class _File:
             return raw.decode().strip()
         except UnicodeDecodeError:
             raise Unavailable(f"secret file {self._path}: not valid UTF-8") from None
-
-
-def file_secret(path: Path) -> Secret:
-    """Return a secret that stands in a file, which need not exist yet."""
-    return FileSecret(path)
