@@ -1,0 +1,479 @@
+"""Grammar rules into nodes of the tree: what lark calls at each reduction.
+
+Stateless, so that one parser serves all threads. Raises SyntaxProblem for what
+the grammar alone cannot refuse.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lark import Token, Transformer
+
+from controlplane.errors import InvalidInput
+from controlplane.model.duration import parse_duration
+from controlplane.model.labels import METRIC_NAME
+from controlplane.model.matchers import Matcher, MatchOp
+from controlplane.promql.ast import (
+    PARAMETER_AGGREGATIONS,
+    SET_OPERATORS,
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Cardinality,
+    DurationExpr,
+    DurationNode,
+    Edge,
+    Expr,
+    Length,
+    MatrixSelector,
+    NumberLiteral,
+    ParenExpr,
+    Span,
+    StringLiteral,
+    SubqueryExpr,
+    UnaryExpr,
+    VectorMatching,
+    VectorSelector,
+)
+from controlplane.promql.functions.signatures import SIGNATURES
+from controlplane.promql.numbers import format_plain, parse_number
+from controlplane.promql.quoting import quote, unquote
+
+_LONGEST: Final = (1 << 63) / 1e9
+_OFFSET_TWICE: Final = "offset may not be set multiple times"
+_AT_TWICE: Final = "@ <timestamp> may not be set multiple times"
+_NEEDS_SELECTOR: Final = (
+    "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxProblem(Exception):
+    """What is wrong, and at which offset of the text it begins."""
+
+    reason: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Braces:
+    matchers: tuple[Matcher, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Modifier:
+    """What stands between an operator and its right side."""
+
+    matching: VectorMatching = VectorMatching()
+    return_bool: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    labels: tuple[str, ...]
+    without: bool
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    args: tuple[Expr, ...]
+    end: int
+
+
+def _text(token: Token) -> str:
+    try:
+        return unquote(token)
+    except ValueError as error:
+        reason = f"error unquoting string {quote(str(token))}: {error}"
+        raise SyntaxProblem(reason, _start(token)) from None
+
+
+def _start(token: Token) -> int:
+    return token.start_pos or 0
+
+
+def _end(token: Token) -> int:
+    return token.end_pos or 0
+
+
+def _length(node: DurationNode) -> Length:
+    """Return milliseconds for a literal, the node itself for an expression."""
+    if isinstance(node, DurationExpr):
+        return node
+    nanoseconds = round(node.value * 1e9)
+    return nanoseconds // 1_000_000 if nanoseconds >= 0 else -(-nanoseconds // 1_000_000)
+
+
+def _positive(node: DurationNode) -> Length:
+    if isinstance(node, NumberLiteral) and node.value <= 0:
+        raise SyntaxProblem("duration must be greater than 0", node.span.start)
+    return _length(node)
+
+
+def _bounded(node: DurationNode) -> DurationNode:
+    if isinstance(node, NumberLiteral) and not -_LONGEST <= node.value <= _LONGEST:
+        raise SyntaxProblem("duration out of range", node.span.start)
+    return node
+
+
+class Builder(Transformer[Token, Expr]):
+    """One method a rule of grammar.lark, called with the rule's parts."""
+
+    def __init__(self, *, experimental: bool) -> None:
+        super().__init__(visit_tokens=False)
+        self._experimental = experimental
+
+    def _require_experimental(self, reason: str, start: int) -> None:
+        if not self._experimental:
+            raise SyntaxProblem(reason, start)
+
+    def start(self, parts: list[Expr]) -> Expr:
+        return parts[0]
+
+    # ---- literals ----
+
+    def number(self, parts: list[Token]) -> NumberLiteral:
+        token = parts[0]
+        span = Span(_start(token), _end(token))
+        try:
+            if token.type == "DURATION":
+                return NumberLiteral(parse_duration(token) / 1000, is_duration=True, span=span)
+            return NumberLiteral(parse_number(token), span=span)
+        except InvalidInput as error:
+            raise SyntaxProblem(error.reason, span.start) from None
+        except ValueError:
+            raise SyntaxProblem(f"error parsing number: {quote(str(token))}", span.start) from None
+
+    def string(self, parts: list[Token]) -> StringLiteral:
+        return StringLiteral(_text(parts[0]), Span(_start(parts[0]), _end(parts[0])))
+
+    def paren(self, parts: tuple[Token, Expr, Token]) -> ParenExpr:
+        return ParenExpr(parts[1], Span(_start(parts[0]), _end(parts[2])))
+
+    def unary(self, parts: tuple[Token, Expr]) -> Expr:
+        sign, expr = parts
+        span = Span(_start(sign), expr.span.end)
+        if isinstance(expr, NumberLiteral):
+            value = -expr.value if sign == "-" else expr.value
+            return replace(expr, value=value if value == value else math.nan, span=span)
+        return UnaryExpr(str(sign), expr, span)
+
+    # ---- binary expressions ----
+
+    def binary(self, parts: tuple[Expr, Token, _Modifier, Expr]) -> BinaryExpr:
+        left, token, modifier, right = parts
+        op, matching = token.lower(), modifier.matching
+        span = Span(left.span.start, right.span.end)
+        if matching.fill_left is not None or matching.fill_right is not None:
+            reason = "binop fill modifiers are experimental and not enabled"
+            self._require_experimental(reason, span.start)
+        if op in SET_OPERATORS and matching.cardinality is Cardinality.ONE_TO_ONE:
+            matching = replace(matching, cardinality=Cardinality.MANY_TO_MANY)
+        return BinaryExpr(op, left, right, modifier.return_bool, matching, span)
+
+    def bool_modifier(self, parts: list[Token]) -> bool:
+        return bool(parts)
+
+    def group_modifier(self, parts: Sequence[object]) -> _Modifier:
+        return_bool, *rest = parts
+        if not rest:
+            return _Modifier(return_bool=bool(return_bool))
+        keyword, labels, *group = rest
+        matching = VectorMatching(labels=_labels(labels), on=str(keyword).lower() == "on")
+        if group:
+            side = str(group[0]).lower()
+            matching = replace(
+                matching,
+                cardinality=Cardinality.MANY_TO_ONE
+                if side == "group_left"
+                else Cardinality.ONE_TO_MANY,
+                include=_labels(group[1]) if len(group) > 1 else (),
+            )
+        return _Modifier(matching, bool(return_bool))
+
+    def bin_modifier(self, parts: Sequence[object]) -> _Modifier:
+        modifier = parts[0]
+        assert isinstance(modifier, _Modifier)
+        matching = modifier.matching
+        for keyword, value in zip(parts[1::2], parts[2::2], strict=True):
+            assert isinstance(value, float)
+            side = str(keyword).lower()
+            if side != "fill_right":
+                matching = replace(matching, fill_left=value)
+            if side != "fill_left":
+                matching = replace(matching, fill_right=value)
+        return replace(modifier, matching=matching)
+
+    def fill_value(self, parts: Sequence[Token | NumberLiteral]) -> float:
+        return self.at_number(parts[1:-1])
+
+    def at_number(self, parts: Sequence[Token | NumberLiteral]) -> float:
+        literal = parts[-1]
+        assert isinstance(literal, NumberLiteral)
+        return -literal.value if parts[0] == "-" else literal.value
+
+    def grouping_labels(self, parts: Sequence[object]) -> _Grouping:
+        labels = parts[1] if isinstance(parts[1], tuple) else ()
+        closing = parts[-1]
+        assert isinstance(closing, Token)
+        return _Grouping(labels, without=False, end=_end(closing))
+
+    def grouping_list(self, parts: Sequence[object]) -> tuple[str, ...]:
+        before = parts[0] if isinstance(parts[0], tuple) else ()
+        return (*before, str(parts[-1]))
+
+    def grouping_label(self, parts: list[Token]) -> str:
+        token = parts[0]
+        if token.type not in ("STRING", "METRIC_IDENTIFIER"):
+            return str(token)
+        name = _text(token) if token.type == "STRING" else str(token)
+        if not name:
+            reason = f"invalid label name for grouping: {quote(name)}"
+            raise SyntaxProblem(reason, _start(token))
+        return name
+
+    # ---- selectors ----
+
+    def metric_name(self, parts: list[Token]) -> Token:
+        return parts[0]
+
+    def selector(self, parts: Sequence[Token | _Braces]) -> VectorSelector:
+        name, matchers, start, end = "", (), 0, 0
+        first, last = parts[0], parts[-1]
+        start = _start(first) if isinstance(first, Token) else first.span.start
+        end = _end(last) if isinstance(last, Token) else last.span.end
+        if isinstance(last, _Braces):
+            matchers = last.matchers
+        if isinstance(first, Token):
+            name = str(first)
+            twice = next((m for m in matchers if m.name == METRIC_NAME), None)
+            if twice is not None:
+                reason = f"metric name must not be set twice: {quote(name)} or {quote(twice.value)}"
+                raise SyntaxProblem(reason, start)
+            matchers = (*matchers, Matcher(METRIC_NAME, MatchOp.EQUAL, name))
+        return VectorSelector(name, matchers, span=Span(start, end))
+
+    def braces(self, parts: Sequence[object]) -> _Braces:
+        opening, closing = parts[0], parts[-1]
+        assert isinstance(opening, Token)
+        assert isinstance(closing, Token)
+        matchers = parts[1] if isinstance(parts[1], tuple) else ()
+        return _Braces(matchers, Span(_start(opening), _end(closing)))
+
+    def matcher_list(self, parts: Sequence[object]) -> tuple[Matcher, ...]:
+        before = parts[0] if isinstance(parts[0], tuple) else ()
+        last = parts[-1]
+        assert isinstance(last, Matcher)
+        return (*before, last)
+
+    def matcher(self, parts: list[Token]) -> Matcher:
+        first = parts[0]
+        name = _text(first) if first.type == "STRING" else str(first)
+        if len(parts) == 1:
+            return Matcher(METRIC_NAME, MatchOp.EQUAL, name)
+        try:
+            return Matcher(name, MatchOp(str(parts[1])), _text(parts[2]))
+        except InvalidInput as error:
+            raise SyntaxProblem(error.reason, _start(first)) from None
+
+    def matrix(self, parts: tuple[Expr, Token, DurationNode, Token]) -> MatrixSelector:
+        expr, opening, duration, closing = parts
+        if not isinstance(expr, VectorSelector):
+            reason = "ranges only allowed for vector selectors"
+        elif expr.offset != 0:
+            reason = "no offset modifiers allowed before range"
+        elif expr.at is not None:
+            reason = "no @ modifiers allowed before range"
+        else:
+            span = Span(expr.span.start, _end(closing))
+            return MatrixSelector(expr, _positive(_bounded(duration)), span)
+        raise SyntaxProblem(reason, _start(opening))
+
+    def subquery(self, parts: Sequence[object]) -> SubqueryExpr:
+        expr, _, width, _, *step, closing = parts
+        assert isinstance(closing, Token)
+        return SubqueryExpr(
+            expr,  # type: ignore[arg-type]
+            _positive(_bounded(width)),  # type: ignore[arg-type]
+            _positive(_bounded(step[0])) if step else None,  # type: ignore[arg-type]
+            span=Span(expr.span.start, _end(closing)),  # type: ignore[attr-defined]
+        )
+
+    def offset(self, parts: tuple[Expr, Token, DurationNode]) -> Expr:
+        expr, _, duration = parts
+        offset, end = _length(_bounded(duration)), duration.span.end
+        target = _modified(expr, f"offset {_NEEDS_SELECTOR}")
+        if target.offset != 0:
+            raise SyntaxProblem(_OFFSET_TWICE, expr.span.start)
+        return _put_back(expr, replace(target, offset=offset), end)
+
+    def at_time(self, parts: tuple[Expr, Token, float]) -> Expr:
+        expr, token, seconds = parts
+        if not math.isfinite(seconds) or abs(seconds) >= float(1 << 63):
+            shown = format_plain(seconds)
+            reason = f"timestamp out of bounds for @ modifier: {shown}"
+            raise SyntaxProblem(reason, expr.span.start)
+        return _put_at(expr, _rounded(seconds * 1000), _end(token))
+
+    def at_edge(self, parts: tuple[Expr, Token, Token, Token, Token]) -> Expr:
+        return _put_at(parts[0], Edge(parts[2].lower()), _end(parts[4]))
+
+    def extended(self, parts: tuple[Expr, Token]) -> Expr:
+        expr, token = parts
+        word, start = token.lower(), expr.span.start
+        self._require_experimental(f"{word} modifier is experimental and not enabled", start)
+        if isinstance(expr, SubqueryExpr):
+            raise SyntaxProblem(f"{word} modifier is not supported for subqueries", start)
+        if isinstance(expr, MatrixSelector):
+            inner = self._extend(expr.selector, word, start)
+            return replace(expr, selector=inner, span=Span(start, _end(token)))
+        if isinstance(expr, VectorSelector):
+            return replace(self._extend(expr, word, start), span=Span(start, _end(token)))
+        raise SyntaxProblem(f"{word} modifier not implemented", start)
+
+    @staticmethod
+    def _extend(selector: VectorSelector, word: str, start: int) -> VectorSelector:
+        anchored = selector.anchored or word == "anchored"
+        smoothed = selector.smoothed or word == "smoothed"
+        if anchored and smoothed:
+            reason = "anchored and smoothed modifiers cannot be used together"
+            raise SyntaxProblem(reason, start)
+        return replace(selector, anchored=anchored, smoothed=smoothed)
+
+    # ---- aggregations and calls ----
+
+    def aggregate_op(self, parts: list[Token]) -> Token:
+        return parts[0]
+
+    def grouping(self, parts: tuple[Token, _Grouping]) -> _Grouping:
+        return replace(parts[1], without=parts[0].lower() == "without")
+
+    def aggregation(self, parts: Sequence[Token | _Grouping | _Arguments]) -> AggregateExpr:
+        token, *rest = parts
+        assert isinstance(token, Token)
+        grouping = next((p for p in rest if isinstance(p, _Grouping)), _Grouping((), False, 0))
+        arguments = next(p for p in rest if isinstance(p, _Arguments))
+        op, start = token.lower(), _start(token)
+        if not arguments.args:
+            raise SyntaxProblem("no arguments for aggregate expression provided", start)
+        if op in ("limitk", "limit_ratio"):
+            reason = (
+                f"{op}() is experimental and must be enabled with "
+                "--enable-feature=promql-experimental-functions"
+            )
+            self._require_experimental(reason, start)
+        expected, got = 1 + (op in PARAMETER_AGGREGATIONS), len(arguments.args)
+        if got != expected:
+            reason = (
+                "wrong number of arguments for aggregate expression provided, "
+                f"expected {expected}, got {got}"
+            )
+            raise SyntaxProblem(reason, start)
+        return AggregateExpr(
+            op,
+            arguments.args[-1],
+            arguments.args[0] if expected == 2 else None,
+            grouping.labels,
+            grouping.without,
+            Span(start, max(arguments.end, grouping.end)),
+        )
+
+    def call(self, parts: tuple[Token, _Arguments]) -> Call:
+        token, arguments = parts
+        # Keywords that are functions too (`step()`) are written in any case.
+        name = str(token) if token.type == "IDENTIFIER" else token.lower()
+        signature = SIGNATURES.get(name)
+        if signature is None:
+            reason = f"unknown function with name {quote(name)}"
+            raise SyntaxProblem(reason, _start(token))
+        if signature.experimental:
+            self._require_experimental(f"function {quote(name)} is not enabled", _start(token))
+        return Call(name, arguments.args, Span(_start(token), arguments.end))
+
+    def arguments(self, parts: Sequence[object]) -> _Arguments:
+        args = parts[1] if isinstance(parts[1], tuple) else ()
+        closing = parts[-1]
+        assert isinstance(closing, Token)
+        return _Arguments(args, _end(closing))
+
+    def argument_list(self, parts: Sequence[object]) -> tuple[object, ...]:
+        before = parts[0] if isinstance(parts[0], tuple) else ()
+        return (*before, parts[-1])
+
+    # ---- duration expressions ----
+
+    def _duration_expr(
+        self, op: str, left: DurationNode | None, right: DurationNode | None, span: Span
+    ) -> DurationExpr:
+        reason = "experimental duration expression is not enabled"
+        self._require_experimental(reason, span.start)
+        return DurationExpr(op, left, right, span)
+
+    def duration_binary(self, parts: tuple[DurationNode, Token, DurationNode]) -> DurationExpr:
+        left, op, right = parts
+        if op in ("/", "%") and isinstance(right, NumberLiteral) and right.value == 0:
+            reason = "division by zero" if op == "/" else "modulo by zero"
+            raise SyntaxProblem(reason, _start(op))
+        span = Span(left.span.start, right.span.end)
+        return self._duration_expr(str(op), left, right, span)
+
+    def duration_sign(self, parts: tuple[Token, DurationNode]) -> DurationNode:
+        sign, node = parts
+        span = Span(_start(sign), node.span.end)
+        if isinstance(node, NumberLiteral):
+            value = -node.value if sign == "-" else node.value
+            return _bounded(replace(node, value=value, span=span))
+        return self._duration_expr("-", None, node, span) if sign == "-" else node
+
+    def duration_word(self, parts: list[Token]) -> DurationExpr:
+        span = Span(_start(parts[0]), _end(parts[-1]))
+        return self._duration_expr(parts[0].lower(), None, None, span)
+
+    def duration_choice(self, parts: Sequence[object]) -> DurationExpr:
+        word, _, left, _, right, closing = parts
+        assert isinstance(word, Token)
+        assert isinstance(closing, Token)
+        span = Span(_start(word), _end(closing))
+        return self._duration_expr(word.lower(), left, right, span)  # type: ignore[arg-type]
+
+    def duration_paren(self, parts: tuple[Token, DurationNode, Token]) -> DurationExpr:
+        span = Span(_start(parts[0]), _end(parts[2]))
+        return self._duration_expr("(", None, parts[1], span)
+
+
+def _labels(grouping: object) -> tuple[str, ...]:
+    assert isinstance(grouping, _Grouping)
+    return grouping.labels
+
+
+def _rounded(value: float) -> int:
+    """Round half away from zero, as Go does."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+def _modified(expr: Expr, reason: str) -> VectorSelector | SubqueryExpr:
+    """Return the node that bears offset and `@` for `expr`."""
+    if isinstance(expr, MatrixSelector):
+        return expr.selector
+    if isinstance(expr, VectorSelector | SubqueryExpr):
+        return expr
+    raise SyntaxProblem(reason, expr.span.start)
+
+
+def _put_back(expr: Expr, target: VectorSelector | SubqueryExpr, end: int) -> Expr:
+    """Return `expr` with its modified bearer, reaching to `end`."""
+    span = Span(expr.span.start, end)
+    if isinstance(expr, MatrixSelector) and isinstance(target, VectorSelector):
+        return replace(expr, selector=target, span=span)
+    return replace(target, span=span)
+
+
+def _put_at(expr: Expr, at: int | Edge, end: int) -> Expr:
+    target = _modified(expr, f"@ {_NEEDS_SELECTOR}")
+    if target.at is not None:
+        raise SyntaxProblem(_AT_TWICE, expr.span.start)
+    return _put_back(expr, replace(target, at=at), end)

@@ -1,0 +1,185 @@
+"""A tree into a plan's nodes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from controlplane.model.samples import Values
+from controlplane.promql.aggregations.nodes import (
+    Choose,
+    CountValues,
+    LimitRatio,
+    Quantile,
+    Reduce,
+)
+from controlplane.promql.aggregations.reducing import REDUCTIONS
+from controlplane.promql.ast import (
+    SET_OPERATORS,
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    StringLiteral,
+    SubqueryExpr,
+    UnaryExpr,
+    ValueType,
+    VectorSelector,
+    unwrap,
+)
+from controlplane.promql.binary.nodes import ScalarBinary, VectorScalar, VectorVector
+from controlplane.promql.binary.sets import SetOperation
+from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
+from controlplane.promql.functions.signatures import SIGNATURES
+from controlplane.promql.functions.table import FUNCTIONS, Arguments
+from controlplane.promql.naming import drop_names
+from controlplane.promql.selecting import InstantSelection, RangeSelection, Selector, Subquery
+
+
+def type_of(expr: Expr) -> ValueType:
+    """Return the type of a tree that was checked."""
+    match unwrap(expr):
+        case NumberLiteral():
+            return ValueType.SCALAR
+        case StringLiteral():
+            return ValueType.STRING
+        case MatrixSelector() | SubqueryExpr():
+            return ValueType.MATRIX
+        case UnaryExpr(expr=inner):
+            return type_of(inner)
+        case Call(function=name):
+            return SIGNATURES[name].returns
+        case BinaryExpr(left=left, right=right):
+            scalars = type_of(left) is ValueType.SCALAR and type_of(right) is ValueType.SCALAR
+            return ValueType.SCALAR if scalars else ValueType.VECTOR
+        case _:
+            return ValueType.VECTOR
+
+
+class _Literal:
+    """A number."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def scalar(self, frame: Frame) -> Values:
+        return np.full(frame.steps, self._value)
+
+
+class _NegatedScalar:
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: ScalarNode) -> None:
+        self._inner = inner
+
+    def scalar(self, frame: Frame) -> Values:
+        return -self._inner.scalar(frame)
+
+
+class _NegatedVector:
+    __slots__ = ("_inner", "_late")
+
+    def __init__(self, inner: VectorNode, *, late: bool) -> None:
+        self._inner = inner
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = self._inner.evaluate(frame)
+        negated = Block(block.series, -block.values, block.present)
+        return drop_names(negated, late=self._late)
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles one tree; collects the selectors that it meets."""
+
+    late: bool
+    selectors: list[Selector] = field(default_factory=list)
+
+    def vector(self, expr: Expr) -> VectorNode:
+        """Return the node of an expression of type instant vector."""
+        match unwrap(expr):
+            case VectorSelector() as selector:
+                return InstantSelection(self._selector(selector))
+            case UnaryExpr(op=op, expr=inner):
+                node = self.vector(inner)
+                return node if op == "+" else _NegatedVector(node, late=self.late)
+            case AggregateExpr() as aggregation:
+                return self._aggregation(aggregation)
+            case BinaryExpr() as binary:
+                return self._binary(binary)
+            case Call() as call:
+                return self._call(call)  # type: ignore[return-value]
+            case other:
+                raise AssertionError(f"no instant vector: {other!r}")
+
+    def scalar(self, expr: Expr) -> ScalarNode:
+        """Return the node of an expression of type scalar."""
+        match unwrap(expr):
+            case NumberLiteral(value=value):
+                return _Literal(value)
+            case UnaryExpr(op=op, expr=inner):
+                node = self.scalar(inner)
+                return node if op == "+" else _NegatedScalar(node)
+            case BinaryExpr(op=op, left=left, right=right):
+                return ScalarBinary(op, self.scalar(left), self.scalar(right))
+            case Call() as call:
+                return self._call(call)  # type: ignore[return-value]
+            case other:
+                raise AssertionError(f"no scalar: {other!r}")
+
+    def matrix(self, expr: Expr) -> RangeSelection | Subquery:
+        """Return the node of an expression of type range vector."""
+        match unwrap(expr):
+            case MatrixSelector() as matrix:
+                return RangeSelection(matrix, self._selector(matrix.selector))
+            case SubqueryExpr() as subquery:
+                return Subquery(subquery, self.vector(subquery.expr))
+            case other:
+                raise AssertionError(f"no range vector: {other!r}")
+
+    def _selector(self, expr: VectorSelector) -> Selector:
+        selector = Selector(expr)
+        self.selectors.append(selector)
+        return selector
+
+    def _call(self, call: Call) -> VectorNode | ScalarNode:
+        arguments = Arguments(call, self.late, self.vector, self.scalar, self._matrix_argument)
+        return FUNCTIONS[call.function](arguments)
+
+    def _matrix_argument(self, expr: Expr) -> MatrixNode:
+        return self.matrix(expr)
+
+    def _aggregation(self, expr: AggregateExpr) -> VectorNode:
+        inner = self.vector(expr.expr)
+        if expr.op in REDUCTIONS:
+            return Reduce(expr, inner)
+        assert expr.param is not None
+        if expr.op == "count_values":
+            label = unwrap(expr.param)
+            assert isinstance(label, StringLiteral)
+            return CountValues(expr, inner, label.value)
+        param = self.scalar(expr.param)
+        if expr.op == "quantile":
+            return Quantile(expr, inner, param)
+        if expr.op == "limit_ratio":
+            return LimitRatio(expr, inner, param)
+        return Choose(expr, inner, param)
+
+    def _binary(self, expr: BinaryExpr) -> VectorNode:
+        left_is_scalar = type_of(expr.left) is ValueType.SCALAR
+        right_is_scalar = type_of(expr.right) is ValueType.SCALAR
+        if left_is_scalar:
+            number, vector = self.scalar(expr.left), self.vector(expr.right)
+            return VectorScalar(expr, vector, number, swapped=True, late=self.late)
+        left = self.vector(expr.left)
+        if right_is_scalar:
+            number = self.scalar(expr.right)
+            return VectorScalar(expr, left, number, swapped=False, late=self.late)
+        right = self.vector(expr.right)
+        if expr.op in SET_OPERATORS:
+            return SetOperation(expr, left, right)
+        return VectorVector(expr, left, right, late=self.late)

@@ -1,0 +1,290 @@
+"""Function calls as parts of a plan, one class for each way of taking arguments."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from controlplane.model.labels import METRIC_NAME
+from controlplane.model.samples import Mask, Values
+from controlplane.promql.ast import Span
+from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
+from controlplane.promql.functions.rates import RateKind, courses, extrapolated
+from controlplane.promql.naming import drop_names
+from controlplane.promql.selecting import RangeSelection, widened
+from controlplane.promql.series import ONE_UNLABELLED, Relabelled, SeriesSet, marked
+
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+
+
+class Elementwise:
+    """A function of each value, and of numbers that may differ between instants."""
+
+    __slots__ = ("_late", "function", "numbers", "vector")
+
+    def __init__(
+        self,
+        function: Callable[..., Values],
+        vector: VectorNode,
+        numbers: Sequence[ScalarNode] = (),
+        *,
+        late: bool,
+    ) -> None:
+        self.function = function
+        self.vector = vector
+        self.numbers = numbers
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = self.vector.evaluate(frame)
+        numbers = [number.scalar(frame) for number in self.numbers]
+        frame.run.check()
+        values = self.function(block.values, *numbers)
+        return drop_names(Block(block.series, values, block.present), late=self._late)
+
+
+class Clamp(Elementwise):
+    """clamp and its kin: nothing where the lower bound lies above the upper one."""
+
+    __slots__ = ()
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = super().evaluate(frame)
+        if len(self.numbers) < 2:
+            return block
+        low, high = (number.scalar(frame) for number in self.numbers)
+        return Block(block.series, block.values, block.present & ~(high < low))
+
+
+class OverTime:
+    """A function of windows: values (n, k) where the windows hold enough samples."""
+
+    __slots__ = ("_keeps_name", "_late", "_least", "function", "matrix", "numbers")
+
+    def __init__(
+        self,
+        function: Callable[..., Values],
+        matrix: MatrixNode,
+        numbers: Sequence[ScalarNode] = (),
+        *,
+        late: bool,
+        keeps_name: bool = False,
+        least: int = 1,
+    ) -> None:
+        self.function = function
+        self.matrix = matrix
+        self.numbers = numbers
+        self._late = late
+        self._keeps_name = keeps_name
+        self._least = least
+
+    def evaluate(self, frame: Frame) -> Block:
+        run, before = frame.run, frame.run.samples
+        windows = self.matrix.windows(frame)
+        numbers = [number.scalar(frame) for number in self.numbers]
+        run.check()
+        values = self.compute(windows, numbers, frame)
+        present = windows.high - windows.low >= self._least
+        result = named(
+            windows.series, values, present, frame, late=self._late, keep=self._keeps_name
+        )
+        run.hold(before, result.values, result.present)
+        return result
+
+    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:  # noqa: ARG002 - for those that need the instants
+        return self.function(windows, *numbers)
+
+
+class Predict(OverTime):
+    """predict_linear, which looks ahead from the instant of evaluation."""
+
+    __slots__ = ()
+
+    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
+        return self.function(windows, *numbers, frame.times)
+
+
+def named(
+    series: SeriesSet, values: Values, present: Mask, frame: Frame, *, late: bool, keep: bool
+) -> Block:
+    """Return the block of a function of windows, as wide as the frame."""
+    if values.shape != present.shape:
+        present = np.broadcast_to(present, values.shape)
+    block = widened(series, values, present, frame.steps)
+    if keep:
+        return block
+    return drop_names(block, late=late, whole=True)
+
+
+class Pairs:
+    """A function that gives values and their presence by itself (irate, idelta)."""
+
+    __slots__ = ("_late", "function", "matrix")
+
+    def __init__(
+        self, function: Callable[[Windows], tuple[Values, Mask]], matrix: MatrixNode, *, late: bool
+    ) -> None:
+        self.function = function
+        self.matrix = matrix
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        run, before = frame.run, frame.run.samples
+        windows = self.matrix.windows(frame)
+        run.check()
+        values, present = self.function(windows)
+        result = named(windows.series, values, present, frame, late=self._late, keep=False)
+        run.hold(before, result.values, result.present)
+        return result
+
+
+class Rate:
+    """rate, increase and delta: from the store's own account of counters where it has one."""
+
+    __slots__ = ("_kind", "_late", "_span", "matrix")
+
+    def __init__(self, kind: RateKind, matrix: MatrixNode, span: Span, *, late: bool) -> None:
+        self.matrix = matrix
+        self._kind = kind
+        self._span = span
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        run, before = frame.run, frame.run.samples
+        if isinstance(self.matrix, RangeSelection):
+            series, course, ends, width = self.matrix.counters(frame)
+        else:
+            windows = self.matrix.windows(frame)
+            series, ends, width = windows.series, windows.ends, windows.width
+            course = courses(windows)
+        run.check()
+        values, present = extrapolated(course, ends, width, self._kind)
+        if self._kind.counter:
+            inform_of_gauges(series, present, frame, self._span)
+        result = named(series, values, present, frame, late=self._late, keep=False)
+        run.hold(before, result.values, result.present)
+        return result
+
+
+def inform_of_gauges(series: SeriesSet, present: Mask, frame: Frame, span: Span) -> None:
+    """Say which of the metrics do not look like counters by their names."""
+    suspects = series.kept("no counters", _suspects)
+    for name, rows in suspects.items():
+        if present[rows].any():
+            text = (
+                "metric might not be a counter, name does not end in "
+                f'_total/_sum/_count/_bucket: "{name}"'
+            )
+            frame.run.annotations.inform(text, span)
+
+
+def _suspects(series: SeriesSet) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for row, labels in enumerate(series.labels):
+        name = labels.value(METRIC_NAME)
+        if name and not name.endswith(_COUNTER_SUFFIXES):
+            found.setdefault(name, []).append(row)
+    return found
+
+
+class Absent:
+    """absent and absent_over_time: 1 at the instants at which there is nothing."""
+
+    __slots__ = ("_there", "series")
+
+    def __init__(self, there: Callable[[Frame], Mask], series: SeriesSet, *, late: bool) -> None:
+        self._there = there
+        self.series = marked(series) if late else series
+
+    def evaluate(self, frame: Frame) -> Block:
+        missing = ~self._there(frame)
+        steps = frame.steps
+        return Block(self.series, np.ones((1, steps)), np.broadcast_to(missing, (1, steps)))
+
+
+class Timestamp:
+    """timestamp: of a selector the samples' own times, else the instants themselves."""
+
+    __slots__ = ("_late", "vector")
+
+    def __init__(self, vector: VectorNode, *, late: bool) -> None:
+        self.vector = vector
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = self.vector.evaluate(frame)
+        values = np.broadcast_to(frame.seconds, block.values.shape)
+        return drop_names(Block(block.series, values, block.present), late=self._late)
+
+
+class Numbers(Protocol):
+    """Computes a number for each instant."""
+
+    def __call__(self, frame: Frame) -> Values: ...
+
+
+class ScalarCall:
+    """A function whose result is a number at each instant."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Numbers) -> None:
+        self.function = function
+
+    def scalar(self, frame: Frame) -> Values:
+        return self.function(frame)
+
+
+class ToScalar:
+    """scalar(): the value of the only element, else NaN."""
+
+    __slots__ = ("vector",)
+
+    def __init__(self, vector: VectorNode) -> None:
+        self.vector = vector
+
+    def scalar(self, frame: Frame) -> Values:
+        before = frame.run.samples
+        block = self.vector.evaluate(frame)
+        frame.run.samples = before
+        count = np.count_nonzero(block.present, axis=0)
+        alone = np.where(block.present, block.values, 0.0).sum(axis=0)
+        result: Values = np.where(count == 1, alone, np.nan)
+        return result
+
+
+class ToVector:
+    """vector(): a number as the one element without labels."""
+
+    __slots__ = ("function", "number")
+
+    def __init__(
+        self, number: ScalarNode, function: Callable[[Values], Values] = np.asarray
+    ) -> None:
+        self.number = number
+        self.function = function
+
+    def evaluate(self, frame: Frame) -> Block:
+        values = self.function(self.number.scalar(frame))[None, :]
+        return Block(ONE_UNLABELLED, values, np.ones(values.shape, dtype=bool))
+
+
+class Relabel:
+    """label_replace and label_join: new labels, found once for a set of series."""
+
+    __slots__ = ("_change", "_key", "vector")
+
+    def __init__(
+        self, vector: VectorNode, change: Callable[[SeriesSet], Relabelled], key: object
+    ) -> None:
+        self.vector = vector
+        self._change = change
+        self._key = key
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = self.vector.evaluate(frame)
+        change = block.series.kept(("relabel", self._key), self._change)
+        if change.merge is None:
+            return Block(change.series, block.values, block.present)
+        values, present = change.merge.apply(block.values, block.present)
+        return Block(change.series, values, present)

@@ -1,0 +1,186 @@
+"""histogram_quantile, histogram_quantiles and histogram_fraction as parts of a plan."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from controlplane.model.duration import format_time
+from controlplane.model.labels import METRIC_NAME
+from controlplane.model.samples import Mask, Values
+from controlplane.promql.aggregations.nodes import warn_of_rank
+from controlplane.promql.ast import Span
+from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
+from controlplane.promql.functions.buckets import (
+    BUCKET_LABEL,
+    Histograms,
+    Repairs,
+    fractions,
+    histograms,
+    quantiles,
+)
+from controlplane.promql.naming import drop_names, relabelled
+from controlplane.promql.numbers import format_general
+from controlplane.promql.series import SeriesSet, merge_equal
+
+
+class _HistogramCall:
+    """What all have in common: the buckets, found once for a set of series."""
+
+    __slots__ = ("_late", "_span", "vector")
+
+    def __init__(self, vector: VectorNode, span: Span, *, late: bool) -> None:
+        self.vector = vector
+        self._span = span
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        run, before = frame.run, frame.run.samples
+        block = self.vector.evaluate(frame)
+        run.check()
+        if not len(block.series):
+            return empty(frame.steps)
+        found = block.series.kept("histograms", histograms)
+        self._warn(block, found, frame)
+        result = drop_names(self.compute(block, found, frame), late=self._late)
+        run.hold(before, result.values, result.present)
+        return result
+
+    def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
+        raise AssertionError("each histogram function computes in its own way")
+
+    def _warn(self, block: Block, found: Histograms, frame: Frame) -> None:
+        for row in found.bad_rows:
+            if block.present[row].any():
+                labels = block.series.labels[row]
+                text = (
+                    'bucket label "le" is missing or has a malformed value of '
+                    f'"{labels.value(BUCKET_LABEL)}"'
+                )
+                frame.run.annotations.warn(text + self._of(labels.name), self._span)
+
+    def _of(self, name: str) -> str:
+        return f' for metric name "{name}"' if name and self._late else ""
+
+    def _quantiles(
+        self, rank: Values, block: Block, found: Histograms, frame: Frame
+    ) -> tuple[Values, Mask]:
+        repairs: dict[int, Repairs] = {}
+        result = quantiles(rank, found, block.values, block.present, repairs)
+        by_name: dict[str, list[Repairs]] = {}
+        for number, repair in repairs.items():
+            name = found.series.labels[number].value(METRIC_NAME) if self._late else ""
+            by_name.setdefault(name, []).append(repair)
+        for name, noted in by_name.items():
+            self._inform(name, noted, frame)
+        return result
+
+    def _inform(self, name: str, noted: Sequence[Repairs], frame: Frame) -> None:
+        text = (
+            "input to histogram_quantile needed to be fixed for monotonicity (see "
+            "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
+        )
+        cells = [len(set(repair.steps)) for repair in noted]
+        steps = [step for repair in noted for step in repair.steps]
+        times = [_second(int(frame.times[step])) for step in (min(steps), max(steps))]
+        detail = (
+            f", from buckets {format_general(min(r.low for r in noted))} to "
+            f"{format_general(max(r.high for r in noted))}, with a max diff of "
+            f"{max(r.most for r in noted):.2g}, over {sum(cells)} samples "
+            f"from {times[0]} to {times[1]}"
+        )
+        frame.run.annotations.inform(text + self._of(name), self._span, detail=detail)
+
+
+def _second(instant: int) -> str:
+    return format_time(instant - instant % 1000).replace(".000Z", "Z")
+
+
+class Quantile(_HistogramCall):
+    """histogram_quantile(rank, buckets)."""
+
+    __slots__ = ("_rank_span", "rank")
+
+    def __init__(
+        self, rank: ScalarNode, rank_span: Span, vector: VectorNode, span: Span, *, late: bool
+    ) -> None:
+        super().__init__(vector, span, late=late)
+        self.rank = rank
+        self._rank_span = rank_span
+
+    def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
+        rank = self.rank.scalar(frame)
+        warn_of_rank(rank, frame, self._rank_span)
+        return Block(found.series, *self._quantiles(rank, block, found, frame))
+
+
+class Quantiles(_HistogramCall):
+    """histogram_quantiles(buckets, label, rank, ...): one series a rank."""
+
+    __slots__ = ("_label", "_ranks")
+
+    def __init__(
+        self,
+        vector: VectorNode,
+        label: str,
+        ranks: Sequence[tuple[ScalarNode, Span]],
+        span: Span,
+        *,
+        late: bool,
+    ) -> None:
+        super().__init__(vector, span, late=late)
+        self._label = label
+        self._ranks = ranks
+
+    def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
+        results, texts = [], []
+        for node, span in self._ranks:
+            rank = node.scalar(frame)
+            warn_of_rank(rank, frame, span)
+            results.append(self._quantiles(rank, block, found, frame))
+            texts.append(open_metrics_float(float(rank[0])))
+        labels = [ls.merge({self._label: text}) for text in texts for ls in found.series.labels]
+        drops = None
+        if found.series.drops is not None:
+            drops = np.tile(found.series.drops, len(texts))
+        joined = Block(
+            SeriesSet(labels, drops),
+            np.concatenate([values for values, _ in results]),
+            np.concatenate([present for _, present in results]),
+        )
+        return relabelled(joined, merge_equal(labels, drops))
+
+
+def open_metrics_float(value: float) -> str:
+    """Return a number as a label value of OpenMetrics: `1.0`, `0.5`, `+Inf`."""
+    text = format_general(value)
+    return text if any(char in text for char in ".eIN") else f"{text}.0"
+
+
+class Fraction(_HistogramCall):
+    """histogram_fraction(low, high, buckets)."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(
+        self, low: ScalarNode, high: ScalarNode, vector: VectorNode, span: Span, *, late: bool
+    ) -> None:
+        super().__init__(vector, span, late=late)
+        self.low = low
+        self.high = high
+
+    def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
+        low, high = self.low.scalar(frame), self.high.scalar(frame)
+        return Block(found.series, *fractions(low, high, found, block.values, block.present))
+
+
+class NativeOnly:
+    """A function of native histograms: of floats it gives nothing."""
+
+    __slots__ = ("vector",)
+
+    def __init__(self, vector: VectorNode) -> None:
+        self.vector = vector
+
+    def evaluate(self, frame: Frame) -> Block:
+        self.vector.evaluate(frame)
+        return empty(frame.steps)

@@ -1,0 +1,361 @@
+"""The one table of functions: what the plan does for each name."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from controlplane.model.labels import METRIC_NAME, Labels
+from controlplane.model.matchers import MatchOp
+from controlplane.model.samples import Mask, Values
+from controlplane.promql.ast import (
+    Call,
+    Expr,
+    MatrixSelector,
+    ParenExpr,
+    Span,
+    StringLiteral,
+    VectorSelector,
+    unwrap,
+)
+from controlplane.promql.errors import EvaluationError
+from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
+from controlplane.promql.functions import histogram_calls, over_time, regression
+from controlplane.promql.functions.calls import (
+    Absent,
+    Clamp,
+    Elementwise,
+    OverTime,
+    Pairs,
+    Predict,
+    Rate,
+    Relabel,
+    ScalarCall,
+    Timestamp,
+    ToScalar,
+    ToVector,
+)
+from controlplane.promql.functions.dates import DATES
+from controlplane.promql.functions.elementwise import MATH, clamped, rounded
+from controlplane.promql.functions.labelling import joiner, replacer
+from controlplane.promql.functions.rates import RateKind, last_two
+from controlplane.promql.functions.sorting import Sort
+from controlplane.promql.selecting import InstantSelection, widened
+from controlplane.promql.series import SeriesSet
+
+Node = VectorNode | ScalarNode
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of a call, compiled on asking for them by type."""
+
+    call: Call
+    late: bool
+    vector_of: Callable[[Expr], VectorNode]
+    scalar_of: Callable[[Expr], ScalarNode]
+    matrix_of: Callable[[Expr], MatrixNode]
+
+    def __len__(self) -> int:
+        return len(self.call.args)
+
+    def vector(self, index: int) -> VectorNode:
+        return self.vector_of(self.call.args[index])
+
+    def scalar(self, index: int) -> ScalarNode:
+        return self.scalar_of(self.call.args[index])
+
+    def scalars(self, first: int) -> Sequence[ScalarNode]:
+        return [self.scalar_of(arg) for arg in self.call.args[first:]]
+
+    def matrix(self, index: int) -> MatrixNode:
+        return self.matrix_of(self.call.args[index])
+
+    def string(self, index: int) -> str:
+        arg = unwrap(self.call.args[index])
+        assert isinstance(arg, StringLiteral)
+        return arg.value
+
+    def strings(self, first: int) -> Sequence[str]:
+        return [self.string(index) for index in range(first, len(self))]
+
+    def span(self, index: int) -> Span:
+        return self.call.args[index].span
+
+
+Builder = Callable[[Arguments], Node]
+
+
+def _math(function: Callable[[Values], Values]) -> Builder:
+    return lambda args: Elementwise(function, args.vector(0), late=args.late)
+
+
+def _date(function: Callable[[Values], Values]) -> Builder:
+    def build(args: Arguments) -> Node:
+        if len(args):
+            return Elementwise(function, args.vector(0), late=args.late)
+        return ToVector(ScalarCall(lambda frame: np.floor(frame.seconds)), function)
+
+    return build
+
+
+def _over_time(
+    function: Callable[..., Values], *, keeps_name: bool = False, least: int = 1
+) -> Builder:
+    return lambda args: OverTime(
+        function,
+        args.matrix(0),
+        args.scalars(1),
+        late=args.late,
+        keeps_name=keeps_name,
+        least=least,
+    )
+
+
+def _rate(*, counter: bool, per_second: bool) -> Builder:
+    kind = RateKind(counter, per_second)
+    return lambda args: Rate(kind, args.matrix(0), args.span(0), late=args.late)
+
+
+def _last_two(*, counter: bool) -> Builder:
+    function = partial(last_two, counter=counter, per_second=counter)
+    return lambda args: Pairs(function, args.matrix(0), late=args.late)
+
+
+def _constant(function: Callable[[Frame], Values]) -> Builder:
+    return lambda _: ScalarCall(function)
+
+
+def _filled(frame: Frame, value: float) -> Values:
+    return np.full(frame.steps, value)
+
+
+def _choice(function: Callable[[Values, Values], Values]) -> Builder:
+    def build(args: Arguments) -> Node:
+        left, right = args.scalar(0), args.scalar(1)
+        return ScalarCall(lambda frame: function(left.scalar(frame), right.scalar(frame)))
+
+    return build
+
+
+def _round(args: Arguments) -> Node:
+    one = ScalarCall(lambda frame: _filled(frame, 1.0))
+    nearest = args.scalar(1) if len(args) > 1 else one
+    return Elementwise(rounded, args.vector(0), [nearest], late=args.late)
+
+
+def _clamp(args: Arguments) -> Node:
+    return Clamp(clamped, args.vector(0), args.scalars(1), late=args.late)
+
+
+def _clamp_min(args: Arguments) -> Node:
+    return Elementwise(np.maximum, args.vector(0), args.scalars(1), late=args.late)
+
+
+def _clamp_max(args: Arguments) -> Node:
+    return Elementwise(np.minimum, args.vector(0), args.scalars(1), late=args.late)
+
+
+def _quantile_over_time(args: Arguments) -> Node:
+    span = args.span(0)
+
+    def compute(windows: over_time.Windows, rank: Values) -> Values:
+        return over_time.quantile(windows, rank)
+
+    class _Warning(OverTime):
+        __slots__ = ()
+
+        def compute(
+            self, windows: over_time.Windows, numbers: Sequence[Values], frame: Frame
+        ) -> Values:
+            if over_time.counted(windows).any():
+                histogram_calls.warn_of_rank(numbers[0], frame, span)
+            return over_time.quantile(windows, numbers[0])
+
+    return _Warning(compute, args.matrix(1), [args.scalar(0)], late=args.late)
+
+
+def _smoothing(args: Arguments) -> Node:
+    def compute(windows: over_time.Windows, smoothing: Values, trend: Values) -> Values:
+        for name, factor, short in (("smoothing", smoothing, "sf"), ("trend", trend, "tf")):
+            wrong = factor[~((factor > 0) & (factor < 1))]
+            if len(wrong):
+                raise EvaluationError(
+                    f"invalid {name} factor. Expected: 0 < {short} < 1, got: {wrong[0]:f}"
+                )
+        return over_time.smoothed(windows, smoothing, trend)
+
+    return OverTime(compute, args.matrix(0), args.scalars(1), late=args.late, least=2)
+
+
+def _predict_linear(args: Arguments) -> Node:
+    return Predict(regression.predicted, args.matrix(0), args.scalars(1), late=args.late, least=2)
+
+
+def _absent(args: Arguments) -> Node:
+    vector = args.vector(0)
+
+    def there(frame: Frame) -> Mask:
+        return vector.evaluate(frame).present.any(axis=0)
+
+    return Absent(there, SeriesSet([absent_labels(args.call.args[0])]), late=False)
+
+
+def _absent_over_time(args: Arguments) -> Node:
+    matrix = args.matrix(0)
+
+    def there(frame: Frame) -> Mask:
+        windows = matrix.windows(frame)
+        return (windows.high > windows.low).any(axis=0)
+
+    return Absent(there, SeriesSet([absent_labels(args.call.args[0])]), late=args.late)
+
+
+def absent_labels(expr: Expr) -> Labels:
+    """Return the labels that a missing series would surely have had."""
+    selector = expr.selector if isinstance(expr, MatrixSelector) else expr
+    if not isinstance(selector, VectorSelector):
+        return Labels()
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for matcher in selector.matchers:
+        if matcher.name == METRIC_NAME:
+            continue
+        if matcher.op is MatchOp.EQUAL and matcher.name not in seen:
+            found[matcher.name] = matcher.value
+            seen.add(matcher.name)
+        else:
+            found.pop(matcher.name, None)
+    return Labels(found)
+
+
+class _SampleTimes:
+    """timestamp(selector): when the newest sample was taken."""
+
+    __slots__ = ("_selection",)
+
+    def __init__(self, selection: InstantSelection) -> None:
+        self._selection = selection
+
+    def evaluate(self, frame: Frame) -> Block:
+        frame.run.check()
+        series, found = self._selection.read(frame)
+        return widened(series, found.times / 1000.0, found.present, frame.steps)
+
+
+def _timestamp(args: Arguments) -> Node:
+    vector = args.vector(0)
+    if isinstance(vector, InstantSelection) and not isinstance(args.call.args[0], ParenExpr):
+        return Elementwise(np.asarray, _SampleTimes(vector), late=args.late)
+    if isinstance(vector, InstantSelection):
+        return Elementwise(np.asarray, _SampleTimes(vector), late=args.late)
+    return Timestamp(vector, late=args.late)
+
+
+def _label_replace(args: Arguments) -> Node:
+    words = tuple(args.strings(1))
+    return Relabel(args.vector(0), replacer(*words), ("replace", words))
+
+
+def _label_join(args: Arguments) -> Node:
+    words = tuple(args.strings(1))
+    return Relabel(args.vector(0), joiner(words[0], words[1], words[2:]), ("join", words))
+
+
+def _sort(*, reverse: bool) -> Builder:
+    return lambda args: Sort(args.vector(0), args.call.span, reverse=reverse)
+
+
+def _sort_by_label(*, reverse: bool) -> Builder:
+    return lambda args: Sort(
+        args.vector(0), args.call.span, reverse=reverse, labels=args.strings(1)
+    )
+
+
+def _histogram_quantile(args: Arguments) -> Node:
+    return histogram_calls.Quantile(
+        args.scalar(0), args.span(0), args.vector(1), args.span(1), late=args.late
+    )
+
+
+def _histogram_quantiles(args: Arguments) -> Node:
+    ranks = [(args.scalar(index), args.span(index)) for index in range(2, len(args))]
+    return histogram_calls.Quantiles(
+        args.vector(0), args.string(1), ranks, args.span(0), late=args.late
+    )
+
+
+def _histogram_fraction(args: Arguments) -> Node:
+    return histogram_calls.Fraction(
+        args.scalar(0), args.scalar(1), args.vector(2), args.span(2), late=args.late
+    )
+
+
+def _native(args: Arguments) -> Node:
+    return histogram_calls.NativeOnly(args.vector(0))
+
+
+FUNCTIONS: Final[dict[str, Builder]] = {
+    **{name: _math(function) for name, function in MATH.items()},
+    **{name: _date(function) for name, function in DATES.items()},
+    "absent": _absent,
+    "absent_over_time": _absent_over_time,
+    "avg_over_time": _over_time(over_time.mean),
+    "changes": _over_time(over_time.changes),
+    "clamp": _clamp,
+    "clamp_max": _clamp_max,
+    "clamp_min": _clamp_min,
+    "count_over_time": _over_time(over_time.count),
+    "delta": _rate(counter=False, per_second=False),
+    "deriv": _over_time(regression.slopes, least=2),
+    "double_exponential_smoothing": _smoothing,
+    "end": _constant(lambda frame: _filled(frame, frame.end / 1000)),
+    "first_over_time": _over_time(over_time.first, keeps_name=True),
+    "histogram_avg": _native,
+    "histogram_count": _native,
+    "histogram_fraction": _histogram_fraction,
+    "histogram_quantile": _histogram_quantile,
+    "histogram_quantiles": _histogram_quantiles,
+    "histogram_stddev": _native,
+    "histogram_stdvar": _native,
+    "histogram_sum": _native,
+    "idelta": _last_two(counter=False),
+    "increase": _rate(counter=True, per_second=False),
+    "irate": _last_two(counter=True),
+    "label_join": _label_join,
+    "label_replace": _label_replace,
+    "last_over_time": _over_time(over_time.last, keeps_name=True),
+    "mad_over_time": _over_time(over_time.absolute_deviation),
+    "max_of": _choice(np.maximum),
+    "max_over_time": _over_time(over_time.greatest),
+    "min_of": _choice(np.minimum),
+    "min_over_time": _over_time(over_time.least),
+    "pi": _constant(lambda frame: _filled(frame, math.pi)),
+    "predict_linear": _predict_linear,
+    "present_over_time": _over_time(over_time.present),
+    "quantile_over_time": _quantile_over_time,
+    "range": _constant(lambda frame: _filled(frame, (frame.end - frame.start) / 1000)),
+    "rate": _rate(counter=True, per_second=True),
+    "resets": _over_time(over_time.resets),
+    "round": _round,
+    "scalar": lambda args: ToScalar(args.vector(0)),
+    "sort": _sort(reverse=False),
+    "sort_by_label": _sort_by_label(reverse=False),
+    "sort_by_label_desc": _sort_by_label(reverse=True),
+    "sort_desc": _sort(reverse=True),
+    "start": _constant(lambda frame: _filled(frame, frame.start / 1000)),
+    "stddev_over_time": _over_time(over_time.deviation),
+    "stdvar_over_time": _over_time(over_time.variance),
+    "step": _constant(lambda frame: _filled(frame, frame.query_step / 1000)),
+    "sum_over_time": _over_time(over_time.total),
+    "time": _constant(lambda frame: frame.seconds),
+    "timestamp": _timestamp,
+    "ts_of_first_over_time": _over_time(over_time.time_of_first),
+    "ts_of_last_over_time": _over_time(over_time.time_of_last),
+    "ts_of_max_over_time": _over_time(over_time.time_of_greatest),
+    "ts_of_min_over_time": _over_time(over_time.time_of_least),
+    "vector": lambda args: ToVector(args.scalar(0)),
+}

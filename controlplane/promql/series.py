@@ -1,0 +1,185 @@
+"""Sets of series as values, and what is computed once for each of them.
+
+A plan asks again and again for the same series. Whatever depends only on their
+labels (groups, pairs, names dropped) is therefore computed once and kept for as
+long as its input is *the very same* `SeriesSet` object: a selector hands out a
+new one only when the store's set of matching series has changed.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+from controlplane.model.labels import EMPTY, METRIC_NAME, Labels
+from controlplane.model.samples import Mask, Refs, Values
+from controlplane.promql.errors import EvaluationError
+
+METADATA_LABELS = (METRIC_NAME, "__type__", "__unit__")
+SAME_LABELSET = "vector cannot contain metrics with the same labelset"
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+
+class Memo(Generic[_T]):
+    """The last thing computed, kept while its inputs are the same objects.
+
+    Safe between threads: the kept pair is replaced as a whole, and computing
+    twice gives the same.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[object, ...], _T] | None = None
+
+    def get(self, make: Callable[_P, _T], *inputs: _P.args, **_: _P.kwargs) -> _T:
+        """Return `make(*inputs)`, or what it returned for these very inputs before."""
+        kept = self._kept
+        if kept is not None and all(a is b for a, b in zip(kept[0], inputs, strict=True)):
+            return kept[1]
+        made = make(*inputs)  # type: ignore[call-arg]
+        self._kept = (inputs, made)
+        return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSet:
+    """Label sets in an order; `drops` marks those whose name goes at the very end.
+
+    `drops` is None when none does (always, unless names are removed late).
+    """
+
+    labels: Sequence[Labels]
+    drops: Mask | None = None
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def kept(self, key: Hashable, make: Callable[["SeriesSet"], _T]) -> _T:
+        """Return `make(self)`, computed at the first asking for `key`."""
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = make(self)
+        result: _T = found
+        return result
+
+    def order(self) -> Refs:
+        """Return the positions of the label sets in sorted order."""
+        return self.kept("order", _order)
+
+    def take(self, index: Refs) -> "SeriesSet":
+        """Return the series at these positions."""
+        labels = self.labels
+        drops = None if self.drops is None else self.drops[index]
+        return SeriesSet([labels[i] for i in index.tolist()], drops)
+
+
+NO_SERIES = SeriesSet(())
+ONE_UNLABELLED = SeriesSet((EMPTY,))
+
+
+def _order(series: SeriesSet) -> Refs:
+    labels = series.labels
+    return np.array(sorted(range(len(labels)), key=lambda i: labels[i].pairs), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merge:
+    """Rows whose label sets became equal, and the row that each goes to.
+
+    `layers` lists (source rows, target rows) such that no target occurs twice
+    in one layer; `size` is the number of rows after merging.
+    """
+
+    layers: Sequence[tuple[Refs, Refs]]
+    size: int
+
+    def apply(
+        self, values: Values, present: Mask, *, message: str = SAME_LABELSET, whole: bool = False
+    ) -> tuple[Values, Mask]:
+        """Return merged arrays (size, k).
+
+        Two rows that are present at the same instant raise EvaluationError;
+        with `whole`, two rows that are present at all do.
+        """
+        steps = present.shape[1]
+        merged = np.zeros((self.size, steps))
+        filled = np.zeros((self.size, steps), dtype=bool)
+        for source, target in self.layers:
+            here, before = present[source], filled[target]
+            if whole:
+                collides = np.any(np.any(here, axis=1) & np.any(before, axis=1))
+            else:
+                collides = np.any(here & before)
+            if collides:
+                raise EvaluationError(message)
+            merged[target] = np.where(here, values[source], merged[target])
+            filled[target] = here | before
+        return merged, filled
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relabelled:
+    """A series set after a change of labels; `merge` is None when no two became equal."""
+
+    series: SeriesSet
+    merge: Merge | None
+
+
+def merge_equal(labels: Sequence[Labels], drops: Mask | None = None) -> Relabelled:
+    """Return the distinct label sets in order of first appearance, and how rows go to them.
+
+    With late name removal the mark is part of what tells two series apart.
+    """
+    marks = [False] * len(labels) if drops is None else drops.tolist()
+    keys = list(zip(labels, marks, strict=True))
+    first = dict.fromkeys(keys)
+    if len(first) == len(keys):
+        return Relabelled(SeriesSet(labels, drops), None)
+    number = {key: index for index, key in enumerate(first)}
+    series = SeriesSet(
+        [key[0] for key in first],
+        None if drops is None else np.array([key[1] for key in first], dtype=bool),
+    )
+    targets = np.array([number[key] for key in keys], dtype=np.int64)
+    return Relabelled(series, Merge(layers(targets), len(first)))
+
+
+def layers(targets: Refs) -> list[tuple[Refs, Refs]]:
+    """Split rows by how many rows with the same target stand before them."""
+    order = np.argsort(targets, kind="stable")
+    rank = np.empty_like(targets)
+    rank[order] = ranks(targets[order])
+    return [
+        (rows, targets[rows])
+        for rows in (np.flatnonzero(rank == r) for r in range(int(rank.max(initial=-1)) + 1))
+    ]
+
+
+def ranks(sorted_groups: Refs) -> Refs:
+    """Return the position of each entry within its run of equal numbers."""
+    size = len(sorted_groups)
+    if size == 0:
+        return sorted_groups
+    starts = np.flatnonzero(np.r_[True, sorted_groups[1:] != sorted_groups[:-1]])
+    lengths = np.diff(np.r_[starts, size])
+    positions: Refs = np.arange(size) - np.repeat(starts, lengths)
+    return positions
+
+
+def nameless(series: SeriesSet) -> Relabelled:
+    """Return the series without name, type and unit."""
+    return series.kept("nameless", _drop_names)
+
+
+def _drop_names(series: SeriesSet) -> Relabelled:
+    return merge_equal([labels.drop(*METADATA_LABELS) for labels in series.labels])
+
+
+def marked(series: SeriesSet) -> SeriesSet:
+    """Return the series, all marked to lose their names at the end."""
+    return series.kept("marked", lambda s: SeriesSet(s.labels, np.ones(len(s.labels), dtype=bool)))
