@@ -20,7 +20,8 @@ def expand(template: str, match: Match, groups: int, names: Mapping[str, int]) -
     """Return `template` with the groups of `match` put in, as Go's `Regexp.Expand` does.
 
     `groups` is how many the pattern has, `names` their names. A group that
-    took no part, or does not exist, is empty. A match in bytes is read as UTF-8.
+    took no part, or does not exist, is empty. A match in bytes is read as UTF-8;
+    bytes that are none come out as lone surrogates (`surrogateescape`).
     """
 
     def value(reference: re.Match[str]) -> str:
@@ -35,5 +36,5 @@ def expand(template: str, match: Match, groups: int, names: Mapping[str, int]) -
 
 def _text(group: str | bytes | None) -> str:
     if isinstance(group, bytes):
-        return group.decode(errors="replace")
+        return group.decode(errors="surrogateescape")
     return group or ""

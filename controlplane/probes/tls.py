@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from controlplane.probes.certificates import Certificate, parse_certificate
 from controlplane.probes.outcome import ProbeSample
@@ -21,11 +21,18 @@ _VERSIONS: Final = {
     TLSVersion.TLS12: ssl.TLSVersion.TLSv1_2,
     TLSVersion.TLS13: ssl.TLSVersion.TLSv1_3,
 }
-_SPOKEN: Final = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+_SPOKEN: Final = {
+    "TLSv1": "TLS 1.0",
+    "TLSv1.1": "TLS 1.1",
+    "TLSv1.2": "TLS 1.2",
+    "TLSv1.3": "TLS 1.3",
+}
 # What Go's zero time is in Unix seconds: the value where no chain was verified.
 _NO_CHAIN: Final = -62135596800.0
 _DER: Final = 2
 _PIECE: Final = 1 << 16
+
+T = TypeVar("T")
 
 
 async def tls_context(config: TLSConfig) -> ssl.SSLContext:
@@ -40,7 +47,7 @@ async def tls_context(config: TLSConfig) -> ssl.SSLContext:
 def _current_context(config: TLSConfig) -> ssl.SSLContext:
     files = (config.ca_file, config.cert_file, config.key_file)
     key = config.key.reveal() if config.key is not None else ""
-    return _context(config, tuple(_stamp(file) for file in files), hash(key))
+    return _context(config, tuple(_stamp(file) for file in files), key)
 
 
 def _stamp(file: str) -> tuple[int, int]:
@@ -51,9 +58,7 @@ def _stamp(file: str) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _context(
-    config: TLSConfig, _stamps: tuple[tuple[int, int], ...], _key: int
-) -> ssl.SSLContext:
+def _context(config: TLSConfig, _stamps: tuple[tuple[int, int], ...], key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # As Go: only alternative names count, and whatever is in the file is trusted.
     context.hostname_checks_common_name = False
@@ -66,7 +71,7 @@ def _context(
         context.load_verify_locations(cafile=config.ca_file or None, cadata=config.ca or None)
     else:
         context.load_default_certs()
-    _load_identity(context, config)
+    _load_identity(context, config, key)
     return context
 
 
@@ -82,15 +87,15 @@ def _set_versions(context: ssl.SSLContext, config: TLSConfig) -> None:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
 
 
-def _load_identity(context: ssl.SSLContext, config: TLSConfig) -> None:
+def _load_identity(context: ssl.SSLContext, config: TLSConfig, key_text: str) -> None:
     if not (config.cert or config.cert_file):
         return
     with tempfile.TemporaryDirectory() as directory:  # readable by this user only
         certificate, key = config.cert_file, config.key_file
         if config.cert:
             certificate = _written(directory, "cert.pem", config.cert)
-        if config.key is not None:
-            key = _written(directory, "key.pem", config.key.reveal())
+        if key_text:
+            key = _written(directory, "key.pem", key_text)
         # Without a password OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key or None, password=lambda: b"")
 
@@ -127,10 +132,23 @@ class TLSChannel:
     async def send(self, data: bytes) -> None:
         """Send all of it."""
         await self._drive(lambda: self._tls.write(data))
-        await self._flush()
 
-    async def _drive[T](self, step: Callable[[], T]) -> T:
+    async def _drive(self, step: Callable[[], T]) -> T:
         """Repeat a step of OpenSSL until it has the bytes that it needs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await loop.sock_recv(self._socket, _PIECE)
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            else:
+                await self._flush()
+                return result
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -157,13 +175,17 @@ def _chain(tls: ssl.SSLObject, method: str) -> Sequence[bytes]:
     public = getattr(tls, method, None)
     if public is not None:
         return cast(Sequence[bytes], public())
-    certificates: Any = getattr(cast(Any, tls)._sslobj, method)()  # noqa: SLF001
+    certificates: Any = getattr(cast(Any, tls)._sslobj, method)()
     return [certificate.public_bytes(_DER) for certificate in certificates or ()]
 
 
-def tls_samples(channel: TLSChannel) -> list[ProbeSample]:
-    """Return what blackbox_exporter tells of a TLS connection."""
-    chain, verified = channel.chain(), channel.verified_chain()
+def tls_samples(
+    version: str, chain: Sequence[Certificate], verified: Sequence[Certificate]
+) -> list[ProbeSample]:
+    """Return what blackbox_exporter tells of a connection: its version and its chains.
+
+    `chain` is as the peer sent it, `verified` as it was trusted, empty if it was not asked.
+    """
     leaf = chain[0]
     info = (
         ("fingerprint_sha256", leaf.fingerprint),
@@ -172,10 +194,10 @@ def tls_samples(channel: TLSChannel) -> list[ProbeSample]:
         ("subjectalternative", ",".join(leaf.dns_names)),
         ("serialnumber", leaf.serial),
     )
-    trusted_until = float(min(c.not_after for c in verified)) if verified else _NO_CHAIN
+    trusted_until = float(min(one.not_after for one in verified)) if verified else _NO_CHAIN
     return [
-        ProbeSample("probe_ssl_earliest_cert_expiry", float(min(c.not_after for c in chain))),
-        ProbeSample("probe_tls_version_info", 1.0, (("version", channel.version),)),
+        ProbeSample("probe_ssl_earliest_cert_expiry", float(min(one.not_after for one in chain))),
+        ProbeSample("probe_tls_version_info", 1.0, (("version", version),)),
         ProbeSample("probe_ssl_last_chain_expiry_timestamp_seconds", trusted_until),
         ProbeSample("probe_ssl_last_chain_info", 1.0, info),
     ]
