@@ -24,7 +24,6 @@ RETENTION: Final = Section(
     RetentionOptions,
     {
         "probe_failures": Key(POSITIVE_DURATION),
-        "alerts": Key(POSITIVE_DURATION),
         "notifications": Key(POSITIVE_DURATION),
         "dead_letters": Key(POSITIVE_DURATION),
     },

@@ -22,7 +22,7 @@ def parse_url(text: str) -> URL:
     """Return the URL with the driver that we use. Raises InvalidInput, never with the text."""
     try:
         url = make_url(text)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         raise InvalidInput("not a database URL: write sqlite:///path or postgresql://...") from None
     driver = _DRIVERS_BY_ALIAS.get(url.drivername)
     if driver is None:

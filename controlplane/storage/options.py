@@ -16,7 +16,6 @@ class RetentionOptions:
     """
 
     probe_failures: Duration = 7 * DAY
-    alerts: Duration = 30 * DAY
     notifications: Duration = 30 * DAY
     dead_letters: Duration = 90 * DAY
 

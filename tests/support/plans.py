@@ -64,9 +64,13 @@ async def _plan(database: Database, sql: str, parameters: Any) -> str:
 def _reads_all(plan: str, *, sqlite: bool) -> bool:
     if not sqlite:
         return "Seq Scan" in plan
-    lines = [line.strip() for line in plan.splitlines()]
-    # A scan of a subquery's result, or in an index's order, reads no table whole.
+    steps = [line.split() for line in plan.splitlines()]
+    derived = {words[1] for words in steps if words[0] in ("CO-ROUTINE", "MATERIALIZE")}
+    # A scan of a subquery's result, or along an index, reads no table whole.
     return any(
-        line.startswith("SCAN ") and "INDEX" not in line and "(subquery" not in line
-        for line in lines
+        words[0] == "SCAN"
+        and words[1] not in derived
+        and not words[1].startswith("(")
+        and "INDEX" not in words
+        for words in steps
     )
