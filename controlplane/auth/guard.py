@@ -121,6 +121,8 @@ def _split_host(host: str) -> tuple[str, int]:
     """Return name and port (0 when there is none) of a Host header; ('', 0) for a broken one."""
     try:
         parts = urlsplit(f"//{host}")
-        return parts.hostname or "", parts.port or 0
+        name, port = parts.hostname or "", parts.port or 0
     except ValueError:
         return "", 0
+    whole = parts.netloc == host and "@" not in host
+    return (name, port) if whole else ("", 0)
