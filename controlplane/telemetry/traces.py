@@ -1,0 +1,127 @@
+"""Spans, where an OTLP endpoint is set; nearly nothing where none is.
+
+The correlation id is an attribute of every span, and trace ids stand in the
+log lines (`logs.py`), so one leads to the other.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, Tracer
+
+from controlplane import __version__
+from controlplane.errors import InvalidInput
+from controlplane.model.secret import Secret
+from controlplane.telemetry.correlation import correlation_id
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+Attribute = str | bool | int | float
+
+_TRACES_PATH: Final = "/v1/traces"
+_EXPORT_SECONDS: Final = 5.0
+_OFF: Final[AbstractContextManager[Span]] = nullcontext(trace.INVALID_SPAN)
+
+
+class Tracing:
+    """Whether spans are made, and where they go. Off until `start`."""
+
+    def __init__(self) -> None:
+        self._provider: TracerProvider | None = None
+        self._tracer: Tracer | None = None
+
+    def start(self, exporter: "SpanExporter", *, ratio: float, replica: str) -> None:
+        """Record this share of traces, 0 to 1; one that began elsewhere follows its parent."""
+        # The SDK is of use, and worth its time to load, only where traces are wanted.
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
+
+        # It says "queue full" for each span that it drops while the collector is away.
+        logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
+        attributes = {
+            "service.name": "controlplane",
+            "service.version": __version__,
+            "service.instance.id": replica,
+        }
+        self._provider = TracerProvider(
+            sampler=ParentBasedTraceIdRatio(ratio),
+            resource=Resource.create(attributes),
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("controlplane", __version__)
+
+    def span(self, name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
+        """Return a context that is one span: part of the one around it, ended with the block."""
+        return _OFF if self._tracer is None else _recorded(self._tracer, name, attributes)
+
+    def close(self, timeout: float = 3.0) -> bool:
+        """Send what waits, for at most `timeout` seconds; tell whether all of that went out.
+
+        It blocks: from an event loop call it in a thread.
+        """
+        provider, self._provider, self._tracer = self._provider, None, None
+        if provider is None:
+            return True
+        # The SDK's own limit is 30 s, so it is left behind when it takes too long.
+        ending = threading.Thread(target=provider.shutdown, name="traces", daemon=True)
+        ending.start()
+        ending.join(timeout)
+        return not ending.is_alive()
+
+
+# The one of this process: spans are made wherever work is done, as log lines are.
+TRACING: Final = Tracing()
+
+
+def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
+    """Return a context that is one span of this process, or does nothing while traces are off."""
+    return TRACING.span(name, **attributes)
+
+
+def configure_traces(
+    endpoint: str, *, ratio: float, replica: str, headers: Secret | None = None
+) -> None:
+    """Send spans to an OTLP/HTTP collector at a base URL; none when it is empty.
+
+    `headers` is text as in OTEL_EXPORTER_OTLP_HEADERS. Raises InvalidInput.
+    """
+    if not endpoint:
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+
+    exporter = OTLPSpanExporter(
+        endpoint=endpoint.rstrip("/") + _TRACES_PATH,
+        headers=_parse_headers("" if headers is None else headers.reveal()),
+        timeout=_EXPORT_SECONDS,
+    )
+    TRACING.start(exporter, ratio=ratio, replica=replica)
+
+
+@contextmanager
+def _recorded(tracer: Tracer, name: str, attributes: Mapping[str, Attribute]) -> Iterator[Span]:
+    identifier = correlation_id()
+    marked = {**attributes, "correlation_id": identifier} if identifier else attributes
+    with tracer.start_as_current_span(name, attributes=marked) as current:
+        yield current
+
+
+def _parse_headers(text: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise InvalidInput("OTEL_EXPORTER_OTLP_HEADERS: expected name=value,name=value")
+        headers[name.strip().lower()] = unquote(value.strip())
+    return headers
