@@ -35,7 +35,6 @@ async def enqueue(
         next_attempt_at=max([now, *(old.next_attempt_at for old in waiting)]),
         expires_at=now + max_age,
         correlation_id=next((a.correlation_id for a in content.alerts if a.correlation_id), ""),
-        attempts=max((old.attempts for old in waiting), default=0),
     )
     stored = replace(message, id=await tx.add_message(message))
     await tx.put_incident(on_queued(incident, stored.id, told, now))

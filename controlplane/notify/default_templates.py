@@ -1,0 +1,106 @@
+"""The templates that messages use unless the configuration has others.
+
+They carry Alertmanager's names, so that a file that overrides one of them does
+what it always did; the wording is ours. A message says what is broken, how
+badly, since when, what to do, and where to look.
+"""
+
+from typing import Final
+
+DEFAULT_TEMPLATES: Final = """
+{{- define "__state" -}}
+{{ if eq .Status "firing" }}{{ if eq .CommonLabels.severity "critical" -}}
+CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
+{{- end -}}
+
+{{- define "__count" -}}
+{{ $firing := len .Alerts.Firing }}{{ $resolved := len .Alerts.Resolved -}}
+{{ if gt (len .Alerts) 1 }} ({{ if $firing }}{{ $firing }} firing{{ end -}}
+{{ if and $firing $resolved }}, {{ end }}{{ if $resolved }}{{ $resolved }} resolved{{ end }})
+{{- end -}}
+{{- end -}}
+
+{{- define "__what" -}}
+{{ if .CommonLabels.alertname }}{{ .CommonLabels.alertname }}{{ else -}}
+{{ if .GroupLabels }}{{ .GroupLabels.SortedPairs.Values.Join " " }}{{ else -}}
+{{ len .Alerts }} alerts{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "__where" -}}
+{{ if .CommonLabels.instance }} on {{ .CommonLabels.instance }}{{ else -}}
+{{ if .CommonLabels.job }} in {{ .CommonLabels.job }}{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "__subject" -}}
+{{ template "__state" . }}: {{ template "__what" . }}{{ template "__where" . }}
+{{- template "__count" . }}
+{{- end -}}
+
+{{- define "__headline" -}}
+{{ if .CommonAnnotations.summary }}{{ .CommonAnnotations.summary }}{{ else -}}
+{{ template "__what" . }}{{ template "__where" . }}{{ end -}}
+{{- end -}}
+
+{{- define "__story" -}}{{ .ExternalURL }}/api/v1/alerts{{- end -}}
+
+{{- define "__alert_line" -}}
+{{ if .Annotations.summary }}{{ .Annotations.summary }}{{ else if .Annotations.description -}}
+{{ .Annotations.description }}{{ else }}{{ .Labels.SortedPairs }}{{ end -}}
+{{- end -}}
+
+{{- define "slack.default.username" -}}controlplane{{- end -}}
+{{- define "slack.default.color" -}}
+{{ if ne .Status "firing" }}good{{ else if eq .CommonLabels.severity "warning" -}}
+warning{{ else }}danger{{ end -}}
+{{- end -}}
+{{- define "slack.default.title" -}}{{ template "__subject" . }}{{- end -}}
+{{- define "slack.default.titlelink" -}}
+{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else -}}
+{{ template "__story" . }}{{ end -}}
+{{- end -}}
+{{- define "slack.default.pretext" -}}{{- end -}}
+{{- define "slack.default.fallback" -}}
+{{ template "__subject" . }}: {{ template "__headline" . }}
+{{- end -}}
+{{- define "slack.default.iconemoji" -}}{{- end -}}
+{{- define "slack.default.iconurl" -}}{{- end -}}
+{{- define "slack.default.callbackid" -}}{{- end -}}
+{{- define "slack.default.footer" -}}
+{{ .Receiver }}{{ if .CommonLabels.severity }} · severity {{ .CommonLabels.severity }}{{ end -}}
+{{- end -}}
+{{- define "slack.default.text" -}}
+{{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 10 -}}
+*{{ template "__alert_line" $alert }}*
+{{ with $alert.Annotations.description }}{{ . }}
+{{ end }}Since {{ $alert.StartsAt.UTC.Format "2006-01-02 15:04:05 UTC" -}}
+{{ with $alert.Annotations.runbook_url }} · <{{ . }}|runbook>{{ end -}}
+{{ with $alert.Annotations.dashboard }} · <{{ . }}|dashboard>{{ end -}}
+{{ with $alert.GeneratorURL }} · <{{ . }}|query>{{ end }} · <{{ $.ExternalURL }}/api/v1/alerts/{{
+  $alert.Fingerprint }}/story|story>
+{{ end }}{{ end -}}
+{{ if gt (len .Alerts.Firing) 10 }}and {{ len (slice .Alerts.Firing 10) }} more
+{{ end -}}
+{{ range $index, $alert := .Alerts.Resolved }}{{ if lt $index 10 -}}
+:white_check_mark: {{ template "__alert_line" $alert }}, after {{
+  humanizeDuration ($alert.EndsAt.Sub $alert.StartsAt).Seconds }}
+{{ end }}{{ end -}}
+{{ if gt (len .Alerts.Resolved) 10 }}and {{ len (slice .Alerts.Resolved 10) }} more resolved
+{{ end -}}
+{{- end -}}
+
+{{- define "slack.default.history" -}}
+{{ if .Alerts }}{{ range $index, $alert := .Alerts }}{{ if lt $index 10 }}{{ if $index }}
+{{ end }}{{ if eq $alert.Status "firing" }}:rotating_light: {{ template "__alert_line" $alert -}}
+{{ else }}:white_check_mark: {{ template "__alert_line" $alert }}, after {{
+  humanizeDuration ($alert.EndsAt.Sub $alert.StartsAt).Seconds }}{{ end }}{{ end }}{{ end -}}
+{{ if gt (len .Alerts) 10 }}
+and {{ len (slice .Alerts 10) }} more{{ end -}}
+{{ else }}:repeat: no change{{ end -}}
+{{- end -}}
+
+{{- define "pagerduty.default.description" -}}
+{{ template "__headline" . }}{{ template "__count" . }}
+{{- end -}}
+{{- define "pagerduty.default.client" -}}controlplane{{- end -}}
+{{- define "pagerduty.default.clientURL" -}}{{ template "__story" . }}{{- end -}}
+"""

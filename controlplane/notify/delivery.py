@@ -1,0 +1,219 @@
+"""One message's way out: claimed, attempted, and what came of it written down.
+
+Every function here is one transaction; together with `incident` they are the
+life of a message:
+
+    queued --claim--> sending --arrived--> delivered
+                      sending --temporary--> queued, later
+                      sending --permanent, or too old--> dead
+    queued or refused, something newer waits --> superseded
+    dead --redrive--> queued
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.errors import Conflict, NotFound
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.incident import (
+    Incident,
+    never_reached,
+    on_claimed,
+    on_closed,
+    on_dead,
+    on_delivered,
+    on_queued,
+    on_refused,
+)
+from controlplane.notify.message import (
+    Attempt,
+    Delivery,
+    Message,
+    MessageState,
+    Notification,
+    Outcome,
+)
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.ports import NotificationStore, NotificationTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that is ours to attempt until its lease runs out."""
+
+    message: Message
+    notification: Notification
+
+
+async def claim(
+    store: NotificationStore,
+    channel: tuple[str, str],
+    *,
+    owner: str,
+    lease: Duration,
+    limit: int,
+    now: Timestamp,
+) -> Sequence[Claim]:
+    """Take up to `limit` messages that are due, each by compare-and-set."""
+    claims: list[Claim] = []
+    async with store.begin() as tx:
+        for message in await tx.claimable(channel, now, limit):
+            incident = await tx.incident(message.incident_id)
+            if incident is None:
+                continue
+            begun = replace(
+                message,
+                state=MessageState.SENDING,
+                attempts=message.attempts + 1,
+                # A lease that ran out was an attempt whose outcome nobody knows.
+                exposed_before=incident.exposed,
+                owner=owner,
+                lease_until=now + lease,
+            )
+            if await tx.claim(message, begun):
+                await tx.put_incident(on_claimed(incident, message.told))
+                claims.append(Claim(begun, _notification(begun, incident)))
+    return claims
+
+
+async def succeed(
+    store: NotificationStore, claimed: Message, delivery: Delivery, attempt: Attempt, now: Timestamp
+) -> bool:
+    """Write down that a message arrived; tell whether it was still ours."""
+    async with store.begin() as tx:
+        incident, message = await _ours(tx, claimed)
+        if incident is None or message is None:
+            return False
+        await tx.add_attempt(attempt)
+        await tx.update_message(
+            replace(message, state=MessageState.DELIVERED, finished_at=now, failure="")
+        )
+        for dead in await tx.dead(incident.id):
+            if dead.id < message.id:  # what it had to tell has been told by now
+                await tx.update_message(replace(dead, state=MessageState.SUPERSEDED))
+        if incident.closed_at is None:
+            await tx.put_incident(
+                on_delivered(incident, message.id, message.told, delivery.external, now)
+            )
+        return True
+
+
+async def fail(
+    store: NotificationStore,
+    claimed: Message,
+    error: DeliveryError,
+    attempt: Attempt,
+    *,
+    retry_in: Duration,
+    options: DeliveryOptions,
+    now: Timestamp,
+) -> MessageState:
+    """Write down a failed attempt; return what became of the message."""
+    async with store.begin() as tx:
+        incident, message = await _ours(tx, claimed)
+        if incident is None or message is None:
+            return claimed.state
+        await tx.add_attempt(attempt)
+        if error.outcome is Outcome.REFUSED:
+            incident = on_refused(incident, message.told, exposed_before=message.exposed_before)
+        newer = [m for m in await tx.unfinished(incident.id) if m.id > message.id]
+        overtaken = bool(newer) or incident.closed_at is not None
+        state = _after_failure(message, error, options, now, superseded=overtaken)
+        finished = state.finished
+        await tx.update_message(
+            replace(
+                message,
+                state=state,
+                next_attempt_at=now + retry_in,
+                finished_at=now if finished else None,
+                failure=error.detail,
+                lease_until=0,
+            )
+        )
+        if state is MessageState.DEAD:
+            incident = on_dead(incident, message.id, now, _backoff_of_dead(incident))
+        await _settle(tx, incident, newer, now)
+        return state
+
+
+async def redrive(
+    store: NotificationStore, message_id: int, *, max_age: Duration, now: Timestamp
+) -> Message:
+    """Queue a dead message anew. Raises NotFound, Conflict when it is out of date."""
+    async with store.begin() as tx:
+        found = await tx.message(message_id)
+        incident = None if found is None else await tx.incident(found.incident_id)
+        if found is None or incident is None:
+            raise NotFound(f"no message {message_id}")
+        if found.state is not MessageState.DEAD:
+            raise Conflict(f"message {message_id} is {found.state.value}, not dead")
+        last = await tx.last_message(incident.id)
+        overtaken = last is None or last.id != found.id
+        if overtaken or incident.closed_at is not None or incident.queued_id is not None:
+            raise Conflict(f"message {message_id} has been overtaken by what happened since")
+        message = replace(
+            found,
+            state=MessageState.QUEUED,
+            next_attempt_at=now,
+            expires_at=now + max_age,
+            finished_at=None,
+        )
+        await tx.update_message(message)
+        await tx.put_incident(on_queued(incident, message.id, message.told, now))
+        return message
+
+
+async def _ours(
+    tx: NotificationTransaction, claimed: Message
+) -> tuple[Incident | None, Message | None]:
+    """Return incident and message as they stand, locked; no message if the lease was lost."""
+    incident = await tx.incident(claimed.incident_id)
+    message = await tx.message(claimed.id)
+    if message is None or message.state is not MessageState.SENDING:
+        return incident, None
+    same = (message.owner, message.attempts) == (claimed.owner, claimed.attempts)
+    return incident, message if same else None
+
+
+def _after_failure(
+    message: Message,
+    error: DeliveryError,
+    options: DeliveryOptions,
+    now: Timestamp,
+    *,
+    superseded: bool,
+) -> MessageState:
+    if superseded:
+        return MessageState.SUPERSEDED
+    spent = bool(options.max_attempts) and message.attempts >= options.max_attempts
+    if error.temporary and not spent and now < message.expires_at:
+        return MessageState.QUEUED
+    return MessageState.DEAD
+
+
+async def _settle(
+    tx: NotificationTransaction, incident: Incident, newer: Sequence[Message], now: Timestamp
+) -> None:
+    """Store the incident; a resolve behind a trigger that never arrived goes with it."""
+    useless = [m for m in newer if not m.told.firing] if never_reached(incident) else []
+    for message in useless:
+        await tx.update_message(replace(message, state=MessageState.SUPERSEDED, finished_at=now))
+    await tx.put_incident(on_closed(incident, now) if useless else incident)
+
+
+def _backoff_of_dead(incident: Incident) -> Duration:
+    """Return how long an incident without a group waits before it tries again: 5 min to 1 day."""
+    return int(min(300_000 * 2 ** min(incident.failures, 20), 86_400_000))
+
+
+def _notification(message: Message, incident: Incident) -> Notification:
+    return Notification(
+        receiver=message.receiver,
+        integration=message.integration,
+        key=incident.key,
+        content=message.content,
+        delivered=incident.delivered,
+        external=incident.external,
+        correlation_id=message.correlation_id,
+    )

@@ -1,0 +1,6 @@
+"""The services that can be told: a folder each, and one line each in the table.
+
+In comes a receiver's options; out come its integrations. A folder has
+`client.py` (the protocol and its failures) and `render.py` (the message). None
+knows of the outbox, of retries or of another integration.
+"""

@@ -1,0 +1,78 @@
+"""Posts messages to a Slack incoming webhook."""
+
+import json
+
+import httpx
+
+from controlplane.clock import Duration
+from controlplane.errors import Unavailable
+from controlplane.model.secret import Secret
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.http import Answer, post_json, refusal
+from controlplane.notify.integrations.slack.render import message
+from controlplane.notify.message import Delivery, FailureReason, Notification
+from controlplane.notify.options import SlackConfig
+from controlplane.notify.rendering import Templates
+
+
+class SlackWebhook:
+    """One entry of `slack_configs` with an `api_url`. Each notification is a new message."""
+
+    def __init__(
+        self,
+        name: str,
+        config: SlackConfig,
+        api_url: Secret,
+        templates: Templates,
+        client: httpx.AsyncClient,
+    ) -> None:
+        self.name = name
+        self._config = config
+        self._api_url = api_url
+        self._templates = templates
+        self._client = client
+
+    @property
+    def send_resolved(self) -> bool:
+        return self._config.send_resolved
+
+    @property
+    def timeout(self) -> Duration:
+        return self._config.timeout
+
+    async def send(self, notification: Notification) -> Delivery:
+        """POST one message. Raises DeliveryError."""
+        render = self._templates.renderer(notification)
+        body = message(self._config, render)
+        if channel := render(self._config.channel):
+            body["channel"] = channel
+        url = self._url()
+        answer = await post_json(self._client, url, json.dumps(body, ensure_ascii=False).encode())
+        if not 200 <= answer.status_code < 300:
+            raise refusal(answer, answer.text, url)
+        if not _accepted(answer):
+            raise DeliveryError(
+                f"Slack answered {answer.text[:100]!r}",
+                reason=FailureReason.CLIENT_ERROR,
+                status_code=answer.status_code,
+            )
+        return Delivery(status_code=answer.status_code)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _url(self) -> str:
+        try:
+            return self._api_url.reveal().strip()
+        except Unavailable as error:
+            raise DeliveryError(f"Slack api_url: {error}", temporary=True) from None
+
+
+def _accepted(answer: Answer) -> bool:
+    """Tell whether a 2xx means yes: webhooks say `ok`, the Web API says it in JSON."""
+    if answer.headers.get("content-type", "").startswith("application/json"):
+        try:
+            return json.loads(answer.text).get("ok") is True
+        except (ValueError, AttributeError):
+            return False
+    return answer.text.strip() == "ok"

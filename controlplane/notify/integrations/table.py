@@ -1,0 +1,77 @@
+"""From a receiver's options to its integrations: one line for each kind."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from controlplane.notify.integrations.pagerduty.client import PagerDuty
+from controlplane.notify.integrations.slack.bot import SlackBot
+from controlplane.notify.integrations.slack.webhook import SlackWebhook
+from controlplane.notify.integrations.webhook.client import Webhook
+from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
+from controlplane.notify.ports import Integration
+from controlplane.notify.rendering import Templates
+from controlplane.transport.options import HTTPClientConfig
+from controlplane.transport.policy import OutboundPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What integrations are built with: templates, guarded HTTP clients, the policy."""
+
+    templates: Templates
+    http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
+    policy: OutboundPolicy
+
+
+def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
+    authorization = config.http_config.authorization
+    if config.api_url is not None and (authorization is None or not config.update_message):
+        client = around.http_client(config.http_config)
+        return SlackWebhook(name, config, config.api_url, around.templates, client)
+    # A bot: by its own key, or as Alertmanager's files spelled it before there was one.
+    app_url = config.app_url if config.api_url is None else config.api_url.reveal()
+    token = config.app_token or (authorization.credentials if authorization else None)
+    if token is None:
+        raise AssertionError("SlackConfig refuses a bot without a token")
+    return SlackBot(
+        name,
+        config,
+        around.templates,
+        around.policy,
+        token=token,
+        app_url=app_url,
+        proxy=config.http_config.proxy.proxy_url or None,
+    )
+
+
+def _pagerduty(name: str, config: PagerdutyConfig, around: Surroundings) -> Integration:
+    return PagerDuty(name, config, around.templates, around.http_client(config.http_config))
+
+
+def _webhook(name: str, config: WebhookConfig, around: Surroundings) -> Integration:
+    return Webhook(name, config, around.templates, around.http_client(config.http_config))
+
+
+# The key of alertmanager.yml, the name in metrics and logs, and how one is built.
+INTEGRATIONS: Final[Sequence[tuple[str, str, Callable[[str, Any, Surroundings], Integration]]]] = (
+    ("slack_configs", "slack", _slack),
+    ("pagerduty_configs", "pagerduty", _pagerduty),
+    ("webhook_configs", "webhook", _webhook),
+)
+
+
+def build_integrations(
+    receivers: Iterable[Receiver], around: Surroundings
+) -> Mapping[str, Sequence[Integration]]:
+    """Return the integrations of each receiver, named `slack/0`, `slack/1`, `webhook/0`."""
+    return {
+        receiver.name: [
+            build(f"{kind}/{place}", config, around)
+            for key, kind, build in INTEGRATIONS
+            for place, config in enumerate(getattr(receiver, key))
+        ]
+        for receiver in receivers
+    }

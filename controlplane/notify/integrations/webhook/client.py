@@ -1,0 +1,65 @@
+"""Sends notifications to a webhook."""
+
+import json
+
+import httpx
+
+from controlplane.clock import Duration
+from controlplane.errors import Unavailable
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.http import post_json, refusal
+from controlplane.notify.integrations.webhook.render import payload
+from controlplane.notify.message import Delivery, Notification
+from controlplane.notify.options import WebhookConfig
+from controlplane.notify.rendering import Render, Templates, render_tree
+
+
+class Webhook:
+    """One entry of `webhook_configs`."""
+
+    def __init__(
+        self, name: str, config: WebhookConfig, templates: Templates, client: httpx.AsyncClient
+    ) -> None:
+        self.name = name
+        self._config = config
+        self._templates = templates
+        self._client = client
+
+    @property
+    def send_resolved(self) -> bool:
+        return self._config.send_resolved
+
+    @property
+    def timeout(self) -> Duration:
+        return self._config.timeout
+
+    async def send(self, notification: Notification) -> Delivery:
+        """POST the payload; any 2xx is success. Raises DeliveryError."""
+        render = self._templates.renderer(notification)
+        url = self._url(render)
+        answer = await post_json(self._client, url, self._body(notification, render))
+        if not 200 <= answer.status_code < 300:
+            raise refusal(answer, answer.text, url)
+        return Delivery(status_code=answer.status_code)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _url(self, render: Render) -> str:
+        try:
+            url = render(self._config.url.reveal()).strip()
+        except Unavailable as error:
+            raise DeliveryError(f"webhook URL: {error}", temporary=True) from None
+        if not url:
+            raise DeliveryError("the webhook URL is empty")
+        return url
+
+    def _body(self, notification: Notification, render: Render) -> bytes:
+        if self._config.payload is not None:
+            return json.dumps(render_tree(self._config.payload, render)).encode()
+        body = payload(
+            notification,
+            max_alerts=self._config.max_alerts,
+            external_url=self._templates.external_url,
+        )
+        return json.dumps(body, ensure_ascii=False).encode()

@@ -1,0 +1,130 @@
+"""Resolves incidents that no group owns: their rule, route or receiver is gone."""
+
+from collections.abc import Callable
+from typing import Final
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import ControlPlaneError
+from controlplane.model.alert import AlertStatus
+from controlplane.notify.channels import Channels
+from controlplane.notify.incident import Incident, Reason
+from controlplane.notify.message import Content
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.outbox import ended, resolve
+from controlplane.notify.ports import (
+    FindAlert,
+    NotificationStore,
+    NotificationTransaction,
+    OwnedGroups,
+)
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+_INTERVAL: Final = 15.0
+
+
+class Sweeper:
+    """Sees to it that every incident ends, also the orphaned ones.
+
+    An orphan is resolved with its own key when its alerts have ended, or at
+    once when its integration was removed.
+    """
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        channels: Channels,
+        clock: Clock,
+        *,
+        owned: OwnedGroups,
+        find_alert: FindAlert,
+        wake: Callable[[], None],
+        options: DeliveryOptions,
+        metrics: NotifyMetrics,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._clock = clock
+        self._owned = owned
+        self._find_alert = find_alert
+        self._wake = wake
+        self._options = options
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Sweep every few seconds, until cancelled. The alerts must have been loaded before."""
+        while True:
+            await self._clock.sleep(_INTERVAL)
+            try:
+                await self.sweep(self._clock.now())
+            except ControlPlaneError as error:
+                log.warning("open incidents could not be looked through", error=str(error))
+
+    async def sweep(self, now: Timestamp) -> int:
+        """Resolve the orphans that have ended; return how many. Raises Unavailable."""
+        incidents = await self._store.open_incidents()
+        self._metrics.open_incidents.set(len(incidents))
+        owned = frozenset(self._owned())
+        retired = set(self._channels.retired())
+        orphans = [i for i in incidents if self._is_over(i, owned, retired, now)]
+        for incident in orphans:
+            await self._resolve(incident.id, now)
+        await self._dismiss(retired - {(i.receiver, i.integration) for i in incidents})
+        if orphans:
+            self._wake()
+        return len(orphans)
+
+    def _is_over(
+        self,
+        incident: Incident,
+        owned: frozenset[tuple[str, str]],
+        retired: set[tuple[str, str]],
+        now: Timestamp,
+    ) -> bool:
+        channel = (incident.receiver, incident.integration)
+        resolving = incident.queued is not None and not incident.queued.firing
+        if resolving or incident.retry_at > now or self._channels.find(channel) is None:
+            return False
+        if channel in retired:
+            return True
+        if (incident.receiver, incident.group_key) in owned:
+            return False
+        told = incident.told
+        return told is None or not any(self._fires(name, now) for name in told.firing)
+
+    def _fires(self, fingerprint: str, now: Timestamp) -> bool:
+        alert = self._find_alert(fingerprint)
+        return alert is not None and alert.status(now) is AlertStatus.FIRING
+
+    async def _resolve(self, incident_id: str, now: Timestamp) -> None:
+        async with self._store.begin() as tx:
+            incident = await tx.incident(incident_id)
+            if incident is None or incident.closed_at is not None:
+                return
+            integration = self._channels.find((incident.receiver, incident.integration))
+            await resolve(
+                tx,
+                incident,
+                await _last_words(tx, incident, now),
+                send_resolved=integration is not None and integration.send_resolved,
+                max_age=self._options.max_age,
+                now=now,
+            )
+
+    async def _dismiss(self, channels: set[tuple[str, str]]) -> None:
+        for channel in channels:
+            await self._channels.dismiss(channel)
+
+
+async def _last_words(tx: NotificationTransaction, incident: Incident, now: Timestamp) -> Content:
+    """Return the resolve's content: the alerts last told of, as ended."""
+    empty = Content(
+        group_key=incident.group_key,
+        group_labels=incident.group_labels,
+        reason=Reason.ALL_RESOLVED,
+        alerts=(),
+        at=now,
+    )
+    return await ended(tx, incident, empty)

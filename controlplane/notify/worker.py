@@ -1,0 +1,283 @@
+"""The worker: sends what stands in the outbox, each receiver in its own time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from controlplane.clock import Clock, Duration
+from controlplane.errors import ControlPlaneError
+from controlplane.notify.channels import Channel, Channels
+from controlplane.notify.delivery import Claim, claim, fail, succeed
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.message import Attempt, Delivery, FailureReason, MessageState, Outcome
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.ports import Backoff, Breaker, Integration, NotificationStore
+from controlplane.telemetry.correlation import correlated
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# Work of other replicas is noticed within this many seconds.
+_LONGEST_SLEEP: Final = 5.0
+_AFTER_ERROR: Final = 1.0
+# Nobody is made to wait longer than this by a Retry-After, in seconds.
+_LONGEST_RETRY_AFTER: Final = 3600.0
+
+
+class Worker:
+    """Claims messages and sends them.
+
+    `wake` has it look for work at once. Each channel (a receiver's
+    integration) has its own concurrency, breaker and waiting, so that a slow
+    or dead one delays no other.
+    """
+
+    def __init__(
+        self,
+        store: NotificationStore,
+        channels: Channels,
+        clock: Clock,
+        *,
+        owner: str,
+        new_breaker: Callable[[], Breaker],
+        backoff: Backoff,
+        options: DeliveryOptions,
+        metrics: NotifyMetrics,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._clock = clock
+        self._owner = owner
+        self._new_breaker = new_breaker
+        self._backoff = backoff
+        self._options = options
+        self._metrics = metrics
+        self._breakers: dict[Channel, Breaker] = {}
+        self._quiet_until: dict[Channel, float] = {}
+        self._busy: Counter[Channel] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._draining = False
+        self._released = False
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled. What this owner left behind is freed first."""
+        await self._release()
+        while True:
+            self._woken.clear()
+            try:
+                await self._start_due()
+                seconds = await self._idle_time()
+            except ControlPlaneError as error:
+                log.warning("the outbox cannot be read", error=str(error))
+                seconds = _AFTER_ERROR
+            await self._sleep(seconds)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and give what is under way this long to end."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Return when no attempt is under way."""
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    async def _release(self) -> None:
+        """Free the leases of an earlier process; later they would be our own."""
+        if self._released:
+            return
+        freed = await self._store.release(self._owner)
+        self._released = True
+        if freed:
+            log.info("attempts of an earlier run are repeated", messages=freed)
+
+    async def _start_due(self) -> None:
+        if self._draining:
+            return
+        for channel in await self._store.channels_due(self._clock.now()):
+            integration = self._channels.find(channel)
+            room = self._options.concurrency - self._busy[channel]
+            if integration is None or room <= 0 or not self._may_try(channel):
+                continue
+            for claimed in await self._claim(channel, room):
+                self._start(channel, integration, claimed)
+        for state, number in (await self._store.depth()).items():
+            self._metrics.outbox.labels(state.value).set(number)
+
+    def _may_try(self, channel: Channel) -> bool:
+        now = self._clock.monotonic()
+        if self._quiet_until.get(channel, 0.0) > now:
+            return False
+        allowed = self._breaker(channel).allows(now)
+        self._metrics.breaker_open.labels(*channel).set(not allowed)
+        return allowed
+
+    async def _claim(self, channel: Channel, room: int) -> list[Claim]:
+        claims = await claim(
+            self._store,
+            channel,
+            owner=self._owner,
+            lease=self._options.lease,
+            limit=room,
+            now=self._clock.now(),
+        )
+        return list(claims)
+
+    def _start(self, channel: Channel, integration: Integration, claimed: Claim) -> None:
+        self._busy[channel] += 1
+        task = asyncio.create_task(self._attempt(channel, integration, claimed))
+        self._tasks.add(task)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            self._tasks.discard(done)
+            self._busy[channel] -= 1
+            self._woken.set()
+
+        task.add_done_callback(ended)
+
+    async def _attempt(self, channel: Channel, integration: Integration, claimed: Claim) -> None:
+        started = self._clock.monotonic()
+        at = self._clock.now()
+        self._metrics.attempts.labels(*channel).inc()
+        with correlated(claimed.message.correlation_id):
+            result = await self._send(integration, claimed)
+            seconds = self._clock.monotonic() - started
+            self._metrics.request_latency.labels(*channel).observe(seconds)
+            error = result if isinstance(result, DeliveryError) else None
+            attempt = Attempt(
+                message_id=claimed.message.id,
+                number=claimed.message.attempts,
+                at=at,
+                seconds=seconds,
+                outcome=Outcome.DELIVERED if error is None else error.outcome,
+                status_code=result.status_code,
+                reason=None if error is None else error.reason,
+                detail="" if error is None else error.detail,
+            )
+            try:
+                if isinstance(result, Delivery):
+                    await self._succeeded(channel, claimed, result, attempt)
+                else:
+                    await self._failed(channel, claimed, result, attempt)
+            except ControlPlaneError as problem:
+                # The lease runs out, and the message is sent again with the same key.
+                log.warning("an attempt could not be written down", error=str(problem))
+
+    async def _send(self, integration: Integration, claimed: Claim) -> Delivery | DeliveryError:
+        limit = integration.timeout or self._options.timeout
+        # Never longer than the lease, or somebody else would send it meanwhile.
+        seconds = min(limit, self._options.lease * 3 // 4) / 1000
+        try:
+            async with asyncio.timeout(seconds):
+                return await integration.send(claimed.notification)
+        except DeliveryError as error:
+            return error
+        except TimeoutError:
+            return DeliveryError(
+                f"no answer within {seconds:g}s",
+                reason=FailureReason.CONTEXT_DEADLINE_EXCEEDED,
+                temporary=True,
+                outcome=Outcome.UNKNOWN,
+            )
+        except Exception as error:
+            log.exception(
+                "an integration failed in an unforeseen way", integration=integration.name
+            )
+            return DeliveryError(
+                f"unforeseen: {type(error).__name__}", temporary=True, outcome=Outcome.UNKNOWN
+            )
+
+    async def _succeeded(
+        self, channel: Channel, claimed: Claim, delivery: Delivery, attempt: Attempt
+    ) -> None:
+        self._breaker(channel).succeeded(self._clock.monotonic())
+        now = self._clock.now()
+        if await succeed(self._store, claimed.message, delivery, attempt, now):
+            waited = max(0, now - claimed.message.created_at) / 1000
+            self._metrics.sent.labels(*channel).inc()
+            self._metrics.delivery_latency.labels(*channel).observe(waited)
+            log.info(
+                "notification delivered",
+                receiver=channel[0],
+                integration=channel[1],
+                message=claimed.message.id,
+                alerts=len(claimed.message.content.alerts),
+                status=claimed.notification.status.value,
+                seconds=round(waited, 3),
+            )
+
+    async def _failed(
+        self, channel: Channel, claimed: Claim, error: DeliveryError, attempt: Attempt
+    ) -> None:
+        now = self._clock.monotonic()
+        self._metrics.failed.labels(*channel, error.reason.value).inc()
+        if error.retry_after is not None:
+            self._quiet_until[channel] = now + min(error.retry_after, _LONGEST_RETRY_AFTER)
+        elif error.temporary:
+            self._breaker(channel).failed(now)
+        else:
+            self._breaker(channel).succeeded(now)  # it answers, though not kindly
+        state = await fail(
+            self._store,
+            claimed.message,
+            error,
+            attempt,
+            retry_in=self._wait(error, attempt.number),
+            options=self._options,
+            now=self._clock.now(),
+        )
+        if state is MessageState.DEAD:
+            self._metrics.dead.labels(*channel).inc()
+        say = log.error if state is MessageState.DEAD else log.warning
+        say(
+            "notification failed",
+            receiver=channel[0],
+            integration=channel[1],
+            message=claimed.message.id,
+            attempt=attempt.number,
+            reason=error.reason.value,
+            status_code=error.status_code,
+            detail=error.detail,
+            now=state.value,
+        )
+
+    def _wait(self, error: DeliveryError, attempts: int) -> Duration:
+        if error.retry_after is None:
+            return self._backoff(attempts)
+        return round(min(error.retry_after, _LONGEST_RETRY_AFTER) * 1000)
+
+    def _breaker(self, channel: Channel) -> Breaker:
+        return self._breakers.setdefault(channel, self._new_breaker())
+
+    async def _idle_time(self) -> float:
+        """Return how long there is nothing to do, in seconds."""
+        now = self._clock.now()
+        due = await self._store.next_attempt(now)
+        until = _LONGEST_SLEEP if due is None else (due - now) / 1000
+        quiet = [at - self._clock.monotonic() for at in self._quiet_until.values()]
+        return min([_LONGEST_SLEEP, until, *(left for left in quiet if left > 0)])
+
+    async def _sleep(self, seconds: float) -> None:
+        if self._woken.is_set():
+            return
+        waiting = asyncio.ensure_future(self._woken.wait())
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waiting, sleeping):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(waiting, sleeping, return_exceptions=True)
