@@ -76,6 +76,11 @@ def format_general(value: float) -> str:
     return format_plain(value)
 
 
+def format_exponent(value: float) -> str:
+    """Return Go's format 'e' with the shortest digits, as upstream shows an alert's value."""
+    return _scientific(value, digits=2) if math.isfinite(value) else _special(value)
+
+
 def _special(value: float) -> str:
     if math.isnan(value):
         return "NaN"
