@@ -24,8 +24,8 @@ from controlplane.model.marked_yaml import (
 )
 from controlplane.promql.parser import parse
 from controlplane.rules.options import Rule, RuleGroup, Texts
-from controlplane.templating import PROMETHEUS_FUNCTIONS, TemplateError, compile_template
-from controlplane.templating.prometheus import PRELUDE
+from controlplane.rules.templates import compile_text
+from controlplane.templating import TemplateError
 
 _FILE_KEYS: Final = frozenset({"groups"})
 _GROUP_KEYS: Final = frozenset({"name", "interval", "query_offset", "limit", "rules", "labels"})
@@ -42,11 +42,6 @@ def load_file(path: Path) -> tuple[RuleGroup, ...]:
 def load_text(text: str, file: str) -> tuple[RuleGroup, ...]:
     """Return the groups of a text; `file` is its name in messages and group keys."""
     return _Loader(file).groups(load_marked(text, file))
-
-
-def alert_template_text(text: str) -> str:
-    """Return a label's or annotation's text with the variables that Prometheus defines."""
-    return text if text.startswith("{{/* jinja2 */}}") else PRELUDE + text
 
 
 class _Loader:
@@ -136,11 +131,7 @@ class _Loader:
             if not isinstance(value, Scalar):
                 continue
             try:
-                compile_template(
-                    alert_template_text(value.text),
-                    f"__alert_{rule.alert}",
-                    functions=PROMETHEUS_FUNCTIONS,
-                )
+                compile_text(value.text, rule.alert)
             except TemplateError as error:
                 kind = key.removesuffix("s")
                 self._add(value.line, f"rule {rule.name!r}, {kind} {name!r}: {error.reason}")

@@ -7,9 +7,10 @@ from typing import Protocol
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
-from controlplane.model.matchers import Matcher
+from controlplane.model.samples import Refs
 from controlplane.promql.values import Scalar, Vector
 from controlplane.rules.state import RuleAlert
+from controlplane.tsdb.ports import Appender, Querier, Queryable
 
 
 class QueryFunc(Protocol):
@@ -20,6 +21,14 @@ class QueryFunc(Protocol):
     """
 
     def __call__(self, expr: str, ts: Timestamp) -> Vector | Scalar: ...
+
+
+class Queries(QueryFunc, Protocol):
+    """A QueryFunc that also tells what an expression reads."""
+
+    def reads(self, expr: str, querier: Querier) -> Sequence[Refs]:
+        """Return the series that each selector of the expression selects in a snapshot."""
+        ...
 
 
 class AlertSink(Protocol):
@@ -39,6 +48,9 @@ class StateChange:
     rule_id: str
     stored: Sequence[RuleAlert] = ()
     forgotten: Sequence[Labels] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.stored or self.forgotten)
 
 
 class RuleStateStore(Protocol):
@@ -60,7 +72,9 @@ class RuleStateStore(Protocol):
         ...
 
 
-class Selectors(Protocol):
-    """Tells what an expression reads: the matchers of each of its selectors."""
+class SampleStore(Appender, Queryable, Protocol):
+    """The sample store: what rules record goes in, what they watch is looked up."""
 
-    def __call__(self, expr: str) -> Sequence[Sequence[Matcher]]: ...
+    def flush(self) -> bool:
+        """Wait until what was appended by now is visible; False when that took too long."""
+        ...

@@ -1,0 +1,319 @@
+"""A rule group: its rules one after the other at one instant, each seeing what came before.
+
+Belongs to the rule-evaluation thread, except for `status()`.
+"""
+
+import hashlib
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from opentelemetry import trace
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import ControlPlaneError
+from controlplane.model.alert import Alert
+from controlplane.model.labels import METRIC_NAME, Labels
+from controlplane.model.samples import STALE_NAN, Refs
+from controlplane.rules.alerting import AlertingRule, Produced, Surroundings
+from controlplane.rules.dependencies import reads, selectors
+from controlplane.rules.metrics import RuleMetrics
+from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
+from controlplane.rules.ports import QueryFunc, SampleStore, StateChange
+from controlplane.rules.recording import RecordingRule
+from controlplane.rules.status import Evaluation, GroupStatus, Health, RuleStatus
+from controlplane.telemetry.correlation import correlated
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.ports import Write
+
+log = get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+# Writes of rules name their group after this, so that nobody takes them for a scrape.
+ORIGIN: Final = "rules/"
+_HISTORY: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one evaluation of a group, or of some of its rules, leads to."""
+
+    alerts: Sequence[Alert] = ()
+    changes: Sequence[StateChange] = ()
+
+
+@dataclass(slots=True)
+class Member:
+    """A rule in its group, with the series that it wrote last and how it fared."""
+
+    rule: AlertingRule | RecordingRule
+    waits: bool  # it reads what an earlier rule of the group writes
+    reactive: bool
+    series: Sequence[Labels] = ()
+    written: dict[Labels, int] = field(default_factory=dict)
+    refs: Refs = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    epoch: int = 0
+    last_ts: Timestamp = 0
+    health: Health = Health.UNKNOWN
+    last_error: str = ""
+    history: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+
+    def status(self) -> RuleStatus:
+        history = tuple(self.history)
+        newest = history[-1] if history else Evaluation(0, 0.0, 0)
+        rule = self.rule
+        return RuleStatus(
+            rule_id=rule.rule_id,
+            rule=rule.rule,
+            labels=rule.labels,
+            health=self.health,
+            last_error=self.last_error,
+            last_evaluation=newest.ts,
+            evaluation_seconds=newest.seconds,
+            alerts=rule.alerts if isinstance(rule, AlertingRule) else (),
+            history=history,
+            reactive=self.reactive,
+        )
+
+
+class Group:
+    """One rule group under the options in force."""
+
+    def __init__(
+        self,
+        group: RuleGroup,
+        options: RulesOptions,
+        *,
+        query: QueryFunc,
+        store: SampleStore,
+        metrics: RuleMetrics,
+        clock: Clock,
+    ) -> None:
+        self.group = group
+        self.key = group.key
+        self.interval = options.interval(group)
+        self.query_offset = options.query_offset(group)
+        self.members = _members(group, options)
+        self._query = query
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._orphans: set[Labels] = set()
+        self._last_evaluation: Timestamp = 0
+        self._seconds = 0.0
+        metrics.rules.labels(self.key).set(len(self.members))
+
+    @property
+    def alerting(self) -> list[AlertingRule]:
+        return [m.rule for m in self.members if isinstance(m.rule, AlertingRule)]
+
+    def evaluate(self, ts: Timestamp, correlation_id: str) -> Pass:
+        """Evaluate every rule at `ts`, in order."""
+        started = self._clock.monotonic()
+        with correlated(correlation_id), tracer.start_as_current_span("rule group") as span:
+            span.set_attribute("rule_group", self.key)
+            samples = self._run(self.members, ts, correlation_id, reactive=False)
+            self._bury_orphans(ts, correlation_id)
+        self._last_evaluation = ts
+        self._seconds = self._clock.monotonic() - started
+        self._metrics.last_evaluation.labels(self.key).set(ts / 1000)
+        self._metrics.last_duration.labels(self.key).set(self._seconds)
+        self._metrics.samples.labels(self.key).set(samples)
+        return self._pass(self.members, ts, correlation_id)
+
+    def evaluate_reactive(
+        self, members: Sequence[Member], ts: Timestamp, correlation_id: str
+    ) -> Pass:
+        """Evaluate some alerting rules because samples that they read have come."""
+        with correlated(correlation_id):
+            self._run(members, ts, correlation_id, reactive=True)
+        return self._pass(members, ts, correlation_id)
+
+    def take_over(self, old: "Group") -> None:
+        """Keep the state of rules that are the same in the group before a reload."""
+        self._last_evaluation, self._seconds = old._last_evaluation, old._seconds
+        self._orphans = set(old._orphans)
+        by_id = {member.rule.rule_id: member for member in old.members}
+        for member in self.members:
+            before = by_id.pop(member.rule.rule_id, None)
+            if before is None:
+                continue
+            member.written, member.epoch = before.written, before.epoch
+            member.last_ts = before.last_ts
+            if isinstance(member.rule, AlertingRule) and isinstance(before.rule, AlertingRule):
+                member.rule.adopt(before.rule)
+        for gone in by_id.values():
+            self._orphans.update(gone.written)
+
+    def written(self) -> set[Labels]:
+        """Return the series that the group's rules gave when they were last evaluated."""
+        return {labels for member in self.members for labels in member.written}
+
+    def bury(self, ts: Timestamp, kept: AbstractSet[Labels]) -> None:
+        """End every series of a group that is gone, but those that another writes now."""
+        self._orphans |= self.written() - kept
+        self.members = []
+        self._bury_orphans(ts, "")
+
+    def status(self) -> GroupStatus:
+        """Return how the group fares; callable from any thread."""
+        return GroupStatus(
+            name=self.group.name,
+            file=self.group.file,
+            interval=self.interval,
+            limit=self.group.limit,
+            query_offset=self.query_offset,
+            last_evaluation=self._last_evaluation,
+            evaluation_seconds=self._seconds,
+            rules=tuple(member.status() for member in self.members),
+        )
+
+    def _pass(self, members: Sequence[Member], ts: Timestamp, correlation_id: str) -> Pass:
+        rules = [m.rule for m in members if isinstance(m.rule, AlertingRule)]
+        alerts = [alert for rule in rules for alert in rule.due(ts, correlation_id)]
+        changes = [rule.take_change() for rule in rules]
+        return Pass(alerts, [change for change in changes if change])
+
+    def _run(
+        self, members: Sequence[Member], ts: Timestamp, correlation_id: str, *, reactive: bool
+    ) -> int:
+        writes: list[Write] = []
+        samples = 0
+        for member in members:
+            if member.waits and writes:
+                self._append(writes)
+                writes = []
+                self._store.flush()
+            at = self._instant(member, ts)
+            produced = self._evaluate(member, at, correlation_id, reactive=reactive)
+            member.last_ts = at
+            if produced is None:
+                continue
+            samples += len(produced.series)
+            if produced.changed or not reactive:
+                writes += self._write(member, produced, at, correlation_id)
+        self._append(writes)
+        return samples
+
+    def _instant(self, member: Member, ts: Timestamp) -> Timestamp:
+        """Return `ts`, or the instant after a reactive pass that came in since the slot began."""
+        ahead = member.last_ts - ts
+        return member.last_ts + 1 if member.reactive and 0 <= ahead < self.interval else ts
+
+    def _evaluate(
+        self, member: Member, ts: Timestamp, correlation_id: str, *, reactive: bool
+    ) -> Produced | None:
+        started = self._clock.monotonic()
+        produced, error = None, ""
+        try:
+            produced = member.rule.evaluate(
+                ts, self._query, query_offset=self.query_offset, limit=self.group.limit
+            )
+        except ControlPlaneError as refused:
+            error = str(refused)
+            log.warning(
+                "rule failed", rule_group=self.key, rule=member.rule.rule.name, reason=error
+            )
+            self._metrics.failures.labels(self.key).inc()
+        seconds = self._clock.monotonic() - started
+        self._metrics.evaluations.labels(self.key).inc()
+        self._metrics.duration.observe(seconds)
+        member.health = Health.ERROR if error else Health.OK
+        member.last_error = error
+        count = len(produced.series) if produced else 0
+        member.history.append(Evaluation(ts, seconds, count, error, reactive, correlation_id))
+        return produced
+
+    def _write(
+        self, member: Member, produced: Produced, ts: Timestamp, correlation_id: str
+    ) -> list[Write]:
+        """Return the samples of a rule, and markers for series that it no longer gives."""
+        at, origin = ts - self.query_offset, f"{ORIGIN}{self.key}"
+        gone = np.zeros(0, dtype=np.int64)
+        if produced.series is not member.series or member.epoch != self._store.epoch:
+            member.refs = self._store.refs(produced.series)
+            gone = self._gone(member, produced.series)
+            member.series, member.epoch = produced.series, self._store.epoch
+            member.written = dict(zip(produced.series, member.refs.tolist(), strict=True))
+        writes = []
+        if len(member.refs):
+            writes.append(Write(origin, at, member.refs, produced.values, correlation_id))
+        if len(gone):
+            markers = np.full(len(gone), STALE_NAN)
+            writes.append(Write(origin, at, gone, markers, correlation_id))
+        return writes
+
+    def _gone(self, member: Member, series: Sequence[Labels]) -> Refs:
+        missing = member.written.keys() - set(series)
+        if member.epoch == self._store.epoch:
+            return np.array([member.written[labels] for labels in missing], dtype=np.int64)
+        return self._store.refs(list(missing))
+
+    def _bury_orphans(self, ts: Timestamp, correlation_id: str) -> None:
+        """End the series of rules that are gone, unless another rule here writes them."""
+        dead = list(self._orphans - self.written()) if self._orphans else []
+        self._orphans = set()
+        if dead:
+            refs, values = self._store.refs(dead), np.full(len(dead), STALE_NAN)
+            at = ts - self.query_offset
+            self._append([Write(f"{ORIGIN}{self.key}", at, refs, values, correlation_id)])
+
+    def _append(self, writes: Sequence[Write]) -> None:
+        if not writes:
+            return
+        try:
+            self._store.append(writes)
+        except ControlPlaneError as refused:
+            log.warning("samples of rules refused", rule_group=self.key, reason=str(refused))
+            self._metrics.failures.labels(self.key).inc()
+
+
+def _members(group: RuleGroup, options: RulesOptions) -> list[Member]:
+    around = Surroundings(options.external_labels, options.external_url, options.resend_delay)
+    interval = options.interval(group)
+    selected = [selectors(rule.expr) for rule in group.rules]
+    members = []
+    for i, (rule, rule_id) in enumerate(zip(group.rules, rule_ids(group), strict=True)):
+        labels = _labels(group, rule)
+        reads_recorded = any(other.record and reads(selected[i], other) for other in group.rules)
+        made: AlertingRule | RecordingRule = (
+            AlertingRule(rule, rule_id, labels, interval, around)
+            if rule.alert
+            else RecordingRule(rule, rule_id, labels)
+        )
+        members.append(
+            Member(
+                made,
+                waits=any(reads(selected[i], earlier) for earlier in group.rules[:i]),
+                reactive=bool(rule.alert)
+                and options.reactive(group, rule)
+                and not options.query_offset(group)
+                and not reads_recorded,
+            )
+        )
+    return members
+
+
+def _labels(group: RuleGroup, rule: Rule) -> Texts:
+    merged = dict(group.labels) | dict(rule.labels)
+    merged.pop(METRIC_NAME, None)
+    return tuple(sorted(merged.items()))
+
+
+def rule_ids(group: RuleGroup) -> list[str]:
+    """Return a stable id for each rule: of its file, group, name and labels.
+
+    Rules that are alike in all of these are told apart by their order.
+    """
+    seen: Tally[str] = Tally()
+    ids = []
+    for rule in group.rules:
+        kind = "alert" if rule.alert else "record"
+        text = repr((group.key, kind, rule.name, _labels(group, rule)))
+        seen[text] += 1
+        ids.append(hashlib.sha256(f"{text}#{seen[text]}".encode()).hexdigest()[:32])
+    return ids

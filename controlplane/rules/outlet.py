@@ -1,0 +1,106 @@
+"""What evaluations lead to, on its way out: alerts to the sink, state to the store.
+
+Evaluation never waits for either. What could not be handed over is kept, the
+newest of each alert, and tried again; so the memory is bounded by the alerts.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from controlplane.clock import Clock
+from controlplane.errors import ControlPlaneError
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.rules.group import Pass
+from controlplane.rules.metrics import RuleMetrics
+from controlplane.rules.ports import AlertSink, RuleStateStore, StateChange
+from controlplane.rules.state import RuleAlert
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+_RETRY_SECONDS: Final = 1.0
+
+
+class Outlet:
+    """Belongs to the event loop."""
+
+    def __init__(
+        self, sink: AlertSink, states: RuleStateStore, *, clock: Clock, metrics: RuleMetrics
+    ) -> None:
+        self._sink = sink
+        self._states = states
+        self._clock = clock
+        self._metrics = metrics
+        self._alerts: dict[Labels, Alert] = {}
+        self._changed: dict[tuple[str, Labels], RuleAlert | None] = {}
+        self._work = asyncio.Event()
+
+    def offer(self, done: Pass) -> None:
+        """Take what an evaluation led to."""
+        self._alerts.update((alert.labels, alert) for alert in done.alerts)
+        self._note(done.changes)
+        if self._alerts or self._changed:
+            self._work.set()
+
+    async def run(self) -> None:
+        """Hand over what comes, at once and in one call for all that is there."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            if not await self.flush():
+                self._work.set()
+                await self._clock.sleep(_RETRY_SECONDS)
+
+    async def flush(self) -> bool:
+        """Hand over everything that waits; tell whether all of it was taken."""
+        sent = await self._send()
+        return await self._save() and sent
+
+    async def _send(self) -> bool:
+        alerts, self._alerts = self._alerts, {}
+        if not alerts:
+            return True
+        try:
+            await self._sink(list(alerts.values()))
+        except ControlPlaneError as refused:
+            self._alerts = alerts | self._alerts
+            self._metrics.send_failures.inc()
+            log.warning("alerts of rules not accepted", alerts=len(alerts), reason=str(refused))
+            return False
+        return True
+
+    async def _save(self) -> bool:
+        changed, self._changed = self._changed, {}
+        if not changed:
+            return True
+        try:
+            await self._states.save(_by_rule(changed))
+        except ControlPlaneError as refused:
+            self._changed = changed | self._changed
+            self._metrics.state_failures.inc()
+            log.warning("state of rules not saved", alerts=len(changed), reason=str(refused))
+            return False
+        return True
+
+    def _note(self, changes: Iterable[StateChange]) -> None:
+        for change in changes:
+            for labels in change.forgotten:
+                self._changed[change.rule_id, labels] = None
+            for alert in change.stored:
+                self._changed[change.rule_id, alert.labels] = alert
+
+
+def _by_rule(changed: dict[tuple[str, Labels], RuleAlert | None]) -> list[StateChange]:
+    stored: dict[str, list[RuleAlert]] = {}
+    forgotten: dict[str, list[Labels]] = {}
+    for (rule_id, labels), alert in changed.items():
+        if alert is None:
+            forgotten.setdefault(rule_id, []).append(labels)
+        else:
+            stored.setdefault(rule_id, []).append(alert)
+    return [
+        StateChange(rule_id, stored.get(rule_id, ()), forgotten.get(rule_id, ()))
+        for rule_id in stored.keys() | forgotten.keys()
+    ]
