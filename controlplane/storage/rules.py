@@ -1,0 +1,92 @@
+"""The state of rules: implements rules.ports.RuleStateStore."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from controlplane.model.labels import Labels
+from controlplane.rules.ports import StateChange
+from controlplane.rules.state import AlertState, RuleAlert
+from controlplane.storage.database import Database
+from controlplane.storage.tables.rules import rule_alerts
+
+# Ids in one `IN (...)`: below SQLite's limit on parameters.
+_CHUNK: Final = 500
+
+
+class SqlRuleStates:
+    """The alerts of rules, a row each, by rule and fingerprint."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def load(self) -> Mapping[str, Sequence[RuleAlert]]:
+        kept: dict[str, list[RuleAlert]] = {}
+        async with self._db.read() as connection:
+            for row in await connection.execute(select(rule_alerts)):
+                kept.setdefault(row.rule_id, []).append(_alert(row))
+        return kept
+
+    async def save(self, changes: Sequence[StateChange]) -> None:
+        stored = [_row(change.rule_id, alert) for change in changes for alert in change.stored]
+        forgotten = [
+            {"rule": change.rule_id, "name": labels.fingerprint()}
+            for change in changes
+            for labels in change.forgotten
+        ]
+        if not stored and not forgotten:
+            return
+        # Each engine has its own insert, and both the same clause.
+        insert = (sqlite if self._db.is_sqlite else postgresql).insert(rule_alerts)
+        new = {column.name: insert.excluded[column.name] for column in rule_alerts.columns}
+        upsert = insert.on_conflict_do_update(index_elements=["rule_id", "fingerprint"], set_=new)
+        drop = delete(rule_alerts).where(
+            rule_alerts.c.rule_id == bindparam("rule"),
+            rule_alerts.c.fingerprint == bindparam("name"),
+        )
+        async with self._db.begin() as connection:
+            if forgotten:
+                await connection.execute(drop, forgotten)
+            if stored:
+                await connection.execute(upsert, stored)
+
+    async def keep_only(self, rule_ids: Collection[str]) -> None:
+        wanted = set(rule_ids)
+        async with self._db.begin() as connection:
+            known = await connection.scalars(select(rule_alerts.c.rule_id).distinct())
+            gone = [rule_id for rule_id in known if rule_id not in wanted]
+            for start in range(0, len(gone), _CHUNK):
+                chunk = gone[start : start + _CHUNK]
+                await connection.execute(
+                    delete(rule_alerts).where(rule_alerts.c.rule_id.in_(chunk))
+                )
+
+
+def _row(rule_id: str, alert: RuleAlert) -> dict[str, Any]:
+    return {
+        "rule_id": rule_id,
+        "fingerprint": alert.labels.fingerprint(),
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "value": repr(alert.value),
+        "state": alert.state.value,
+        "active_at": alert.active_at,
+        "fired_at": alert.fired_at,
+        "resolved_at": alert.resolved_at,
+        "keep_firing_since": alert.keep_firing_since,
+    }
+
+
+def _alert(row: Row[Any]) -> RuleAlert:
+    return RuleAlert(
+        labels=Labels(row.labels),
+        annotations=Labels(row.annotations),
+        value=float(row.value),
+        state=AlertState(row.state),
+        active_at=row.active_at,
+        fired_at=row.fired_at,
+        resolved_at=row.resolved_at,
+        keep_firing_since=row.keep_firing_since,
+    )
