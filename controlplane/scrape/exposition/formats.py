@@ -25,7 +25,7 @@ _GRAMMARS: Final[Mapping[str, Grammar]] = {
 
 def accept_header(protocols: Sequence[ScrapeProtocol]) -> str:
     """Return the `Accept` header that prefers the protocols in their order."""
-    weights = range(len(ScrapeProtocol) + 1, 0, -1)
+    weights = range(len(ScrapeProtocol) + 2, 0, -1)
     wanted = [*(_MEDIA_TYPES[protocol] for protocol in protocols), "*/*"]
     return ",".join(f"{kind};q=0.{weight}" for kind, weight in zip(wanted, weights, strict=False))
 
