@@ -1,33 +1,46 @@
 """The newest samples of all series, in columns in memory. One writer, many snapshots.
 
 Each series is at home in the ragged store or, once its cadence is known, in a
-slab; what it had before a move stays where it was, so a series is always
-"older part in ragged, newer part in a slab". Its newest sample is kept aside.
+slab. What it had before it moved into a slab stays in ragged; when it has to
+leave, its samples go back there. So a series is always an older part in ragged
+and then a newer part in one slab. Its newest sample is kept aside.
 """
 
 import threading
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import numpy as np
 
 from controlplane.clock import Timestamp
-from controlplane.model.samples import Mask, Refs, Times, Values
+from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
+from controlplane.tsdb.cadence import Cadence
+from controlplane.tsdb.homes import RAGGED, Homes
 from controlplane.tsdb.index import Index
+from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.ragged import Ragged
 from controlplane.tsdb.sift import NEVER, Batch, Sifted, sift
+from controlplane.tsdb.slab import LONGEST_INTERVAL, Slab
+from controlplane.tsdb.slabview import SlabView
 from controlplane.tsdb.snapshot import Newest, Snapshot
 
 _Column = TypeVar("_Column", Mask, Times, Values)
 
+# Slabs are for intervals that many share; who sends at his own pace stays ragged.
+_MOST_SLABS: Final = 64
+
 
 class Head:
-    """Samples in memory. `sift`, `commit` and `expire` belong to one writer."""
+    """Samples in memory. `sift`, `commit`, `expire` and `remove` belong to one writer."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, metrics: StoreMetrics) -> None:
         self._index = index
+        self._metrics = metrics
         # Held while something is published and while a snapshot is taken.
         self._lock = threading.Lock()
         self._ragged = Ragged()
+        self._slabs: list[Slab] = []
+        self._homes = Homes()
+        self._cadence = Cadence()
         self._alive: Mask = np.zeros(0, dtype=np.bool_)
         self._last_times: Times = np.zeros(0, dtype=np.int64)
         self._last_values: Values = np.zeros(0, dtype=np.float64)
@@ -36,7 +49,8 @@ class Head:
     def sift(self, batch: Batch, cutoff: Timestamp) -> Sifted:
         """Tell what of a batch may enter; changes nothing that a reader sees."""
         bound = self._index.bound
-        self._grow(bound)
+        with self._lock:
+            self._grow(bound)
         return sift(
             batch,
             alive=self._alive[:bound],
@@ -49,12 +63,12 @@ class Head:
         """Make a sifted batch visible, whole, to the snapshots taken from now on."""
         if not len(batch):
             return
-        refs = batch.refs
-        newest = np.concatenate((refs[1:] != refs[:-1], [True]))
         with self._lock:
-            self._ragged.append(refs, batch.times, batch.values)
-            self._last_times[refs[newest]] = batch.times[newest]
-            self._last_values[refs[newest]] = batch.values[newest]
+            self._store(batch)
+            newest = _ends(batch.refs)
+            refs = batch.refs[newest]
+            self._last_times[refs] = batch.times[newest]
+            self._last_values[refs] = batch.values[newest]
             self._snapshot = None
 
     def snapshot(self) -> Snapshot:
@@ -64,26 +78,99 @@ class Head:
             known = self._snapshot
             if known is not None and known.generation == generation:
                 return known
-            newest = Newest(
-                _copied(self._last_times, bound, NEVER), _copied(self._last_values, bound, 0.0)
+            self._grow(bound)
+            newest = Newest(self._last_times[:bound].copy(), self._last_values[:bound].copy())
+            fresh = Snapshot(
+                state,
+                bound,
+                generation,
+                newest,
+                self._homes.share(),
+                self._ragged.view(),
+                [SlabView(slab) for slab in self._slabs],
             )
-            fresh = Snapshot(state, bound, generation, newest, self._ragged.view())
             self._snapshot = fresh
             return fresh
 
     def expire(self, cutoff: Timestamp) -> Refs:
         """Drop what is wholly before `cutoff`; return the series left without samples."""
+        bound = self._index.bound
         with self._lock:
-            self._grow(self._index.bound)
+            self._grow(bound)
             self._ragged.drop_before(cutoff)
+            for slab in self._slabs:
+                slab.drop_before(cutoff)
             self._snapshot = None
-        return np.flatnonzero(self._alive & (self._last_times < cutoff)).astype(np.int64)
+        ended = self._alive[:bound] & (self._last_times[:bound] < cutoff)
+        return np.flatnonzero(ended).astype(np.int64)
 
     def remove(self, refs: Refs) -> None:
-        """Refuse samples of `refs` from now on."""
+        """Refuse samples of `refs` from now on, and give their columns back."""
         with self._lock:
             self._alive[refs] = False
+            for number, slab in enumerate(self._slabs):
+                leaving = refs[self._homes.slabs[refs] == number]
+                if len(leaving):
+                    slab.vacate(self._homes.cols[leaving])
+                    self._homes.to_ragged(leaving)
             self._snapshot = None
+
+    def _store(self, batch: Batch) -> None:
+        """Put each sample where its series lives."""
+        homes = self._homes.slabs[batch.refs]
+        if homes[0] == homes[-1] and (homes == homes[0]).all():
+            self._store_at(int(homes[0]), batch)
+            return
+        for home in np.unique(homes).tolist():
+            self._store_at(home, batch.take(homes == home))
+
+    def _store_at(self, home: int, batch: Batch) -> None:
+        if home == RAGGED:
+            self._ragged.append(batch.refs, batch.times, batch.values)
+            self._promote(batch)
+            return
+        cols = self._homes.cols[batch.refs]
+        leaving = self._slabs[home].write(cols, batch)
+        if leaving.any():
+            self._demote(self._slabs[home], batch.take(leaving))
+
+    def _promote(self, batch: Batch) -> None:
+        """Move the series whose cadence these samples have shown into slabs, from now on."""
+        ends = np.flatnonzero(_ends(batch.refs))
+        refs, times = batch.refs[ends], batch.times[ends]
+        before = self._last_times[refs]
+        inside = (ends > 0) & (batch.refs[ends - 1] == refs)
+        before[inside] = batch.times[ends[inside] - 1]
+        regular, intervals = self._cadence.observe(
+            refs, before, times, is_stale(batch.values[ends])
+        )
+        for interval in np.unique(intervals).tolist():
+            number = self._slab(interval)
+            if number is None:
+                continue
+            moving = regular[intervals == interval]
+            newest = times[np.searchsorted(refs, moving)]
+            self._homes.to_slab(moving, number, self._slabs[number].admit(moving, newest), newest)
+            self._metrics.moves.labels("slab").inc(len(moving))
+
+    def _demote(self, slab: Slab, batch: Batch) -> None:
+        """Move series that proved irregular back, with all they have and these samples."""
+        refs = batch.refs[_ends(batch.refs)]
+        had = slab.release(self._homes.cols[refs])
+        self._ragged.append(had.refs, had.times, had.values)
+        self._ragged.append(batch.refs, batch.times, batch.values)
+        self._homes.to_ragged(refs)
+        self._cadence.disappointed(refs)
+        self._metrics.moves.labels("ragged").inc(len(refs))
+
+    def _slab(self, interval: int) -> int | None:
+        for number, slab in enumerate(self._slabs):
+            if slab.interval == interval:
+                return number
+        if len(self._slabs) == _MOST_SLABS or interval > LONGEST_INTERVAL:
+            return None
+        self._slabs.append(Slab(interval))
+        return len(self._slabs) - 1
 
     def _grow(self, bound: int) -> None:
         size = len(self._alive)
@@ -93,14 +180,16 @@ class Head:
         self._alive = _grown(self._alive, room, 1)
         self._last_times = _grown(self._last_times, room, NEVER)
         self._last_values = _grown(self._last_values, room, 0.0)
+        self._homes.grow(room)
+        self._cadence.grow(room)
+
+
+def _ends(refs: Refs) -> Mask:
+    """Tell which samples are the last of their series, in sorted order."""
+    return np.concatenate((refs[1:] != refs[:-1], [True]))
 
 
 def _grown(column: _Column, room: int, fill: float) -> _Column:
     grown = np.full(room, fill, dtype=column.dtype)
     grown[: len(column)] = column
     return cast(_Column, grown)
-
-
-def _copied(column: _Column, size: int, fill: float) -> _Column:
-    """Return a copy of the first `size` entries, with `fill` where there are none yet."""
-    return column[:size].copy() if size <= len(column) else _grown(column, size, fill)

@@ -27,5 +27,5 @@ class StoreOptions:
     wal_segment_bytes: int = 128 * 1024 * 1024
     wal_fsync_interval: Duration = 1_000
     queue_samples: int = 4_000_000
-    commit_interval: Duration = 5
+    commit_interval: Duration = 20
     maintenance_interval: Duration = 60_000

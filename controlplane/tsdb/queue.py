@@ -13,13 +13,16 @@ class WriteQueue:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        # Two conditions, so that a put wakes nobody but an idle writer.
+        self._filled = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
+        self._closed = threading.Event()
         self._writes: deque[Write] = deque()
         self._samples = 0
         self._taken = 0
         self._done = 0
         self._put = 0
-        self._closed = False
 
     @property
     def samples(self) -> int:
@@ -33,31 +36,30 @@ class WriteQueue:
         would otherwise never get in.
         """
         size = sum(len(write.refs) for write in writes)
-        with self._changed:
-            if self._closed:
+        with self._filled:
+            if self._closed.is_set():
                 raise Unavailable("the sample store is closed")
             if self._samples and self._samples + size > self._bound:
                 raise Overloaded(f"{self._samples} samples wait for the sample store already")
             self._writes.extend(writes)
             self._samples += size
             self._put += len(writes)
-            self._changed.notify_all()
+            self._filled.notify()
 
     def wait(self, seconds: float) -> bool:
         """Wait until something is queued or the queue is closed; tell whether something is."""
-        with self._changed:
-            if not self._writes and not self._closed:
-                self._changed.wait(seconds)
+        with self._filled:
+            if not self._writes and not self._closed.is_set():
+                self._filled.wait(seconds)
             return bool(self._writes)
 
     def linger(self, seconds: float) -> None:
         """Let more come for so long, unless the queue is being closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, seconds)
+        self._closed.wait(max(0.0, seconds))
 
     def take(self) -> list[Write]:
         """Take all that is queued; `done` must be called when it is committed."""
-        with self._changed:
+        with self._filled:
             writes = list(self._writes)
             self._writes.clear()
             self._samples = 0
@@ -66,22 +68,22 @@ class WriteQueue:
 
     def done(self) -> None:
         """Tell that all that was taken is committed."""
-        with self._changed:
+        with self._emptied:
             self._done = self._taken
-            self._changed.notify_all()
+            self._emptied.notify_all()
 
     def join(self, seconds: float) -> bool:
         """Wait until all that is queued by now is committed; False when time is up."""
-        with self._changed:
+        with self._emptied:
             mark = self._put
-            return self._changed.wait_for(lambda: self._done >= mark, seconds)
+            return self._emptied.wait_for(lambda: self._done >= mark, seconds)
 
     def close(self) -> None:
         """Take nothing more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        with self._filled:
+            self._closed.set()
+            self._filled.notify_all()
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._closed.is_set()

@@ -5,7 +5,8 @@ The functions look samples up for all series and instants at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 
@@ -69,6 +70,13 @@ def merge(series: int, parts: Sequence[Samples]) -> Samples:
     return Samples(values, times, offsets)
 
 
+def spread(samples: Samples, mask: Mask) -> Samples:
+    """Return samples of the series at which `mask` is set as samples of all, (len(mask),)."""
+    counts = np.zeros(len(mask), dtype=np.int64)
+    counts[mask] = samples.counts
+    return Samples(samples.values, samples.times, np.concatenate(([0], np.cumsum(counts))))
+
+
 def cut(samples: Samples, places: Refs, refs_found: Mask) -> Samples:
     """Return, for each wanted series, the run at `places`, or nothing where not found."""
     counts = np.where(refs_found, samples.counts[places], 0)
@@ -79,17 +87,23 @@ def cut(samples: Samples, places: Refs, refs_found: Mask) -> Samples:
 
 def up_to(samples: Samples, instants: Times) -> Refs:
     """Return for n series and k instants the end of the samples at or before each, (n, k)."""
-    series = len(samples.offsets) - 1
     if not len(samples.times) or not len(instants):
         return np.repeat(samples.offsets[:-1, None], len(instants), axis=1)
-    ranks = np.unique(samples.times)
-    span = len(ranks) + 1
-    owner = np.repeat(np.arange(series, dtype=np.int64), samples.counts)
-    keys = owner * span + np.searchsorted(ranks, samples.times) + 1
-    wanted = np.searchsorted(ranks, instants, side="right")
-    grid = np.arange(series, dtype=np.int64)[:, None] * span + wanted[None, :]
-    ends: Refs = np.searchsorted(keys, grid, side="right")
+    series = np.arange(len(samples.offsets) - 1, dtype=np.int64)
+    times, wanted, span = _narrowed(samples.times, instants, len(series))
+    keys = np.repeat(series, samples.counts) * span + times
+    ends: Refs = np.searchsorted(keys, series[:, None] * span + wanted[None, :], side="right")
     return ends
+
+
+def _narrowed(times: Times, instants: Times, series: int) -> tuple[Times, Times, int]:
+    """Map instants to small numbers in the same order, so that series * span fits 64 bits."""
+    lowest, span = int(times.min()), int(times.max()) - int(times.min()) + 2
+    if span * series < 2**62:
+        return times - lowest + 1, np.clip(instants - lowest + 1, 0, span - 1), span
+    ranks = np.unique(times)
+    places = np.searchsorted(ranks, times) + 1
+    return places, np.searchsorted(ranks, instants, side="right"), len(ranks) + 1
 
 
 def newest(samples: Samples, times: Times, lookback: Duration) -> Instants:
@@ -125,6 +139,41 @@ def course(samples: Samples, ends: Times, width: Duration) -> CounterWindows:
         _resets(samples.values, low, high),
         count,
     )
+
+
+def nowhere(series: int, instants: int) -> Instants:
+    """Return an answer with no sample in it, for others to write over."""
+    shape = (series, instants)
+    return Instants(
+        np.zeros(shape), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    )
+
+
+def no_course(series: int, windows: int) -> CounterWindows:
+    """Return a course with no sample in it, for others to write over."""
+    shape = (series, windows)
+    return CounterWindows(
+        first=np.zeros(shape),
+        last=np.zeros(shape),
+        first_times=np.zeros(shape, dtype=np.int64),
+        last_times=np.zeros(shape, dtype=np.int64),
+        resets=np.zeros(shape),
+        count=np.zeros(shape, dtype=np.int64),
+    )
+
+
+_Table = TypeVar("_Table", Instants, CounterWindows)
+
+
+def pick(table: _Table, rows: Mask | Refs) -> _Table:
+    """Return some rows of an answer."""
+    return type(table)(*(getattr(table, field.name)[rows] for field in fields(table)))
+
+
+def put(table: _Table, rows: Mask, part: _Table) -> None:
+    """Write `part` over some rows of an answer."""
+    for field in fields(table):
+        getattr(table, field.name)[rows] = getattr(part, field.name)
 
 
 def _resets(values: Values, low: Refs, high: Refs) -> Values:

@@ -85,9 +85,9 @@ def sift(
 
 def _known(batch: Batch, alive: Mask, rejected: dict[str, int]) -> Batch:
     refs = batch.refs
-    inside = (refs >= 0) & (refs < len(alive))
-    if inside.all() and alive[refs].all():
+    if len(refs) and refs.min() >= 0 and refs.max() < len(alive) and alive[refs].all():
         return batch
+    inside = (refs >= 0) & (refs < len(alive))
     known = inside.copy()
     known[inside] = alive[refs[inside]]
     limited = int(np.count_nonzero(refs == -1))

@@ -1,6 +1,6 @@
 """One immutable view of the head: the `Querier` that everybody reads through."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +8,14 @@ import numpy as np
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher
-from controlplane.model.samples import Refs, Times, Values
+from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
+from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
 from controlplane.tsdb.ports import CounterWindows, Instants, Window
 from controlplane.tsdb.ragged import RaggedView
-from controlplane.tsdb.runs import Samples
+from controlplane.tsdb.sift import FURTHEST
+from controlplane.tsdb.slabview import SlabView
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Newest:
 class Snapshot:
     """What had been committed when it was taken. Safe to use from any thread."""
 
-    __slots__ = ("_bound", "_index", "_newest", "_ragged", "generation")
+    __slots__ = ("_bound", "_homes", "_index", "_newest", "_ragged", "_slabs", "generation")
 
     def __init__(
         self,
@@ -35,12 +37,16 @@ class Snapshot:
         bound: int,
         generation: int,
         newest: Newest,
+        homes: HomesView,
         ragged: RaggedView,
+        slabs: Sequence[SlabView],
     ) -> None:
         self._index = index
         self._bound = bound
         self._newest = newest
+        self._homes = homes
         self._ragged = ragged
+        self._slabs = slabs
         self.generation = generation
 
     def select(self, matchers: Sequence[Matcher]) -> Refs:
@@ -56,19 +62,81 @@ class Snapshot:
         return self._index.values(name, self._bound)
 
     def instants(self, refs: Refs, times: Times, lookback: Duration) -> Instants:
+        """See `ports.Querier`. Only series that have newer samples than asked for are
+        looked up in their history.
+        """
         times = np.asarray(times, dtype=np.int64)
-        return runs.newest(
-            self._samples(refs, int(times.min()) - lookback, int(times.max())), times, lookback
-        )
+        last = self._newest.times[refs]
+        values = np.repeat(self._newest.values[refs][:, None], len(times), axis=1)
+        at = np.repeat(last[:, None], len(times), axis=1)
+        present = (at > times - lookback) & (at <= times) & ~is_stale(values)
+        past = last > times.min(initial=FURTHEST)
+        if past.any():
+            older = self._history(refs[past], times, lookback)
+            before = last[past][:, None] > times
+            values[past] = np.where(before, older.values, values[past])
+            at[past] = np.where(before, older.times, at[past])
+            present[past] = np.where(before, older.present, present[past])
+        return Instants(values, at, present)
 
     def window(self, refs: Refs, start: Timestamp, end: Timestamp) -> Window:
-        found = runs.without_stale(self._samples(refs, start, end))
-        return Window(found.values, found.times, found.offsets)
+        latest = self._newest.times[refs]
+        parts = []
+        old = self._homes.in_ragged(refs, start)
+        if old.any():
+            found = self._ragged.read(refs[old], start, end)
+            parts.append(runs.spread(found, old))
+        for slab, here in self._by_slab(refs):
+            found = slab.samples(self._homes.cols[refs[here]], start, end, latest[here])
+            parts.append(runs.spread(found, here))
+        whole = runs.without_stale(runs.merge(len(refs), parts))
+        return Window(whole.values, whole.times, whole.offsets)
 
     def counters(self, refs: Refs, ends: Times, width: Duration) -> CounterWindows:
         ends = np.asarray(ends, dtype=np.int64)
-        samples = self._samples(refs, int(ends.min()) - width, int(ends.max()))
-        return runs.course(runs.without_stale(samples), ends, width)
+        if not (refs[1:] > refs[:-1]).all():
+            unique, places = np.unique(refs, return_inverse=True)
+            return runs.pick(self.counters(unique, ends, width), places)
+        whole = runs.no_course(len(refs), len(ends))
+        if not len(ends):
+            return whole
+        start, end = int(ends.min()) - width, int(ends.max())
+        old = self._homes.in_ragged(refs, start)
+        if old.any():
+            samples = runs.without_stale(self._ragged.read(refs[old], start, end))
+            runs.put(whole, old, runs.course(samples, ends, width))
+        for slab, here in self._by_slab(refs):
+            asked = refs[here]
+            newer = slab.course(self._homes.cols[asked], ends, width, self._newest.times[asked])
+            both = old[here].any()
+            if len(asked) == len(refs) and not both:
+                return newer
+            runs.put(whole, here, runs.follow(runs.pick(whole, here), newer) if both else newer)
+        return whole
 
-    def _samples(self, refs: Refs, start: Timestamp, end: Timestamp) -> Samples:
-        return self._ragged.read(refs, start, end)
+    def _history(self, refs: Refs, times: Times, lookback: Duration) -> Instants:
+        """Return the newest samples at instants before the newest of all."""
+        start, end = int(times.min()) - lookback, int(times.max())
+        whole = runs.nowhere(len(refs), len(times))
+        old = self._homes.in_ragged(refs, start)
+        if old.any():
+            found = runs.newest(self._ragged.read(refs[old], start, end), times, lookback)
+            runs.put(whole, old, found)
+        for slab, here in self._by_slab(refs):
+            asked = refs[here]
+            cols, latest = self._homes.cols[asked], self._newest.times[asked]
+            for step, time in enumerate(times.tolist()):
+                hit = slab.newest(cols, time, lookback, latest)
+                rows = np.flatnonzero(here)[hit.found]
+                whole.values[rows, step] = hit.values[hit.found]
+                whole.times[rows, step] = hit.times[hit.found]
+                whole.present[rows, step] = ~is_stale(hit.values[hit.found])
+        return whole
+
+    def _by_slab(self, refs: Refs) -> Iterator[tuple[SlabView, Mask]]:
+        """Yield each slab that is home to some of `refs`, and which of them."""
+        homes = self._homes.slabs[refs]
+        alike = len(homes) and homes.min() == homes.max()
+        for number in homes[:1].tolist() if alike else np.unique(homes).tolist():
+            if number != RAGGED:
+                yield self._slabs[number], homes == number

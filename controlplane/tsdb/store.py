@@ -55,7 +55,7 @@ class Store:
         self._index = index
         self._wal = wal
         self._directory = directory
-        self._head = Head(index)
+        self._head = Head(index, metrics)
         self._writer = Writer(index, self._head, wal, options, clock, metrics)
         self._queue = WriteQueue(options.queue_samples)
         self._thread: WriterThread | None = None

@@ -119,17 +119,18 @@ def read_samples(payload: memoryview) -> Batch:
 
 
 def _pack_refs(refs: Refs) -> tuple[int, bytes]:
-    return _pack(refs, np.diff(refs) != 1)
+    return _pack(refs, refs[1:] != refs[:-1] + 1)
 
 
 def _pack_times(offsets: Times) -> tuple[int, bytes]:
-    return _pack(offsets, np.diff(offsets) != 0)
+    return _pack(offsets, offsets[1:] != offsets[:-1])
 
 
 def _pack(column: Refs, breaks: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[int, bytes]:
-    starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    bounds = np.concatenate(([0], breaks.nonzero()[0] + 1, [len(column)]))
+    starts = bounds[:-1]
     if 3 * len(starts) < len(column):
-        lengths = np.diff(starts, append=len(column)).astype("<u4")
+        lengths = (bounds[1:] - starts).astype("<u4")
         runs = len(starts).to_bytes(4, "little")
         return _RUNS, runs + column[starts].astype("<i8").tobytes() + lengths.tobytes()
     if column.min() >= -(2**31) and column.max() < 2**31:

@@ -1,0 +1,348 @@
+"""Regular series in slabs: rows of slots by columns of series.
+
+All series of one interval share a slab. A series has a phase, and the slot of
+a sample is the nearest whole number of intervals from it, so jitter and missed
+ticks neither collide nor drift; what is kept beside the value is the distance
+(int32) from the slot's nominal instant. Where two samples fall into one slot
+the later takes the next one ("skewed"); more than that and the series is not
+regular and has to leave.
+
+Slots are numbered from the epoch and lie in chunks of `ROWS` rows. There is no
+ring to overtake a reader: old chunks are dropped, and live on as long as a
+snapshot holds them. A cell is written once, and a reader never looks beyond
+the newest sample that its snapshot knows, so it needs no lock.
+
+Every decrease and every hole is kept as a sparse event, which makes
+`rate` a matter of two lookups a series whatever the window's length; a column
+with many of them (a gauge) is marked `busy` and read sample by sample.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
+from controlplane.tsdb.sift import Batch
+
+ROWS: Final = 128
+# Added to the distance, so that untouched memory (zero) means a hole.
+BIAS: Final = 2**30
+# Events of one column in one chunk beyond which it is read sample by sample.
+BUSY: Final = 8
+_MOST_CHUNKS: Final = 4096
+LONGEST_INTERVAL: Final[Duration] = 86_400_000
+
+Distances = npt.NDArray[np.int32]
+_Column = TypeVar("_Column", Refs, Values, Mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What is not a plain next sample, (m,) each: before the sample at `rows`, `cols`
+    the value fell from `drops` (else 0), and `missing` slots hold nothing countable.
+    """
+
+    rows: Refs
+    cols: Refs
+    drops: Values
+    missing: Refs
+
+
+_NO_EVENTS: Final = Events(
+    np.empty(0, dtype=np.int64),
+    np.empty(0, dtype=np.int64),
+    np.empty(0, dtype=np.float64),
+    np.empty(0, dtype=np.int64),
+)
+
+
+class Chunk:
+    """`ROWS` slots of all columns. Cells are written once, events only added."""
+
+    __slots__ = ("_parts", "_whole", "busy", "distances", "values")
+
+    def __init__(self, width: int) -> None:
+        # Zeroed pages cost nothing until a cell in them is written.
+        self.values: Values = np.zeros((ROWS, width))
+        self.distances: Distances = np.zeros((ROWS, width), dtype=np.int32)
+        self.busy: npt.NDArray[np.int32] = np.zeros(width, dtype=np.int32)
+        self._parts: tuple[Events, ...] = ()
+        self._whole: tuple[tuple[Events, ...], Events] = ((), _NO_EVENTS)
+
+    @property
+    def width(self) -> int:
+        return len(self.busy)
+
+    def widened(self, width: int) -> "Chunk":
+        """Return a wider copy; readers keep the narrow one."""
+        wide = Chunk(width)
+        used = np.flatnonzero(self.distances.any(axis=1))
+        wide.values[used, : self.width] = self.values[used]
+        wide.distances[used, : self.width] = self.distances[used]
+        wide.busy[: self.width] = self.busy
+        wide._parts = self._parts
+        return wide
+
+    def record(self, events: Events) -> None:
+        """Add events, but for columns that are busy already."""
+        calm = self.busy[events.cols] <= BUSY
+        np.add.at(self.busy, events.cols, 1)
+        if calm.any():
+            fresh = Events(
+                events.rows[calm], events.cols[calm], events.drops[calm], events.missing[calm]
+            )
+            self._parts = _packed((*self._parts, fresh))
+
+    def events(self) -> Events:
+        """Return all events of columns that are not busy."""
+        parts = self._parts
+        known, whole = self._whole
+        if known is not parts:
+            whole = _joined(parts)
+            self._whole = (parts, whole)
+        return whole
+
+
+def _packed(parts: tuple[Events, ...]) -> tuple[Events, ...]:
+    """Join small neighbours, so that many small commits stay few parts."""
+    while len(parts) > 1 and len(parts[-2].rows) <= 2 * len(parts[-1].rows):
+        parts = (*parts[:-2], _joined(parts[-2:]))
+    return parts
+
+
+def _joined(parts: tuple[Events, ...]) -> Events:
+    if not parts:
+        return _NO_EVENTS
+    if len(parts) == 1:
+        return parts[0]
+    return Events(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.cols for part in parts]),
+        np.concatenate([part.drops for part in parts]),
+        np.concatenate([part.missing for part in parts]),
+    )
+
+
+class Slab:
+    """The writing side of one interval; one writer only."""
+
+    def __init__(self, interval: Duration) -> None:
+        self.interval = interval
+        self.chunks: dict[int, Chunk] = {}
+        self.phases: Times = np.zeros(0, dtype=np.int64)
+        # The first slot of a column's present owner; what is below is not his.
+        self.firsts: Refs = np.zeros(0, dtype=np.int64)
+        self.skewed: Mask = np.zeros(0, dtype=np.bool_)
+        self._owners: Refs = np.zeros(0, dtype=np.int64)
+        self._last_slots: Refs = np.zeros(0, dtype=np.int64)
+        self._last_numbers: Values = np.zeros(0)
+        self._width = 0
+        # Columns given back, each with the last chunk that its owner may have used.
+        self._free: list[tuple[int, int]] = []
+
+    def admit(self, refs: Refs, last_times: Times) -> Refs:
+        """Give columns to series whose newest samples, kept elsewhere, are at `last_times`."""
+        phases = last_times % self.interval
+        firsts = last_times // self.interval + 1
+        cols = self._columns(int(firsts.min()) // ROWS, len(refs))
+        self.phases[cols] = phases
+        self.firsts[cols] = firsts
+        self.skewed[cols] = False
+        self._owners[cols] = refs
+        self._last_slots[cols] = firsts - 1
+        self._last_numbers[cols] = np.nan
+        self._widen(int(firsts.min()) // ROWS)
+        return cols
+
+    def write(self, cols: Refs, batch: Batch) -> Mask:
+        """Write samples sorted by column and time; return which columns must leave, (n,).
+
+        Of a column that must leave nothing is written.
+        """
+        slots, begins = self._slots(cols, batch.times)
+        natural = self._natural(cols, batch.times)
+        leaving = slots > natural + 1
+        room = self._room_for(slots)
+        if room is not None:
+            leaving |= ~room
+        if leaving.any():
+            leaving = np.isin(cols, cols[leaving])
+            stay = ~leaving
+            cols, batch, slots, natural = cols[stay], batch.take(stay), slots[stay], natural[stay]
+            begins = np.concatenate(([True], cols[1:] != cols[:-1]))[: len(cols)]
+        if len(cols):
+            self.skewed[cols[slots > natural]] = True
+            self._store(cols, slots, batch, begins)
+        return leaving
+
+    def release(self, cols: Refs) -> Batch:
+        """Give columns back and return all that is in them, sorted by series and time."""
+        parts = [self._column(int(col)) for col in np.sort(cols)]
+        self.vacate(cols)
+        return Batch(
+            np.concatenate([part.refs for part in parts]),
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.values for part in parts]),
+        )
+
+    def vacate(self, cols: Refs) -> None:
+        """Give columns back whose samples have expired."""
+        self._free.extend(
+            zip((self._last_slots[cols] // ROWS).tolist(), cols.tolist(), strict=True)
+        )
+        self._owners[cols] = -1
+
+    def drop_before(self, cutoff: Timestamp) -> None:
+        """Forget the chunks that hold nothing at or after `cutoff`."""
+        # One interval for the phase, one and a half for the distance.
+        bound = (cutoff // self.interval - 3) // ROWS
+        if any(number < bound for number in self.chunks):
+            self.chunks = {
+                number: chunk for number, chunk in self.chunks.items() if number >= bound
+            }
+
+    def _natural(self, cols: Refs, times: Times) -> Refs:
+        slots: Refs = (times - self.phases[cols] + self.interval // 2) // self.interval
+        return slots
+
+    def _slots(self, cols: Refs, times: Times) -> tuple[Refs, Mask]:
+        """Return the slot of each sample, after that of the sample before it.
+
+        slot[i] = max(natural[i], slot[i - 1] + 1) is, less i, a running maximum.
+        """
+        natural = self._natural(cols, times)
+        begins = np.concatenate(([True], cols[1:] != cols[:-1]))
+        before = self._last_slots[cols]
+        if begins.all():
+            return np.maximum(natural, before + 1), begins
+        places = np.arange(len(cols))
+        start = np.maximum.accumulate(np.where(begins, places, 0))
+        step = places - start
+        lowest = np.maximum(natural - step, before + 1)
+        lift = np.cumsum(begins) * (int(lowest.max()) - int(lowest.min()) + 1)
+        return np.maximum.accumulate(lowest + lift) - lift + step, begins
+
+    def _room_for(self, slots: Refs) -> Mask | None:
+        """Tell which samples have a chunk or may begin one; None: all."""
+        numbers = slots // ROWS
+        fresh = [number for number in _distinct(numbers) if number not in self.chunks]
+        room = _MOST_CHUNKS - len(self.chunks)
+        if len(fresh) <= room:
+            return None
+        return ~np.isin(numbers, fresh[room:])
+
+    def _store(self, cols: Refs, slots: Refs, batch: Batch, begins: Mask) -> None:
+        stale = is_stale(batch.values)
+        previous = self._previous_numbers(cols, batch.values, stale, begins)
+        before = np.where(begins, self._last_slots[cols], np.concatenate(([0], slots[:-1])))
+        missing = slots - before - 1 + stale
+        fell = batch.values < previous
+        eventful = fell | (missing > 0)
+        distances = batch.times - slots * self.interval - self.phases[cols] + BIAS
+        numbers, rows = np.divmod(slots, ROWS)
+        for number in _distinct(numbers):
+            chunk = self._chunk(number)
+            here = numbers == number
+            cells = (rows[here], cols[here])
+            chunk.values[cells] = batch.values[here]
+            chunk.distances[cells] = distances[here]
+        if eventful.any():
+            drops = np.where(fell, previous, 0.0)
+            for number in _distinct(numbers[eventful]):
+                here = eventful & (numbers == number)
+                self.chunks[number].record(
+                    Events(rows[here], cols[here], drops[here], missing[here])
+                )
+        ends = np.concatenate((begins[1:], [True]))
+        self._last_slots[cols[ends]] = slots[ends]
+        self._last_numbers[cols[ends]] = np.where(stale, previous, batch.values)[ends]
+
+    def _previous_numbers(self, cols: Refs, values: Values, stale: Mask, begins: Mask) -> Values:
+        """Return for each sample the value before it that is no staleness marker."""
+        known = self._last_numbers[cols]
+        if begins.all():
+            return known
+        places = np.arange(len(cols))
+        start = np.maximum.accumulate(np.where(begins, places, 0))
+        holder = np.concatenate(([-1], np.maximum.accumulate(np.where(stale, -1, places))[:-1]))
+        previous: Values = np.where(holder >= start, values[np.maximum(holder, 0)], known)
+        return previous
+
+    def _chunk(self, number: int) -> Chunk:
+        chunk = self.chunks.get(number)
+        if chunk is None:
+            chunk = Chunk(len(self._owners))
+            self.chunks = {**self.chunks, number: chunk}
+        return chunk
+
+    def _columns(self, chunk: int, count: int) -> Refs:
+        """Take columns whose former owners wrote only before `chunk`, then new ones."""
+        usable = [entry for entry in self._free if entry[0] < chunk][:count]
+        if usable:
+            taken = set(usable)
+            self._free = [entry for entry in self._free if entry not in taken]
+            # Snapshots still read these columns by their former phases.
+            self.phases, self.firsts = self.phases.copy(), self.firsts.copy()
+            self.skewed = self.skewed.copy()
+        fresh = count - len(usable)
+        self._grow(self._width + fresh)
+        cols = [col for _, col in usable] + list(range(self._width, self._width + fresh))
+        self._width += fresh
+        return np.array(cols, dtype=np.int64)
+
+    def _grow(self, width: int) -> None:
+        if width <= len(self._owners):
+            return
+        room = max(width, 2 * len(self._owners), 64)
+        self.phases = _grown(self.phases, room)
+        self.firsts = _grown(self.firsts, room)
+        self._owners = _grown(self._owners, room)
+        self._last_slots = _grown(self._last_slots, room)
+        self._last_numbers = _grown(self._last_numbers, room)
+        self.skewed = _grown(self.skewed, room)
+
+    def _widen(self, chunk: int) -> None:
+        """Make the chunks from `chunk` on hold all columns."""
+        width = len(self._owners)
+        narrow = {
+            number: found.widened(width)
+            for number, found in self.chunks.items()
+            if number >= chunk and found.width < width
+        }
+        if narrow:
+            self.chunks = {**self.chunks, **narrow}
+
+    def _column(self, col: int) -> Batch:
+        first, last = int(self.firsts[col]), int(self._last_slots[col])
+        times, values = [], []
+        for number in sorted(self.chunks):
+            if not first // ROWS <= number <= last // ROWS:
+                continue
+            chunk = self.chunks[number]
+            rows = np.flatnonzero(chunk.distances[:, col])
+            slots = rows + number * ROWS
+            rows, slots = rows[slots >= first], slots[slots >= first]
+            nominal = slots * self.interval + self.phases[col] - BIAS
+            times.append(nominal + chunk.distances[rows, col])
+            values.append(chunk.values[rows, col])
+        at = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
+        refs = np.full(len(at), self._owners[col])
+        return Batch(refs, at, np.concatenate(values) if values else np.empty(0))
+
+
+def _distinct(numbers: Refs) -> list[int]:
+    """Return the distinct numbers, rising; they are nearly always one or two neighbours."""
+    lowest, highest = int(numbers.min()), int(numbers.max())
+    if highest - lowest < 2:
+        return [lowest] if lowest == highest else [lowest, highest]
+    distinct: list[int] = np.unique(numbers).tolist()
+    return distinct
+
+
+def _grown(column: _Column, room: int) -> _Column:
+    wide = np.zeros(room, dtype=column.dtype)
+    wide[: len(column)] = column
+    return cast(_Column, wide)

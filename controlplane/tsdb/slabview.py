@@ -1,0 +1,229 @@
+"""Reading a slab: lookups by slot, windows by matrix, counters by events."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
+from controlplane.tsdb import runs
+from controlplane.tsdb.ports import CounterWindows
+from controlplane.tsdb.runs import Samples
+from controlplane.tsdb.slab import BIAS, BUSY, ROWS, Chunk, Distances, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sample looked for of each of n columns; meaningless where `found` is False."""
+
+    slots: Refs
+    times: Times
+    values: Values
+    found: Mask
+
+
+class SlabView:
+    """What one snapshot sees of a slab.
+
+    `latest` (n,) is always the newest instant that the snapshot knows of each
+    column asked for; cells beyond it belong to the writer.
+    """
+
+    __slots__ = ("_chunks", "_firsts", "_interval", "_phases", "_skewed")
+
+    def __init__(self, slab: Slab) -> None:
+        self._interval = slab.interval
+        self._chunks: dict[int, Chunk] = slab.chunks
+        self._phases = slab.phases
+        self._firsts = slab.firsts
+        self._skewed = slab.skewed
+
+    def samples(self, cols: Refs, start: Timestamp, end: Timestamp, latest: Times) -> Samples:
+        """Return all samples within (start, end], staleness markers too."""
+        ends = np.minimum(latest, end)
+        low, high = self._reach(cols, start, ends)
+        asked = (ends > start) & (high >= low)
+        if not asked.any():
+            return runs.nothing(len(cols))
+        lowest, highest = int(low[asked].min()), int(high[asked].max())
+        parts = []
+        for number in self._between(lowest, highest):
+            begin = max(lowest - number * ROWS, 0)
+            stop = min(highest - number * ROWS + 1, ROWS)
+            parts.append(self._matrix(number, slice(begin, stop), cols, start, ends))
+        return runs.merge(len(cols), parts)
+
+    def newest(self, cols: Refs, time: Timestamp, lookback: Duration, latest: Times) -> Found:
+        """Return the newest sample or marker of each column within (time - lookback, time]."""
+        ends = np.minimum(latest, time)
+        low, high = self._reach(cols, time - lookback, ends)
+        return self._seek(cols, high, low, -1, (time - lookback, ends), markers=True)
+
+    def course(self, cols: Refs, ends: Times, width: Duration, latest: Times) -> CounterWindows:
+        """Return the counter's course within (e - width, e] for each e of `ends`."""
+        busy = self._busy(cols, int(ends.min()) - width, int(ends.max()))
+        if busy.all():
+            return self._scan(cols, ends, width, latest)
+        steps = [self._course_at(cols, int(end), width, latest) for end in ends]
+        whole = CounterWindows(
+            np.stack([step.first for step in steps], axis=1),
+            np.stack([step.last for step in steps], axis=1),
+            np.stack([step.first_times for step in steps], axis=1),
+            np.stack([step.last_times for step in steps], axis=1),
+            np.stack([step.resets for step in steps], axis=1),
+            np.stack([step.count for step in steps], axis=1),
+        )
+        if busy.any():
+            runs.put(whole, busy, self._scan(cols[busy], ends, width, latest[busy]))
+        return whole
+
+    def _scan(self, cols: Refs, ends: Times, width: Duration, latest: Times) -> CounterWindows:
+        samples = self.samples(cols, int(ends.min()) - width, int(ends.max()), latest)
+        return runs.course(runs.without_stale(samples), ends, width)
+
+    def _course_at(
+        self, cols: Refs, end: Timestamp, width: Duration, latest: Times
+    ) -> CounterWindows:
+        """Return the course within one window, (n,) each: two lookups and the events."""
+        start = end - width
+        ends = np.minimum(latest, end)
+        low, high = self._reach(cols, start, ends)
+        last = self._seek(cols, high, low, -1, (start, ends))
+        first = self._seek(cols, low, np.where(last.found, last.slots, low - 1), 1, (start, ends))
+        resets, missing = self._events(cols, first, last)
+        count = np.where(last.found, last.slots - first.slots + 1 - missing, 0)
+        return CounterWindows(
+            first.values, last.values, first.times, last.times, resets, count.astype(np.int64)
+        )
+
+    def _reach(self, cols: Refs, start: Timestamp, ends: Times) -> tuple[Refs, Refs]:
+        """Return the first and last slots that may hold samples within (start, end]."""
+        half = self._interval // 2 - self._phases[cols]
+        low = np.maximum((start + 1 + half) // self._interval, self._firsts[cols])
+        return low, (ends + half) // self._interval + self._skewed[cols]
+
+    def _seek(
+        self,
+        cols: Refs,
+        begin: Refs,
+        stop: Refs,
+        step: int,
+        within: tuple[Timestamp, Times],
+        *,
+        markers: bool = False,
+    ) -> Found:
+        """Walk from `begin` to `stop` (both included) to the first sample in (start, end]."""
+        start, ends = within
+
+        def probe(slots: Refs, cols: Refs, ends: Times) -> tuple[Times, Values, Mask]:
+            times, values, filled = self._fetch(slots, cols)
+            good = filled & (times > start) & (times <= ends)
+            return times, values, good if markers else good & ~is_stale(values)
+
+        open_ = (stop - begin) * step >= 0
+        if not len(cols) or not open_.any():
+            return Found(begin, np.zeros_like(begin), np.zeros(len(cols)), open_)
+        # All are looked up at once the first time; the few left are gathered.
+        slots = begin if open_.all() else np.where(open_, begin, begin[open_][0])
+        times, values, found = probe(slots, cols, ends)
+        found &= open_
+        slots = slots.copy()
+        todo = np.flatnonzero(open_ & ~found)
+        while len(todo):
+            slots[todo] += step
+            todo = todo[(stop[todo] - slots[todo]) * step >= 0]
+            if not len(todo):
+                break
+            at, what, good = probe(slots[todo], cols[todo], ends[todo])
+            hit = todo[good]
+            times[hit], values[hit], found[hit] = at[good], what[good], True
+            todo = todo[~good]
+        return Found(slots, times, values, found)
+
+    def _fetch(self, slots: Refs, cols: Refs) -> tuple[Times, Values, Mask]:
+        """Return instant and value of single cells, and whether there is a sample."""
+        numbers = self._between(int(slots.min()), int(slots.max()))
+        rows = slots % ROWS
+        if len(numbers) == 1 and int(slots.min()) // ROWS == int(slots.max()) // ROWS:
+            distances, values = self._cells(numbers[0], rows, cols)
+        else:
+            distances, values = np.zeros(len(slots), dtype=np.int32), np.zeros(len(slots))
+            for number in numbers:
+                here = np.flatnonzero(slots // ROWS == number)
+                distances[here], values[here] = self._cells(number, rows[here], cols[here])
+        times = slots * self._interval + (self._phases[cols] - BIAS) + distances
+        return times, values, distances != 0
+
+    def _cells(self, number: int, rows: Refs, cols: Refs) -> tuple[Distances, Values]:
+        chunk = self._chunks[number]
+        # A column without anything to look up may be wider than an old chunk: any cell will do.
+        cells = np.minimum(rows * chunk.width + cols, chunk.values.size - 1)
+        return chunk.distances.reshape(-1)[cells], chunk.values.reshape(-1)[cells]
+
+    def _events(self, cols: Refs, first: Found, last: Found) -> tuple[Values, Values]:
+        """Return what was lost by resets, and the uncounted slots, between first and last."""
+        resets, missing = np.zeros(len(cols)), np.zeros(len(cols))
+        if not last.found.any():
+            return resets, missing
+        lowest, highest = first.slots[last.found].min(), last.slots[last.found].max()
+        for number in self._between(int(lowest), int(highest)):
+            chunk = self._chunks[number]
+            events = chunk.events()
+            if not len(events.rows):
+                continue
+            places = np.full(chunk.width, -1, dtype=np.int64)
+            inside = np.flatnonzero(cols < chunk.width)
+            places[cols[inside]] = inside
+            place = places[events.cols]
+            slots = events.rows + number * ROWS
+            between = (
+                (place >= 0)
+                & last.found[place]
+                & (slots > first.slots[place])
+                & (slots <= last.slots[place])
+            )
+            place = place[between]
+            resets += np.bincount(place, events.drops[between], len(cols))
+            missing += np.bincount(place, events.missing[between], len(cols))
+        return resets, missing
+
+    def _busy(self, cols: Refs, start: Timestamp, end: Timestamp) -> Mask:
+        low, high = start // self._interval - 2, end // self._interval + 2
+        busy = np.zeros(len(cols), dtype=np.bool_)
+        for number in self._between(low, high):
+            chunk = self._chunks[number]
+            inside = cols < chunk.width
+            busy[inside] |= chunk.busy[cols[inside]] > BUSY
+        return busy
+
+    def _between(self, lowest: int, highest: int) -> list[int]:
+        """Return the numbers of the chunks that exist for these slots, rising."""
+        low, high = lowest // ROWS, highest // ROWS
+        if high - low < len(self._chunks):
+            return [number for number in range(low, high + 1) if number in self._chunks]
+        return sorted(number for number in self._chunks if low <= number <= high)
+
+    def _matrix(
+        self, number: int, rows: slice, cols: Refs, start: Timestamp, ends: Times
+    ) -> Samples:
+        """Return the samples in some rows of a chunk, series after series."""
+        chunk = self._chunks[number]
+        asked, inside = len(cols), np.flatnonzero(cols < chunk.width)
+        cols, ends = cols[inside], ends[inside]
+        distances = chunk.distances[rows][:, cols].T
+        values = chunk.values[rows][:, cols].T
+        slots = np.arange(rows.start, rows.stop) + number * ROWS
+        times = (
+            (slots * self._interval)[None, :]
+            + (self._phases[cols] - BIAS)[:, None]
+            + distances.astype(np.int64)
+        )
+        mask = (
+            (distances != 0)
+            & (times > start)
+            & (times <= ends[:, None])
+            & (slots[None, :] >= self._firsts[cols][:, None])
+        )
+        counts = np.zeros(asked, dtype=np.int64)
+        counts[inside] = mask.sum(axis=1)
+        return Samples(values[mask], times[mask], np.concatenate(([0], np.cumsum(counts))))
