@@ -242,7 +242,8 @@ class Builder(Transformer[Token, Expr]):
         return parts[0]
 
     def selector(self, parts: Sequence[Token | _Braces]) -> VectorSelector:
-        name, matchers, start, end = "", (), 0, 0
+        name = ""
+        matchers: tuple[Matcher, ...] = ()
         first, last = parts[0], parts[-1]
         start = _start(first) if isinstance(first, Token) else first.span.start
         end = _end(last) if isinstance(last, Token) else last.span.end

@@ -30,6 +30,7 @@ from controlplane.promql.ast import (
 )
 from controlplane.promql.binary.nodes import ScalarBinary, VectorScalar, VectorVector
 from controlplane.promql.binary.sets import SetOperation
+from controlplane.promql.extended import EdgeValues, SmoothedInstant
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
 from controlplane.promql.functions.signatures import SIGNATURES
 from controlplane.promql.functions.table import FUNCTIONS, Arguments
@@ -102,6 +103,8 @@ class Compiler:
     def vector(self, expr: Expr) -> VectorNode:
         """Return the node of an expression of type instant vector."""
         match unwrap(expr):
+            case VectorSelector(smoothed=True) as selector:
+                return SmoothedInstant(self._selector(selector))
             case VectorSelector() as selector:
                 return InstantSelection(self._selector(selector))
             case UnaryExpr(op=op, expr=inner):
@@ -141,17 +144,21 @@ class Compiler:
             case other:
                 raise AssertionError(f"no range vector: {other!r}")
 
+    def samples(self, expr: Expr) -> MatrixNode:
+        """Return the node of a range vector whose samples are the answer themselves."""
+        node = self.matrix(expr)
+        if isinstance(node, RangeSelection) and node.extended:
+            return EdgeValues(node)
+        return node
+
     def _selector(self, expr: VectorSelector) -> Selector:
         selector = Selector(expr)
         self.selectors.append(selector)
         return selector
 
     def _call(self, call: Call) -> VectorNode | ScalarNode:
-        arguments = Arguments(call, self.late, self.vector, self.scalar, self._matrix_argument)
+        arguments = Arguments(call, self.late, self.vector, self.scalar, self.matrix)
         return FUNCTIONS[call.function](arguments)
-
-    def _matrix_argument(self, expr: Expr) -> MatrixNode:
-        return self.matrix(expr)
 
     def _aggregation(self, expr: AggregateExpr) -> VectorNode:
         inner = self.vector(expr.expr)

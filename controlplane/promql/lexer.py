@@ -147,7 +147,8 @@ class _Scan:
         if space := _SPACE.match(self._text, self._pos):
             self._pos = space.end()
         if self._pos >= len(self._text):
-            return self._end()
+            self._end()
+            return None
         char = self._text[self._pos]
         if char in "\"'`" and not self._bracket:
             return self._string()

@@ -47,7 +47,7 @@ def compile_plan(text: str, expr: Expr, *, late: bool) -> Plan:
     builders: dict[ValueType, Callable[[Expr], VectorNode | ScalarNode | MatrixNode]] = {
         ValueType.VECTOR: compiler.vector,
         ValueType.SCALAR: compiler.scalar,
-        ValueType.MATRIX: compiler.matrix,
+        ValueType.MATRIX: compiler.samples,
     }
     inner = unwrap(expr)
     root = inner.value if isinstance(inner, StringLiteral) else builders[kind](expr)

@@ -32,7 +32,7 @@ def unquote(literal: str) -> str:
         return body
     # Octal and hexadecimal escapes name bytes, the others characters.
     raw = b"".join(_unescaped(body, quote))
-    return raw.decode("utf-8", errors="replace")
+    return raw.decode("utf-8", errors="surrogateescape")
 
 
 def _unescaped(body: str, quote: str) -> list[bytes]:
@@ -71,6 +71,14 @@ def _printable(char: str) -> str:
     if char.isprintable():
         return char
     point = ord(char)
+    if 0xDC80 <= point <= 0xDCFF:
+        return f"\\x{point - 0xDC00:02x}"  # a byte that is no UTF-8
     if point < 0x80:
         return f"\\x{point:02x}"
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def shown(text: str) -> str:
+    """Return a text for a message: bytes that are no UTF-8 as escapes."""
+    raw = text.encode("utf-8", errors="surrogateescape")
+    return raw.decode("utf-8", errors="backslashreplace")

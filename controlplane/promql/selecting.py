@@ -109,7 +109,7 @@ class InstantSelection:
         return block
 
 
-def widened(series: SeriesSet, values: Values, present: np.ndarray, steps: int) -> Block:  # type: ignore[type-arg]
+def widened(series: SeriesSet, values: Values, present: np.ndarray, steps: int) -> Block:
     """Return the block, its one column repeated for all steps where `@` pinned it."""
     if values.shape[1] != steps:
         shape = (values.shape[0], steps)

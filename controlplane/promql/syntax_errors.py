@@ -9,10 +9,47 @@ from controlplane.promql.lexer import KEYWORDS, tokens
 from controlplane.promql.quoting import quote
 
 _AGGREGATIONS: Final = frozenset(
-    ["AVG", "BOTTOMK", "COUNT", "COUNT_VALUES", "GROUP", "MAX", "MIN", "QUANTILE", "STDDEV", "STDVAR", "SUM", "TOPK", "LIMITK", "LIMIT_RATIO"]
+    [
+        "AVG",
+        "BOTTOMK",
+        "COUNT",
+        "COUNT_VALUES",
+        "GROUP",
+        "MAX",
+        "MIN",
+        "QUANTILE",
+        "STDDEV",
+        "STDVAR",
+        "SUM",
+        "TOPK",
+        "LIMITK",
+        "LIMIT_RATIO",
+    ]
 )
 _OPERATORS: Final = frozenset(
-    ["ADD", "SUB", "MUL", "DIV", "MOD", "POW", "EQLC", "NEQ", "LSS", "LTE", "GTR", "GTE", "TRIM_UPPER", "TRIM_LOWER", "EQL_REGEX", "NEQ_REGEX", "LAND", "LOR", "LUNLESS", "ATAN2", "AT"]
+    [
+        "ADD",
+        "SUB",
+        "MUL",
+        "DIV",
+        "MOD",
+        "POW",
+        "EQLC",
+        "NEQ",
+        "LSS",
+        "LTE",
+        "GTR",
+        "GTE",
+        "TRIM_UPPER",
+        "TRIM_LOWER",
+        "EQL_REGEX",
+        "NEQ_REGEX",
+        "LAND",
+        "LOR",
+        "LUNLESS",
+        "ATAN2",
+        "AT",
+    ]
 )
 _NAMED: Final = {
     "IDENTIFIER": "identifier",
@@ -28,7 +65,7 @@ _MATCHES: Final = frozenset({"EQL", "NEQ", "EQL_REGEX", "NEQ_REGEX"})
 def describe_unexpected(text: str, token: Token) -> str:
     """Return `unexpected X in Y, expected Z` for the token at which parsing stopped."""
     end = len(text) if token.type == "$END" else (token.start_pos or 0)
-    before = [t for t in tokens_before(text, end)]
+    before = tokens_before(text, end)
     if before and before[-1].type == "COMMA" and token.type == "RPAR" and _in_call(before):
         return "trailing commas not allowed in function call args"
     context, expected = _context(before)

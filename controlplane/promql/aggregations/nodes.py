@@ -1,17 +1,22 @@
 """Aggregations as parts of a plan."""
 
+from typing import Final
+
 import numpy as np
 
-from controlplane.model.labels import Labels
-from controlplane.model.samples import Refs, Values
+from controlplane.model.labels import METRIC_NAME, Labels, is_utf8
+from controlplane.model.samples import Mask, Values
 from controlplane.promql.aggregations.choosing import best, by_value, first, fixed_shares, sampled
 from controlplane.promql.aggregations.grouping import Grouping, group
 from controlplane.promql.aggregations.reducing import REDUCTIONS, quantiles
-from controlplane.promql.ast import AggregateExpr
+from controlplane.promql.ast import AggregateExpr, Span
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
 from controlplane.promql.numbers import format_general, format_plain
+from controlplane.promql.quoting import quote
 from controlplane.promql.series import Memo, SeriesSet
+
+_NO_PARAMETER: Final[Values] = np.zeros(0)
 
 
 class _Aggregation:
@@ -32,13 +37,21 @@ class _Aggregation:
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
+        parameter = self.parameter(frame)
         block = self.inner.evaluate(frame)
         run.check()
-        result = self.compute(block, frame) if len(block.series) else empty(frame.steps)
+        if len(block.series) and parameter is not None:
+            result = self.compute(block, frame, parameter)
+        else:
+            result = empty(frame.steps)
         run.hold(before, result.values, result.present)
         return result
 
-    def compute(self, block: Block, frame: Frame) -> Block:
+    def parameter(self, frame: Frame) -> Values | None:  # noqa: ARG002 - for those that have one
+        """Return the checked parameter at each instant; None when nothing can come of it."""
+        return _NO_PARAMETER
+
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         raise AssertionError("each aggregation computes in its own way")
 
 
@@ -47,18 +60,18 @@ class Reduce(_Aggregation):
 
     __slots__ = ()
 
-    def compute(self, block: Block, frame: Frame) -> Block:
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         grouping = self.grouping(block.series)
         values = REDUCTIONS[self.expr.op](block.values, block.present, grouping)
         return Block(grouping.series, values, occupied(block, grouping))
 
 
-def occupied(block: Block, grouping: Grouping) -> np.ndarray:  # type: ignore[type-arg]
+def occupied(block: Block, grouping: Grouping) -> Mask:
     """Return where a group has any value at all."""
     if block.present.all():
         return np.ones((grouping.size, block.present.shape[1]), dtype=bool)
     ordered = block.present[grouping.segments.order]
-    result: np.ndarray = np.logical_or.reduceat(ordered, grouping.starts, axis=0)  # type: ignore[type-arg]
+    result: Mask = np.logical_or.reduceat(ordered, grouping.starts, axis=0)
     return result
 
 
@@ -77,21 +90,24 @@ class Quantile(_WithParameter):
 
     __slots__ = ()
 
-    def compute(self, block: Block, frame: Frame) -> Block:
+    def parameter(self, frame: Frame) -> Values | None:
         rank = self.param.scalar(frame)
         assert self.expr.param is not None
         warn_of_rank(rank, frame, self.expr.param.span)
+        return rank
+
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         grouping = self.grouping(block.series)
-        values = quantiles(rank, block.values, block.present, grouping)
+        values = quantiles(parameter, block.values, block.present, grouping)
         return Block(grouping.series, values, occupied(block, grouping))
 
 
-def warn_of_rank(rank: Values, frame: Frame, span: "object") -> None:
+def warn_of_rank(rank: Values, frame: Frame, span: Span) -> None:
     """Warn of ranks that are no quantile."""
     outside = rank[~((rank >= 0) & (rank <= 1))]
     for value in dict.fromkeys("NaN" if q != q else format_general(q) for q in outside.tolist()):
         text = f"quantile value should be between 0 and 1, got {value}"
-        frame.run.annotations.warn(text, span)  # type: ignore[arg-type]
+        frame.run.annotations.warn(text, span)
 
 
 class Choose(_WithParameter):
@@ -99,11 +115,21 @@ class Choose(_WithParameter):
 
     __slots__ = ()
 
-    def compute(self, block: Block, frame: Frame) -> Block:
-        limits = _limits(self.param.scalar(frame))
-        if limits is None:
-            return empty(frame.steps)
-        grouping = self.grouping(block.series)
+    def parameter(self, frame: Frame) -> Values | None:
+        """Return k at each instant, or None when it is below one everywhere."""
+        limits = self.param.scalar(frame)
+        if np.isnan(limits).any():
+            raise EvaluationError("Parameter value is NaN")
+        if limits.max() < 1:
+            return None
+        if limits.min() <= -(2.0**63):
+            raise EvaluationError(f"Scalar value {format_general(limits.min())} underflows int64")
+        if limits.max() >= 2.0**63:
+            raise EvaluationError(f"Scalar value {format_general(limits.max())} overflows int64")
+        return np.trunc(limits)
+
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
+        limits, grouping = parameter.astype(np.int64), self.grouping(block.series)
         if self.expr.op == "limitk":
             chosen = first(limits, block.present, grouping)
             return Block(block.series, block.values, chosen)
@@ -114,26 +140,7 @@ class Choose(_WithParameter):
         return Block(block.series, block.values, chosen)
 
 
-def _limits(parameter: Values) -> Refs | None:
-    """Return k at each instant, or None when it is below one everywhere."""
-    if np.isnan(parameter).any():
-        if (
-            parameter.max(initial=-np.inf, where=~np.isnan(parameter)) < 1
-            and not np.isnan(parameter).all()
-        ):
-            return None
-        raise EvaluationError("Parameter value is NaN")
-    if parameter.max() < 1:
-        return None
-    if parameter.min() <= -(2.0**63):
-        raise EvaluationError(f"Scalar value {format_general(parameter.min())} underflows int64")
-    if parameter.max() >= 2.0**63:
-        raise EvaluationError(f"Scalar value {format_general(parameter.max())} overflows int64")
-    limits: Refs = parameter.astype(np.int64)
-    return limits
-
-
-def _sorted(block: Block, chosen: Values, grouping: Grouping, *, largest: bool) -> Block:
+def _sorted(block: Block, chosen: Mask, grouping: Grouping, *, largest: bool) -> Block:
     """Return the chosen rows of one instant, best first within each group."""
     rows = np.flatnonzero(chosen[:, 0])
     order = by_value(block.values[rows, 0], grouping.groups[rows], largest=largest)
@@ -146,8 +153,10 @@ class LimitRatio(_WithParameter):
 
     __slots__ = ()
 
-    def compute(self, block: Block, frame: Frame) -> Block:
+    def parameter(self, frame: Frame) -> Values | None:
         ratio = self.param.scalar(frame)
+        if not ratio.any():
+            return None
         if np.isnan(ratio).any():
             raise EvaluationError("Ratio value is NaN")
         assert self.expr.param is not None
@@ -158,8 +167,11 @@ class LimitRatio(_WithParameter):
                     f"capping to {format_general(bound)}"
                 )
                 frame.run.annotations.warn(text, self.expr.param.span)
+        return ratio
+
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         shares = block.series.kept("shares", lambda s: fixed_shares(s.labels))
-        return Block(block.series, block.values, sampled(ratio, block.present, shares))
+        return Block(block.series, block.values, sampled(parameter, block.present, shares))
 
 
 class CountValues(_Aggregation):
@@ -171,7 +183,12 @@ class CountValues(_Aggregation):
         super().__init__(expr, inner)
         self.label = label
 
-    def compute(self, block: Block, frame: Frame) -> Block:
+    def parameter(self, frame: Frame) -> Values | None:  # noqa: ARG002 - the label is fixed
+        if not self.label or not is_utf8(self.label):
+            raise EvaluationError(f"invalid label name {quote(self.label)}")
+        return _NO_PARAMETER
+
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         names = self.expr.grouping
         keys: dict[Labels, int] = {}
         cells: list[tuple[int, int]] = []
@@ -179,7 +196,7 @@ class CountValues(_Aggregation):
             for step in np.flatnonzero(block.present[row]).tolist():
                 valued = labels.merge({self.label: format_plain(float(block.values[row, step]))})
                 if self.expr.without:
-                    key = valued.drop("__name__", *names)
+                    key = valued.drop(METRIC_NAME, *names)
                 else:
                     # Upstream puts the value's label into the grouping.
                     key = valued.keep((*names, self.label))

@@ -32,13 +32,13 @@ def total(values: Values, present: Mask, grouping: Grouping) -> Values:
 
 
 def mean(values: Values, present: Mask, grouping: Grouping) -> Values:
-    """Return the mean; where the sum overflows, the sum of the values' shares."""
+    """Return the mean; where a sum of finite values overflows, the sum of their shares."""
     filled, count = _filled(values, present, 0.0), counts(present, grouping)
     means = group_sums(filled, grouping.segments) / count
-    overflown = np.isinf(means)
-    if overflown.any():
+    wild = ~np.isfinite(means)
+    if wild.any():
         shares = group_sums(filled / count[grouping.groups], grouping.segments)
-        means = np.where(overflown, shares, means)
+        means = np.where(wild & np.isfinite(shares), shares, means)
     return means
 
 
@@ -65,10 +65,13 @@ def count(_values: Values, present: Mask, grouping: Grouping) -> Values:
 
 
 def variance(values: Values, present: Mask, grouping: Grouping) -> Values:
-    """Return the population variance, by two compensated passes."""
-    means = mean(values, present, grouping)
-    # A single NaN or infinite value makes the distance NaN, as upstream has it.
-    distances = values - means[grouping.groups]
+    """Return the population variance, by two compensated passes.
+
+    Values are taken from the group's least one on: of equal values the
+    variance is exactly 0. One NaN or infinite value makes it NaN.
+    """
+    shifted = values - least(values, present, grouping)[grouping.groups]
+    distances = shifted - mean(shifted, present, grouping)[grouping.groups]
     squares = _filled(distances * distances, present, 0.0)
     return group_sums(squares, grouping.segments) / counts(present, grouping)
 
@@ -100,7 +103,7 @@ def quantiles(rank: Values, values: Values, present: Mask, grouping: Grouping) -
     return result
 
 
-def segment_quantiles(rank: float, values: Values, groups: np.ndarray, size: int) -> Values:  # type: ignore[type-arg]
+def segment_quantiles(rank: float, values: Values, groups: np.ndarray, size: int) -> Values:
     """Return the quantile of the values of each group (flat arrays); NaN sorts first."""
     if np.isnan(rank):
         return np.full(size, np.nan)

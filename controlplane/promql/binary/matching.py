@@ -84,7 +84,8 @@ def pair(many: SeriesSet, one: SeriesSet, expr: BinaryExpr, *, late: bool) -> Pa
     """Pair the rows of the many side (of a one-to-one match: the left) with the one side."""
     matching = expr.matching
     numbers = signatures(many, one, matching)
-    fill_many, fill_one = _fills(matching)
+    # As upstream has it, `fill_left` stands for the many side even with group_right.
+    fill_many, fill_one = matching.fill_left is not None, matching.fill_right is not None
     many_rows, one_rows = _pairs(numbers, fill_many=fill_many, fill_one=fill_one)
     labels = _result_labels(many, one, many_rows, one_rows, expr, late=late)
     drops = np.full(len(labels), fill_value=True) if late and expr.return_bool else None
@@ -107,14 +108,6 @@ def pair(many: SeriesSet, one: SeriesSet, expr: BinaryExpr, *, late: bool) -> Pa
         merged.merge,
         clashes,
     )
-
-
-def _fills(matching: VectorMatching) -> tuple[bool, bool]:
-    """Return whether the many side, and whether the one side, may be filled in."""
-    left, right = matching.fill_left is not None, matching.fill_right is not None
-    if matching.cardinality is Cardinality.ONE_TO_MANY:
-        return right, left
-    return left, right
 
 
 def _pairs(numbers: Signatures, *, fill_many: bool, fill_one: bool) -> tuple[Refs, Refs]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from controlplane.model.samples import Mask, Values
+from controlplane.model.labels import Labels
+from controlplane.model.samples import Mask, Refs, Values
 from controlplane.promql.ast import BinaryExpr, Cardinality
 from controlplane.promql.binary.arithmetic import CALCULATE, COMPARE, scalar_result
 from controlplane.promql.binary.matching import (
@@ -15,6 +16,7 @@ from controlplane.promql.binary.matching import (
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
 from controlplane.promql.naming import drop_names
+from controlplane.promql.quoting import quote
 from controlplane.promql.series import Memo, SeriesSet
 
 
@@ -113,8 +115,7 @@ class VectorVector:
 
     def _fill(self, *, many_side: bool) -> float | None:
         matching = self.expr.matching
-        swapped = matching.cardinality is Cardinality.ONE_TO_MANY
-        return matching.fill_left if many_side != swapped else matching.fill_right
+        return matching.fill_left if many_side else matching.fill_right
 
     def _combine(self, left: Values, right: Values, present: Mask) -> tuple[Values, Mask]:
         op = self.expr.op
@@ -155,11 +156,11 @@ class VectorVector:
         step = int(np.flatnonzero(twice.any(axis=0))[0])
         number = int(np.flatnonzero(twice[:, step])[0])
         rows = np.flatnonzero((pairing.signatures_one == number) & one.present[:, step])
-        shown = sorted(str(one.series.labels[row]) for row in rows[:2].tolist())
+        shown = sorted(bracketed(one.series.labels[row]) for row in rows[:2].tolist())
         group = matched_labels(one.series.labels[int(rows[0])], self.expr.matching)
         swapped = self.expr.matching.cardinality is Cardinality.ONE_TO_MANY
         raise EvaluationError(
-            f"found duplicate series for the match group {group} on the "
+            f"found duplicate series for the match group {bracketed(group)} on the "
             f"{'left' if swapped else 'right'} hand-side of the operation: [{', '.join(shown)}]"
             ";many-to-many matching not allowed: matching labels must be unique on one side"
         )
@@ -181,7 +182,13 @@ class VectorVector:
             )
 
 
-def _gather(values: Values, rows: np.ndarray, fill: float | None) -> Values:  # type: ignore[type-arg]
+def bracketed(labels: Labels) -> str:
+    """Return a label set with its name inside the braces, as upstream's messages have it."""
+    pairs = ", ".join(f"{name}={quote(value)}" for name, value in labels.pairs)
+    return f"{{{pairs}}}"
+
+
+def _gather(values: Values, rows: Refs, fill: float | None) -> Values:
     if fill is None:
         return values[rows]
     if not len(values):
@@ -189,11 +196,11 @@ def _gather(values: Values, rows: np.ndarray, fill: float | None) -> Values:  # 
     return np.where((rows == ABSENT)[:, None], fill, values[rows])
 
 
-def _gathered(numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _gathered(numbers: Refs, rows: Refs) -> Refs:
     return numbers[rows] if len(numbers) else np.zeros(len(rows), dtype=np.int64)
 
 
-def _gather_mask(present: Mask, rows: np.ndarray, absent: Mask) -> Mask:  # type: ignore[type-arg]
+def _gather_mask(present: Mask, rows: Refs, absent: Mask) -> Mask:
     if not len(present):
         return absent
     return np.where((rows == ABSENT)[:, None], absent, present[rows])

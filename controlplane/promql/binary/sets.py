@@ -68,7 +68,7 @@ def _drops(series: SeriesSet) -> Mask:
     return np.zeros(len(series), dtype=bool) if series.drops is None else series.drops
 
 
-def any_by_signature(present: Mask, numbers: np.ndarray, size: int) -> Mask:  # type: ignore[type-arg]
+def any_by_signature(present: Mask, numbers: np.ndarray, size: int) -> Mask:
     """Return whether any row of a signature is present at each instant, (size, k)."""
     found = np.zeros((size, present.shape[1]), dtype=bool)
     np.logical_or.at(found, numbers, present)

@@ -1,6 +1,7 @@
 """Function calls as parts of a plan, one class for each way of taking arguments."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -83,6 +84,8 @@ class OverTime:
         windows = self.matrix.windows(frame)
         numbers = [number.scalar(frame) for number in self.numbers]
         run.check()
+        if numbers:
+            windows = _widened(windows, frame.steps)
         values = self.compute(windows, numbers, frame)
         present = windows.high - windows.low >= self._least
         result = named(
@@ -93,6 +96,15 @@ class OverTime:
 
     def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:  # noqa: ARG002 - for those that need the instants
         return self.function(windows, *numbers)
+
+
+def _widened(windows: Windows, steps: int) -> Windows:
+    """Repeat windows that `@` pinned for every instant, at which numbers may differ."""
+    if windows.low.shape[1] == steps:
+        return windows
+    shape = (len(windows.low), steps)
+    low, high = np.broadcast_to(windows.low, shape), np.broadcast_to(windows.high, shape)
+    return replace(windows, low=low, high=high)
 
 
 class Predict(OverTime):

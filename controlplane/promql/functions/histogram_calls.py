@@ -35,6 +35,7 @@ class _HistogramCall:
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
+        self.check_arguments(frame)
         block = self.vector.evaluate(frame)
         run.check()
         if not len(block.series):
@@ -44,6 +45,9 @@ class _HistogramCall:
         result = drop_names(self.compute(block, found, frame), late=self._late)
         run.hold(before, result.values, result.present)
         return result
+
+    def check_arguments(self, frame: Frame) -> None:
+        """Warn of arguments, also when there is nothing to compute."""
 
     def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
         raise AssertionError("each histogram function computes in its own way")
@@ -107,9 +111,11 @@ class Quantile(_HistogramCall):
         self.rank = rank
         self._rank_span = rank_span
 
+    def check_arguments(self, frame: Frame) -> None:
+        warn_of_rank(self.rank.scalar(frame), frame, self._rank_span)
+
     def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
         rank = self.rank.scalar(frame)
-        warn_of_rank(rank, frame, self._rank_span)
         return Block(found.series, *self._quantiles(rank, block, found, frame))
 
 
@@ -131,11 +137,14 @@ class Quantiles(_HistogramCall):
         self._label = label
         self._ranks = ranks
 
+    def check_arguments(self, frame: Frame) -> None:
+        for node, span in self._ranks:
+            warn_of_rank(node.scalar(frame), frame, span)
+
     def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
         results, texts = [], []
-        for node, span in self._ranks:
+        for node, _ in self._ranks:
             rank = node.scalar(frame)
-            warn_of_rank(rank, frame, span)
             results.append(self._quantiles(rank, block, found, frame))
             texts.append(open_metrics_float(float(rank[0])))
         labels = [ls.merge({self._label: text}) for text in texts for ls in found.series.labels]

@@ -9,6 +9,7 @@ import re2
 
 from controlplane.model.labels import METRIC_NAME, Labels, is_utf8
 from controlplane.promql.errors import EvaluationError
+from controlplane.promql.quoting import shown
 from controlplane.promql.series import Relabelled, SeriesSet, merge_equal
 
 # `$1`, `${1}`, `$name`, `${name}`, `$$`, as Go's regexp.Expand reads them.
@@ -45,7 +46,7 @@ def joiner(destination: str, separator: str, sources: Sequence[str]):  # type: i
 
 def check_name(name: str, which: str, function: str) -> None:
     if not name or not is_utf8(name):
-        raise EvaluationError(f"invalid {which} label name in {function}(): {name}")
+        raise EvaluationError(f"invalid {which} label name in {function}(): {shown(name)}")
 
 
 def _compiled(pattern: str):  # type: ignore[no-untyped-def]

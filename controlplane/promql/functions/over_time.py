@@ -67,26 +67,34 @@ def total(windows: Windows) -> Values:
 
 
 def mean(windows: Windows) -> Values:
-    """Return the mean; where the sum overflows, the sum of the values' shares."""
+    """Return the mean; where a sum of finite values overflows, the sum of their shares."""
     sizes = np.maximum(counted(windows), 1)
     means = total(windows) / sizes
-    overflown = np.isinf(means)
-    if overflown.any():
+    wild = ~np.isfinite(means)
+    if wild.any():
         sums = RunningSum(windows.low.shape)
         for values, reaches in _positions(windows):
             sums.add(np.where(reaches, values / sizes, 0.0))
-        means = np.where(overflown, sums.total(), means)
+        shares = sums.total()
+        means = np.where(wild & np.isfinite(shares), shares, means)
     return means
 
 
 def variance(windows: Windows) -> Values:
-    """Return the population variance, by two compensated passes."""
-    means = mean(windows)
-    squares = RunningSum(windows.low.shape)
+    """Return the population variance, by two compensated passes.
+
+    Values are taken from the window's first one on: of equal values the
+    variance is exactly 0. One NaN or infinite value makes it NaN.
+    """
+    origin, sizes = first(windows), np.maximum(counted(windows), 1)
+    sums, squares = RunningSum(origin.shape), RunningSum(origin.shape)
     for values, reaches in _positions(windows):
-        distance = values - means
+        sums.add(np.where(reaches, values - origin, 0.0))
+    center = sums.total() / sizes
+    for values, reaches in _positions(windows):
+        distance = values - origin - center
         squares.add(np.where(reaches, distance * distance, 0.0))
-    return squares.total() / np.maximum(counted(windows), 1)
+    return squares.total() / sizes
 
 
 def deviation(windows: Windows) -> Values:
@@ -125,14 +133,24 @@ def _time_of(windows: Windows, wanted: Values) -> Values:
 
 def changes(windows: Windows) -> Values:
     """Return how often the value differs from the one before; NaN equals NaN."""
-    values = windows.values
-    before, after = values[:-1], values[1:]
-    return _pairs(windows, (after != before) & ~(np.isnan(after) & np.isnan(before)))
+    return _pairs(windows, changed(windows.values[:-1], windows.values[1:]))
 
 
 def resets(windows: Windows) -> Values:
     """Return how often the value is smaller than the one before."""
-    return _pairs(windows, windows.values[1:] < windows.values[:-1])
+    return _pairs(windows, fell(windows.values[:-1], windows.values[1:]))
+
+
+def changed(before: Values, after: Values) -> Mask:
+    """Tell where a value is another one; NaN equals NaN."""
+    result: Mask = (after != before) & ~(np.isnan(after) & np.isnan(before))
+    return result
+
+
+def fell(before: Values, after: Values) -> Mask:
+    """Tell where a value is smaller."""
+    result: Mask = after < before
+    return result
 
 
 def _pairs(windows: Windows, flags: Mask) -> Values:
@@ -145,9 +163,8 @@ def _pairs(windows: Windows, flags: Mask) -> Values:
 
 def quantile(windows: Windows, rank: Values) -> Values:
     """Return the quantile `rank[j]` of each window of instant j."""
-    columns = windows.low.shape[1]
-    ranks = np.broadcast_to(rank, (columns,)) if len(rank) != columns else rank
-    results = [_column_quantiles(windows, j, float(ranks[j])) for j in range(columns)]
+    columns = range(windows.low.shape[1])
+    results = [_column_quantiles(windows, j, float(rank[j])) for j in columns]
     return np.stack(results, axis=1) if results else np.zeros(windows.low.shape)
 
 

@@ -74,7 +74,7 @@ def _resets(windows: Windows) -> Values:
     return segment_reduce(np.add, lost, low, np.maximum(windows.high, low))
 
 
-def segment_reduce(ufunc: np.ufunc, values: Values, low: np.ndarray, high: np.ndarray) -> Values:  # type: ignore[type-arg]
+def segment_reduce(ufunc: np.ufunc, values: Values, low: np.ndarray, high: np.ndarray) -> Values:
     """Return `ufunc.reduce` of each slice `[low:high)`, 0 where it is empty.
 
     `values` must have one entry more than any `high`, so that every bound is

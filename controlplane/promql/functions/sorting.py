@@ -43,7 +43,7 @@ class Sort:
         rows = rows[order]
         return Block(block.series.take(rows), block.values[rows], block.present[rows])
 
-    def _by_labels(self, labels: Sequence[Labels]) -> np.ndarray:  # type: ignore[type-arg]
+    def _by_labels(self, labels: Sequence[Labels]) -> np.ndarray:
         names = self._labels or ()
         keys = [([natural(ls.value(name)) for name in names], ls.pairs) for ls in labels]
         order = sorted(range(len(keys)), key=keys.__getitem__, reverse=self._reverse)

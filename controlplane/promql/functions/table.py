@@ -11,18 +11,19 @@ import numpy as np
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.matchers import MatchOp
 from controlplane.model.samples import Mask, Values
+from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import (
     Call,
     Expr,
     MatrixSelector,
-    ParenExpr,
     Span,
     StringLiteral,
     VectorSelector,
     unwrap,
 )
 from controlplane.promql.errors import EvaluationError
-from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
+from controlplane.promql.extended import ExtendedCall, pairs_cell, rate_cell, refuse_function
+from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
 from controlplane.promql.functions import histogram_calls, over_time, regression
 from controlplane.promql.functions.calls import (
     Absent,
@@ -43,7 +44,7 @@ from controlplane.promql.functions.elementwise import MATH, clamped, rounded
 from controlplane.promql.functions.labelling import joiner, replacer
 from controlplane.promql.functions.rates import RateKind, last_two
 from controlplane.promql.functions.sorting import Sort
-from controlplane.promql.selecting import InstantSelection, widened
+from controlplane.promql.selecting import InstantSelection, RangeSelection, Subquery, widened
 from controlplane.promql.series import SeriesSet
 
 Node = VectorNode | ScalarNode
@@ -57,7 +58,7 @@ class Arguments:
     late: bool
     vector_of: Callable[[Expr], VectorNode]
     scalar_of: Callable[[Expr], ScalarNode]
-    matrix_of: Callable[[Expr], MatrixNode]
+    matrix_of: Callable[[Expr], RangeSelection | Subquery]
 
     def __len__(self) -> int:
         return len(self.call.args)
@@ -72,7 +73,10 @@ class Arguments:
         return [self.scalar_of(arg) for arg in self.call.args[first:]]
 
     def matrix(self, index: int) -> MatrixNode:
-        return self.matrix_of(self.call.args[index])
+        node = self.matrix_of(self.call.args[index])
+        if isinstance(node, RangeSelection) and node.extended:
+            refuse_function(node, self.call.function)
+        return node
 
     def string(self, index: int) -> str:
         arg = unwrap(self.call.args[index])
@@ -117,7 +121,32 @@ def _over_time(
 
 def _rate(*, counter: bool, per_second: bool) -> Builder:
     kind = RateKind(counter, per_second)
-    return lambda args: Rate(kind, args.matrix(0), args.span(0), late=args.late)
+
+    def build(args: Arguments) -> Node:
+        matrix, span = args.matrix(0), args.span(0)
+        if (window := _extended(matrix)) is not None:
+            cell = rate_cell(kind, smoothed=window.expr.selector.smoothed)
+            return ExtendedCall(cell, window, span, informs=counter, late=args.late)
+        return Rate(kind, matrix, span, late=args.late)
+
+    return build
+
+
+def _pairs(
+    function: Callable[[Windows], Values], differs: Callable[[Values, Values], Mask]
+) -> Builder:
+    def build(args: Arguments) -> Node:
+        matrix = args.matrix(0)
+        if (window := _extended(matrix)) is not None:
+            cell = pairs_cell(differs)
+            return ExtendedCall(cell, window, args.span(0), informs=False, late=args.late)
+        return OverTime(function, matrix, late=args.late)
+
+    return build
+
+
+def _extended(matrix: MatrixNode) -> RangeSelection | None:
+    return matrix if isinstance(matrix, RangeSelection) and matrix.extended else None
 
 
 def _last_two(*, counter: bool) -> Builder:
@@ -162,24 +191,22 @@ def _clamp_max(args: Arguments) -> Node:
 def _quantile_over_time(args: Arguments) -> Node:
     span = args.span(0)
 
-    def compute(windows: over_time.Windows, rank: Values) -> Values:
+    def compute(windows: Windows, rank: Values) -> Values:
         return over_time.quantile(windows, rank)
 
     class _Warning(OverTime):
         __slots__ = ()
 
-        def compute(
-            self, windows: over_time.Windows, numbers: Sequence[Values], frame: Frame
-        ) -> Values:
+        def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
             if over_time.counted(windows).any():
-                histogram_calls.warn_of_rank(numbers[0], frame, span)
+                warn_of_rank(numbers[0], frame, span)
             return over_time.quantile(windows, numbers[0])
 
     return _Warning(compute, args.matrix(1), [args.scalar(0)], late=args.late)
 
 
 def _smoothing(args: Arguments) -> Node:
-    def compute(windows: over_time.Windows, smoothing: Values, trend: Values) -> Values:
+    def compute(windows: Windows, smoothing: Values, trend: Values) -> Values:
         for name, factor, short in (("smoothing", smoothing, "sf"), ("trend", trend, "tf")):
             wrong = factor[~((factor > 0) & (factor < 1))]
             if len(wrong):
@@ -248,8 +275,6 @@ class _SampleTimes:
 
 def _timestamp(args: Arguments) -> Node:
     vector = args.vector(0)
-    if isinstance(vector, InstantSelection) and not isinstance(args.call.args[0], ParenExpr):
-        return Elementwise(np.asarray, _SampleTimes(vector), late=args.late)
     if isinstance(vector, InstantSelection):
         return Elementwise(np.asarray, _SampleTimes(vector), late=args.late)
     return Timestamp(vector, late=args.late)
@@ -304,7 +329,7 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "absent": _absent,
     "absent_over_time": _absent_over_time,
     "avg_over_time": _over_time(over_time.mean),
-    "changes": _over_time(over_time.changes),
+    "changes": _pairs(over_time.changes, over_time.changed),
     "clamp": _clamp,
     "clamp_max": _clamp_max,
     "clamp_min": _clamp_min,
@@ -339,7 +364,7 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "quantile_over_time": _quantile_over_time,
     "range": _constant(lambda frame: _filled(frame, (frame.end - frame.start) / 1000)),
     "rate": _rate(counter=True, per_second=True),
-    "resets": _over_time(over_time.resets),
+    "resets": _pairs(over_time.resets, over_time.fell),
     "round": _round,
     "scalar": lambda args: ToScalar(args.vector(0)),
     "sort": _sort(reverse=False),
