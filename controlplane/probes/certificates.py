@@ -6,7 +6,7 @@ label values of existing dashboards and alerts hold that text.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -43,14 +43,17 @@ _PRINTABLE_LETTERS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate. `not_after` is in seconds since the Unix epoch."""
+    """One certificate. Its times are seconds since the Unix epoch; raw names are in DER."""
 
     fingerprint: str
     subject: str
     issuer: str
     dns_names: tuple[str, ...]
     serial: str
+    not_before: int
     not_after: int
+    raw_subject: bytes = field(repr=False)
+    raw_issuer: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,10 @@ def parse_certificate(der: bytes) -> Certificate:
             issuer=_name(issuer),
             dns_names=tuple(_dns_names(fields[5:])),
             serial=serial.content.lstrip(b"\0").hex(),
+            not_before=_seconds(validity.parts()[0]),
             not_after=_seconds(validity.parts()[1]),
+            raw_subject=subject.content,
+            raw_issuer=issuer.content,
         )
     except (IndexError, ValueError, StopIteration) as error:
         raise InvalidInput(f"not a certificate: {error}") from None
@@ -104,7 +110,7 @@ def _seconds(element: _Element) -> int:
 
 
 def _dns_names(fields: list[_Element]) -> Iterator[str]:
-    for extensions in (field for field in fields if field.tag == _EXTENSIONS):
+    for extensions in (each for each in fields if each.tag == _EXTENSIONS):
         for extension in extensions.parts()[0].parts():
             identifier, *_, value = extension.parts()
             if identifier.content == _ALT_NAME:

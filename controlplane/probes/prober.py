@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from controlplane.clock import Clock
 from controlplane.probes.options import Module
 from controlplane.probes.outcome import Outcome
+from controlplane.transport.client import Client
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import Resolver
 
@@ -19,11 +20,13 @@ AsyncProbe = Callable[["Tools", str, Module, float], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a prober may use."""
+    """What a prober may use. `verbose` asks for evidence of successes too."""
 
+    client: Client
     resolver: Resolver
     policy: OutboundPolicy
     clock: Clock
+    verbose: bool = False
 
 
 # Everything about the target and the module that can be prepared, is; what is

@@ -249,7 +249,7 @@ class Engine:
                 self._finish(curl.slot, code, message)
 
     def _finish(self, slot: Slot, code: int, message: str) -> None:
-        exchange = slot.unload()
+        exchange = slot.unload(whole=code == 0)
         if code:
             exchange.failure = exchange.failure or failure_of(code, message)
             exchange.error = exchange.error or message

@@ -1,8 +1,7 @@
 """One request on its way through libcurl, and what came back."""
 
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -34,6 +33,10 @@ class Decoder(Protocol):
 
     def feed(self, data: bytes) -> bytes:
         """Return what `data` yields. Raises ValueError when it is not so compressed."""
+        ...
+
+    def finish(self) -> None:
+        """Raise ValueError when something is missing at the end."""
         ...
 
 
@@ -149,23 +152,14 @@ class Sink:
             return -1
         return None
 
+    def finish(self) -> None:
+        """Look, at the end of a whole response, whether what was compressed is whole too."""
+        if self._decoder is not None and self.failure is None:
+            try:
+                self._decoder.finish()
+            except ValueError as error:
+                self.failure, self.error = Failure.BODY, str(error)
+
     def body(self) -> bytes:
         """Return what was kept."""
         return self._kept[0] if len(self._kept) == 1 else b"".join(self._kept)
-
-
-@dataclass(slots=True)
-class Inflate:
-    """gzip and deflate. One piece of input is at most libcurl's buffer, which bounds its yield."""
-
-    window: int
-    _stream: "zlib._Decompress" = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._stream = zlib.decompressobj(self.window)
-
-    def feed(self, data: bytes) -> bytes:
-        try:
-            return self._stream.decompress(data)
-        except zlib.error as error:
-            raise ValueError(f"cannot decompress the body: {error}") from None

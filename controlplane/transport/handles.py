@@ -48,7 +48,16 @@ def failure_of(code: int, message: str) -> Failure:
 class Slot:
     """An easy handle and the exchange that it carries."""
 
-    __slots__ = ("_connect_to", "_exchange", "_headers", "_sink", "_url", "curl", "options")
+    __slots__ = (
+        "_connect_to",
+        "_exchange",
+        "_headers",
+        "_listens",
+        "_sink",
+        "_url",
+        "curl",
+        "options",
+    )
 
     def __init__(self, options: Options) -> None:
         self.curl: Any = pycurl.Curl()
@@ -56,6 +65,7 @@ class Slot:
         self.options = options
         self._url = ""
         self._connect_to = ""
+        self._listens = False
         self._headers: tuple[str, ...] = ()
         self._exchange: Exchange | None = None
         self._sink: Sink | None = None
@@ -78,12 +88,21 @@ class Slot:
         curl.setopt(pycurl.HEADERFUNCTION, exchange.header_lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, sink.write)
         if exchange.options.certificates:
-            exchange.tls = facts = TLSFacts()
-            curl.setopt(pycurl.DEBUGFUNCTION, _listener(facts))
+            self._listen(exchange)
         self._exchange = exchange
 
-    def unload(self) -> Exchange:
-        """Return the exchange with what libcurl knows of its end."""
+    def _listen(self, exchange: Exchange) -> None:
+        # libcurl's chatter costs time, so it is asked for where there is something to hear.
+        secure = exchange.url.startswith("https:")
+        if secure != self._listens:
+            self.curl.setopt(pycurl.VERBOSE, int(secure))
+            self._listens = secure
+        if secure:
+            exchange.tls = facts = TLSFacts()
+            self.curl.setopt(pycurl.DEBUGFUNCTION, _listener(facts))
+
+    def unload(self, *, whole: bool) -> Exchange:
+        """Return the exchange with what libcurl knows of its end, `whole` when that is good."""
         exchange, sink, info = self._exchange, self._sink, self.curl.getinfo
         assert exchange is not None and sink is not None  # noqa: S101, PT018 - loaded before
         self._exchange = self._sink = None
@@ -95,6 +114,8 @@ class Slot:
         exchange.ended = info(pycurl.TOTAL_TIME_T) / 1e6
         exchange.content_length = int(info(pycurl.CONTENT_LENGTH_DOWNLOAD))
         exchange.peer = info(pycurl.PRIMARY_IP)
+        if whole:
+            sink.finish()
         exchange.size = sink.size
         exchange.body = sink.body()
         exchange.failure, exchange.error = sink.failure, sink.error
@@ -155,7 +176,6 @@ def _set_up(curl: Any, options: Options) -> None:
         curl.setopt(pycurl.HTTP_VERSION, options.http_version)
     if options.certificates:
         curl.setopt(pycurl.OPT_CERTINFO, 1)
-        curl.setopt(pycurl.VERBOSE, 1)
     if options.accept_encoding is not None:
         curl.setopt(pycurl.ACCEPT_ENCODING, options.accept_encoding)
     _set_method(curl, options)
