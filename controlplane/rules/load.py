@@ -4,25 +4,23 @@ Accepts what Prometheus 3 accepts (model/rulefmt/rulefmt.go) and nothing more;
 names may be any UTF-8.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from controlplane.errors import InvalidInput, ParseError
-from controlplane.model.duration import parse_duration
+from controlplane.errors import ParseError
 from controlplane.model.labels import METRIC_NAME, is_utf8
 from controlplane.model.marked_yaml import (
     Mapping,
     Node,
-    Problems,
     Scalar,
-    Sequence,
     describe,
     is_null,
     load_marked,
     read_marked,
 )
 from controlplane.promql.parser import parse
+from controlplane.rules.fields import Fields
 from controlplane.rules.options import Rule, RuleGroup, Texts
 from controlplane.rules.templates import compile_text
 from controlplane.templating import TemplateError
@@ -44,51 +42,44 @@ def load_text(text: str, file: str) -> tuple[RuleGroup, ...]:
     return _Loader(file).groups(load_marked(text, file))
 
 
-class _Loader:
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._problems = Problems(file)
-
+class _Loader(Fields):
     def groups(self, root: Node) -> tuple[RuleGroup, ...]:
         groups: list[RuleGroup] = []
         if not is_null(root):
-            top = self._mapping(root, "a rule file", _FILE_KEYS)
-            for node in self._items(top, "groups"):
+            top = self.mapping(root, "a rule file", _FILE_KEYS)
+            for node in self.items(top, "groups"):
                 group = self._group(node)
                 if any(known.name == group.name for known in groups):
-                    self._add(node.line, f"the group {group.name!r} stands twice in this file")
+                    self.add(node.line, f"the group {group.name!r} stands twice in this file")
                 groups.append(group)
-        self._problems.raise_any()
+        self.problems.raise_any()
         return tuple(groups)
 
-    def _add(self, line: int, reason: str) -> None:
-        self._problems.add(line, reason)
-
     def _group(self, node: Node) -> RuleGroup:
-        group = self._mapping(node, "a group", _GROUP_KEYS)
-        name = self._text(group, "name")
+        group = self.mapping(node, "a group", _GROUP_KEYS)
+        name = self.text(group, "name")
         if not name:
-            self._add(node.line, "a group needs a name")
+            self.add(node.line, "a group needs a name")
         offset = group.get("query_offset")
         return RuleGroup(
             name=name,
-            file=self._file,
-            interval=self._duration(group, "interval"),
-            limit=self._integer(group, "limit"),
-            query_offset=None if offset is None else self._duration(group, "query_offset"),
+            file=self.problems.file,
+            interval=self.duration(group, "interval"),
+            limit=self.integer(group, "limit"),
+            query_offset=None if offset is None else self.duration(group, "query_offset"),
             labels=self._labels(group),
-            rules=tuple(self._rule(item, name) for item in self._items(group, "rules")),
+            rules=tuple(self._rule(item, name) for item in self.items(group, "rules")),
             line=node.line,
         )
 
     def _rule(self, node: Node, group: str) -> Rule:
-        entries = self._mapping(node, f"a rule of group {group!r}", _RULE_KEYS)
+        entries = self.mapping(node, f"a rule of group {group!r}", _RULE_KEYS)
         rule = Rule(
-            expr=self._text(entries, "expr"),
-            record=self._text(entries, "record"),
-            alert=self._text(entries, "alert"),
-            for_=self._duration(entries, "for"),
-            keep_firing_for=self._duration(entries, "keep_firing_for"),
+            expr=self.text(entries, "expr"),
+            record=self.text(entries, "record"),
+            alert=self.text(entries, "alert"),
+            for_=self.duration(entries, "for"),
+            keep_firing_for=self.duration(entries, "keep_firing_for"),
             labels=self._labels(entries),
             annotations=self._texts(entries, "annotations", self._annotation_name),
             line=node.line,
@@ -103,28 +94,28 @@ class _Loader:
     def _check_kind(self, rule: Rule, node: Mapping) -> None:
         if bool(rule.record) == bool(rule.alert):
             which = "only one" if rule.record else "one"
-            self._add(node.line, f"{which} of 'record' and 'alert' must be set")
+            self.add(node.line, f"{which} of 'record' and 'alert' must be set")
         if not rule.record or rule.alert:
             return
         for key in ("for", "keep_firing_for", "annotations"):
             if node.get(key) is not None:
-                self._add(node.key_lines[key], f"{key!r} has no meaning in a recording rule")
+                self.add(node.key_lines[key], f"{key!r} has no meaning in a recording rule")
         line = node.key_lines["record"]
         if not is_utf8(rule.record):
-            self._add(line, f"not a valid name for a recorded series: {rule.record!r}")
+            self.add(line, f"not a valid name for a recorded series: {rule.record!r}")
         elif "{" in rule.record or "}" in rule.record:
-            self._add(line, f"braces in the name {rule.record!r}: selectors belong into 'expr'")
+            self.add(line, f"braces in the name {rule.record!r}: selectors belong into 'expr'")
 
     def _check_expr(self, rule: Rule, node: Mapping) -> None:
         expr = node.get("expr")
         if expr is None or not rule.expr:
-            self._add(node.line, f"rule {rule.name!r} needs an 'expr'")
+            self.add(node.line, f"rule {rule.name!r} needs an 'expr'")
             return
         try:
             parse(rule.expr)
         except ParseError as error:
             where = f"{error.line}:{error.column}: {error.detail}"
-            self._add(expr.line, f"rule {rule.name!r}, expression {where}")
+            self.add(expr.line, f"rule {rule.name!r}, expression {where}")
 
     def _check_templates(self, rule: Rule, node: Node | None, key: str) -> None:
         for name, value in node.entries.items() if isinstance(node, Mapping) else ():
@@ -134,49 +125,7 @@ class _Loader:
                 compile_text(value.text, rule.alert)
             except TemplateError as error:
                 kind = key.removesuffix("s")
-                self._add(value.line, f"rule {rule.name!r}, {kind} {name!r}: {error.reason}")
-
-    # Fields by their types
-
-    def _mapping(self, node: Node, what: str, known: frozenset[str]) -> Mapping:
-        if not isinstance(node, Mapping):
-            self._add(node.line, f"{what} must be a mapping, not {describe(node)}")
-            return Mapping(node.file, node.line, {}, {})
-        for key in node.entries.keys() - known:
-            self._add(node.key_lines[key], f"unknown key {key!r} in {what}")
-        return node
-
-    def _items(self, node: Mapping, key: str) -> Iterator[Node]:
-        found = node.get(key)
-        if isinstance(found, Sequence):
-            yield from found.items
-        elif found is not None:
-            self._add(found.line, f"{key!r} must be a list, not {describe(found)}")
-
-    def _text(self, node: Mapping, key: str) -> str:
-        found = node.get(key)
-        if found is None or isinstance(found, Scalar):
-            return "" if found is None else found.text
-        self._add(found.line, f"{key!r} must be a text, not {describe(found)}")
-        return ""
-
-    def _duration(self, node: Mapping, key: str) -> int:
-        text = self._text(node, key)
-        if not text:
-            return 0
-        try:
-            return parse_duration(text)
-        except InvalidInput as error:
-            self._add(node.key_lines[key], f"{key!r}: {error.reason}")
-            return 0
-
-    def _integer(self, node: Mapping, key: str) -> int:
-        text = self._text(node, key)
-        try:
-            return int(text or "0")
-        except ValueError:
-            self._add(node.key_lines[key], f"{key!r} must be a whole number, not {text!r}")
-            return 0
+                self.add(value.line, f"rule {rule.name!r}, {kind} {name!r}: {error.reason}")
 
     def _labels(self, node: Mapping) -> Texts:
         return self._texts(node, "labels", self._label_name)
@@ -186,22 +135,22 @@ class _Loader:
         if found is None:
             return ()
         if not isinstance(found, Mapping):
-            self._add(found.line, f"{key!r} must be a mapping, not {describe(found)}")
+            self.add(found.line, f"{key!r} must be a mapping, not {describe(found)}")
             return ()
         texts: dict[str, str] = {}
         for name in found.entries:
             check(name, found.key_lines[name])
-            texts[name] = self._text(found, name)
+            texts[name] = self.text(found, name)
             if not is_utf8(texts[name]):
-                self._add(found.key_lines[name], f"the value of {name!r} is not valid UTF-8")
+                self.add(found.key_lines[name], f"the value of {name!r} is not valid UTF-8")
         return tuple(sorted(texts.items()))
 
     def _label_name(self, name: str, line: int) -> None:
         if name == METRIC_NAME:
-            self._add(line, f"{METRIC_NAME} cannot be set by a rule")
+            self.add(line, f"{METRIC_NAME} cannot be set by a rule")
         elif not name or not is_utf8(name):
-            self._add(line, f"not a valid label name: {name!r}")
+            self.add(line, f"not a valid label name: {name!r}")
 
     def _annotation_name(self, name: str, line: int) -> None:
         if not name or not is_utf8(name):
-            self._add(line, f"not a valid annotation name: {name!r}")
+            self.add(line, f"not a valid annotation name: {name!r}")
