@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from controlplane.clock import Clock
 from controlplane.probes.options import Module
-from controlplane.probes.outcome import Outcome
+from controlplane.probes.outcome import Evidence, Outcome, Reason
+from controlplane.telemetry.logs import get_logger
 from controlplane.transport.client import Client
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import Resolver
+
+log = get_logger(__name__)
 
 # Is called once with the outcome, on the event loop.
 Done = Callable[[Outcome], None]
@@ -44,7 +47,17 @@ def awaited(probe: AsyncProbe) -> Prober:
 
     def prober(tools: Tools, target: str, module: Module) -> Start:
         async def run(timeout: float, done: Done) -> None:
-            done(await probe(tools, target, module, timeout))
+            try:
+                outcome = await probe(tools, target, module, timeout)
+            except Exception:
+                log.exception("prober failed", target=target)
+                outcome = Outcome(
+                    success=False,
+                    duration=0.0,
+                    reason=Reason.INTERNAL,
+                    evidence=Evidence("the prober failed"),
+                )
+            done(outcome)
 
         def start(timeout: float, done: Done) -> None:
             task = asyncio.get_running_loop().create_task(run(timeout, done))

@@ -1,0 +1,12 @@
+"""What probes need from the rest of the program."""
+
+from typing import Protocol
+
+from controlplane.clock import Timestamp
+from controlplane.probes.outcome import Outcome
+
+
+class EvidenceSink(Protocol):
+    """Is told of each failed probe, on the event loop. Must return at once."""
+
+    def __call__(self, target_id: str, time: Timestamp, outcome: Outcome) -> None: ...

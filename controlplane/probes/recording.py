@@ -1,0 +1,106 @@
+"""From outcomes to writes: a steady probe costs no work on labels."""
+
+from typing import Final
+
+import numpy as np
+
+from controlplane.clock import Timestamp
+from controlplane.model.labels import METRIC_NAME, Labels
+from controlplane.model.samples import STALE_BITS, Refs, Values
+from controlplane.probes.outcome import Layout, Outcome, Reason, SeriesKey
+from controlplane.tsdb.ports import Appender, Write
+
+# The series that every probe has, before those of its prober.
+COMMON: Final[tuple[SeriesKey, ...]] = (
+    ("probe_success", ()),
+    ("probe_duration_seconds", ()),
+    ("probe_timeout_seconds", ()),
+)
+# Kinds of outcome whose series numbers a target keeps at hand.
+_REMEMBERED: Final = 8
+
+_Kind = tuple[Layout, Reason | None]
+
+
+class Recorder:
+    """The series of one target, and which of them its last probe wrote."""
+
+    __slots__ = ("_appender", "_epoch", "_known", "_last", "_origin", "_time", "labels")
+
+    def __init__(self, appender: Appender, origin: str, labels: Labels) -> None:
+        """`labels` are those of the target, which all its series carry."""
+        self._appender = appender
+        self._origin = origin
+        self.labels = labels
+        self._epoch = appender.epoch
+        self._known: dict[_Kind, Refs] = {}
+        self._last: _Kind | None = None
+        self._time: Timestamp = 0
+
+    def record(
+        self, outcome: Outcome, time: Timestamp, timeout: float, correlation_id: str
+    ) -> Write:
+        """Return the write of one outcome; series that it no longer has end in it."""
+        kind = (outcome.layout, outcome.reason)
+        refs = self._refs(kind)
+        head = (float(outcome.success), outcome.duration, timeout)
+        if outcome.reason is None:
+            values = np.array(head + outcome.values, dtype=np.float64)
+        else:
+            values = np.array((*head, *outcome.values, 1.0), dtype=np.float64)
+        if self._last is not None and kind != self._last:
+            ended = np.setdiff1d(self._refs(self._last), refs)
+            refs = np.concatenate((refs, ended))
+            values = np.concatenate((values, _markers(len(ended))))
+        self._last, self._time = kind, time
+        return Write(self._origin, time, refs, values, correlation_id)
+
+    def end(self, now: Timestamp, correlation_id: str = "") -> Write | None:
+        """Return the write that ends all series, None when none was ever written."""
+        if self._last is None:
+            return None
+        refs = self._refs(self._last)
+        self._last = None
+        time = max(now, self._time + 1)
+        return Write(self._origin, time, refs, _markers(len(refs)), correlation_id)
+
+    def _refs(self, kind: _Kind) -> Refs:
+        if self._appender.epoch != self._epoch:
+            self._known.clear()
+            self._epoch = self._appender.epoch
+        refs = self._known.get(kind)
+        if refs is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            refs = self._known[kind] = self._appender.refs(self._series(kind))
+        return refs
+
+    def _series(self, kind: _Kind) -> list[Labels]:
+        layout, reason = kind
+        failure: tuple[SeriesKey, ...] = ()
+        if reason is not None:
+            failure = (("probe_failure_info", (("reason", reason.value),)),)
+        return [
+            series_labels(self.labels, name, own)
+            for name, own in (*COMMON, *layout.series, *failure)
+        ]
+
+
+def series_labels(target: Labels, name: str, own: tuple[tuple[str, str], ...]) -> Labels:
+    """Return the labels of a series: where both name a label, the target's stands.
+
+    The sample's is kept as `exported_<label>`, as with `honor_labels: false`.
+    """
+    pairs = dict(target.pairs)
+    for label, value in own:
+        if not value:
+            continue
+        while label in target:
+            label = f"exported_{label}"  # noqa: PLW2901 - the name that is free
+        pairs[label] = value
+    pairs[METRIC_NAME] = name
+    return Labels(pairs)
+
+
+def _markers(count: int) -> Values:
+    return np.full(count, STALE_BITS, dtype=np.uint64).view(np.float64)

@@ -1,0 +1,282 @@
+"""The schedule: starts each target's probe in its slot, and stores what comes of it.
+
+No task a probe: a tick calls the prober's `Start`, the end comes as a callback,
+and all writes of one turn of the event loop go to the store together.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.errors import ControlPlaneError
+from controlplane.model.labels import Labels
+from controlplane.probes.metrics import ProbeMetrics
+from controlplane.probes.options import Module
+from controlplane.probes.outcome import Evidence, Outcome, Reason
+from controlplane.probes.ports import EvidenceSink
+from controlplane.probes.prober import Prober, Start, Tools
+from controlplane.probes.recording import Recorder
+from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
+from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.ports import Appender, Write
+
+log = get_logger(__name__)
+
+# The wall clock jumped when it and the steady one disagree by more than this (seconds).
+_JUMP_SECONDS: Final = 0.5
+_LONGEST_SLEEP: Final = 0.05
+# A probe that ends by its time-out must have ended before the next tick.
+_MOST_MARGIN: Final[Duration] = 250
+# A probe that is not heard of so long after its time-out is given up (milliseconds).
+_LOST_AFTER: Final[Duration] = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeJob:
+    """One target on the schedule. `labels` are those that all its series carry.
+
+    Without a `module` (a reload took it away) each probe fails with reason
+    `config`.
+    """
+
+    key: str
+    target: str
+    labels: Labels
+    module: Module | None
+    interval: Duration
+    module_name: str = ""
+
+
+class _Entry:
+    """A job with what it needs at hand at a tick."""
+
+    __slots__ = (
+        "gone",
+        "interval",
+        "job",
+        "offset",
+        "recorder",
+        "running_until",
+        "start",
+        "timeout",
+    )
+
+    def __init__(self, job: ProbeJob, start: Start, recorder: Recorder) -> None:
+        self.job = job
+        self.start = start
+        self.recorder = recorder
+        self.interval = job.interval
+        self.offset = phase(job.key, job.interval)
+        self.timeout = effective_timeout(job)
+        self.running_until: Timestamp | None = None
+        self.gone = False
+
+
+def effective_timeout(job: ProbeJob) -> Duration:
+    """Return how long a probe of the job may take: its module's time-out, within the interval."""
+    longest = job.interval - min(_MOST_MARGIN, job.interval // 20)
+    wanted = job.module.timeout if job.module is not None else 0
+    return max(1, min(wanted, longest) if wanted > 0 else longest)
+
+
+class Schedule:
+    """All probes of this process. `put` and `remove` at any time, on the event loop."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        probers: Mapping[str, Prober],
+        appender: Appender,
+        metrics: ProbeMetrics,
+        evidence: EvidenceSink,
+    ) -> None:
+        self._tools = tools
+        self._clock: Clock = tools.clock
+        self._probers = probers
+        self._appender = appender
+        self._metrics = metrics
+        self._evidence = evidence
+        self._entries: dict[str, _Entry] = {}
+        self._wheel: Wheel[str] = Wheel()
+        self._writes: list[Write] = []
+        self._running = 0
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ticks = 0
+        self._process = secrets.token_hex(4)
+        self._wall, self._steady = self._clock.now(), self._clock.monotonic()
+        metrics.targets.set_function(lambda: len(self._entries))
+        metrics.running.set_function(lambda: self._running)
+
+    def put(self, job: ProbeJob) -> None:
+        """Put a job on the schedule, in place of the one with its key."""
+        old = self._entries.get(job.key)
+        if old is not None and old.job == job:
+            return
+        if old is not None and old.job.labels == job.labels:
+            recorder = old.recorder
+        else:
+            self._end(old)
+            recorder = Recorder(self._appender, job.key, job.labels)
+        if old is not None:
+            old.gone = True
+        entry = _Entry(job, self._starter(job), recorder)
+        self._entries[job.key] = entry
+        now = self._clock.now()
+        self._wheel.put(job.key, slot_at(now, entry.interval, entry.offset) + entry.interval)
+
+    def remove(self, key: str) -> None:
+        """Take a job off the schedule: its series end."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            entry.gone = True
+            self._wheel.remove(key)
+            self._end(entry)
+
+    def jobs(self) -> list[ProbeJob]:
+        """Return what is on the schedule."""
+        return [entry.job for entry in self._entries.values()]
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        while not self._stopping:
+            self.turn()
+            await self._clock.sleep(self._patience())
+
+    async def drain(self, seconds: float = 5.0) -> None:
+        """Start no more probes, and wait for those under way, so long at most."""
+        self._stopping = True
+        waiter = asyncio.ensure_future(self._idle.wait())
+        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        await asyncio.wait((waiter, pause), return_when=asyncio.FIRST_COMPLETED)
+        waiter.cancel()
+        pause.cancel()
+        self._flush()
+
+    def turn(self) -> None:
+        """Start what is due now."""
+        now = self._clock.now()
+        self._notice_jumps(now)
+        for key, due in self._wheel.take(now):
+            self._tick(key, due, now)
+
+    def _patience(self) -> float:
+        next_at = self._wheel.next_at()
+        if next_at is None:
+            return _LONGEST_SLEEP
+        # At least a grain: what is due meanwhile goes out together.
+        return min(max(next_at - self._clock.now(), GRAIN // 2) / 1000, _LONGEST_SLEEP)
+
+    def _notice_jumps(self, now: Timestamp) -> None:
+        """Set all ticks anew when the wall clock was moved: neither flood nor stand still."""
+        steady = self._clock.monotonic()
+        jump = (now - self._wall) / 1000 - (steady - self._steady)
+        self._wall, self._steady = now, steady
+        if abs(jump) < _JUMP_SECONDS:
+            return
+        log.warning("wall clock jumped", seconds=round(jump, 3))
+        self._metrics.clock_jumps.inc()
+        for key in self._wheel.clear():
+            entry = self._entries[key]
+            if entry.running_until is not None:
+                entry.running_until += round(jump * 1000)
+            self._wheel.put(key, slot_at(now, entry.interval, entry.offset) + entry.interval)
+
+    def _tick(self, key: str, due: Timestamp, now: Timestamp) -> None:
+        entry = self._entries[key]
+        late = (now - due) // entry.interval
+        if late:
+            self._metrics.missed.labels("late").inc(late)
+        slot = due + late * entry.interval
+        self._wheel.put(key, slot + entry.interval)
+        if entry.running_until is not None and now < entry.running_until + _LOST_AFTER:
+            self._metrics.missed.labels("running").inc()
+            return
+        self._metrics.lateness.observe((now - slot) / 1000)
+        self._start(entry, slot)
+
+    def _start(self, entry: _Entry, slot: Timestamp) -> None:
+        self._ticks += 1
+        correlation_id = f"{self._process}{self._ticks & 0xFFFFFFFF:08x}"
+        entry.running_until = slot + entry.timeout
+        self._running += 1
+        self._idle.clear()
+        ended = False
+
+        def done(outcome: Outcome) -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._done(entry, slot, correlation_id, outcome)
+
+        try:
+            entry.start(entry.timeout / 1000, done)
+        except Exception:
+            log.exception("prober failed", target=entry.job.key, correlation_id=correlation_id)
+            done(_internal("the prober failed"))
+
+    def _done(self, entry: _Entry, slot: Timestamp, correlation_id: str, outcome: Outcome) -> None:
+        entry.running_until = None
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
+        if entry.gone:
+            return
+        if outcome.reason is None:
+            self._metrics.probes.labels("success").inc()
+        else:
+            self._metrics.probes.labels("failure").inc()
+            self._metrics.failures.labels(outcome.reason.value).inc()
+            self._evidence(entry.job.key, slot, outcome)
+        try:
+            write = entry.recorder.record(outcome, slot, entry.timeout / 1000, correlation_id)
+        except ControlPlaneError as error:
+            self._drop(1, error)
+            return
+        self._write(write)
+
+    def _end(self, entry: _Entry | None) -> None:
+        if entry is not None:
+            write = entry.recorder.end(self._clock.now())
+            if write is not None:
+                self._write(write)
+
+    def _write(self, write: Write) -> None:
+        if not self._writes:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._writes.append(write)
+
+    def _flush(self) -> None:
+        writes, self._writes = self._writes, []
+        if not writes:
+            return
+        try:
+            self._appender.append(writes)
+        except ControlPlaneError as error:
+            self._drop(len(writes), error)
+
+    def _drop(self, count: int, error: ControlPlaneError) -> None:
+        self._metrics.dropped.inc(count)
+        log.warning("results of probes dropped", count=count, error=str(error))
+
+    def _starter(self, job: ProbeJob) -> Start:
+        if job.module is None:
+            return _never(f"there is no module {job.module_name!r}")
+        prober = self._probers.get(job.module.prober)
+        if prober is None:
+            return _never(f"there is no prober {job.module.prober!r}")
+        return prober(self._tools, job.target, job.module)
+
+
+def _never(error: str) -> Start:
+    """Return a probe that fails at once, for a job that cannot be probed."""
+    outcome = Outcome(False, 0.0, reason=Reason.CONFIG, evidence=Evidence(error))  # noqa: FBT003
+    return lambda _timeout, done: done(outcome)
+
+
+def _internal(error: str) -> Outcome:
+    return Outcome(False, 0.0, reason=Reason.INTERNAL, evidence=Evidence(error))  # noqa: FBT003
