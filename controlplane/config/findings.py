@@ -59,12 +59,12 @@ class Findings:
         finally:
             self._key = outer
 
-    def read_or(self, kind: Readable[T], node: Node | None, default: T) -> T:
+    def read_or(self, kind: Readable[T], node: Node | None, default: T, key: str = "") -> T:
         """Return what `kind` makes of the node, `default` when it is absent or refused."""
         if node is None:
             return default
         try:
-            return self.read(kind, node)
+            return self.read(kind, node, key)
         except Refused:
             return default
 

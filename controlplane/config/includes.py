@@ -52,7 +52,7 @@ def read_files(path: Path, found: Findings) -> Document:
         root = _read(file, digest, found)
         if root is not None:
             roots.append(root)
-            waiting += map(Path, found.read_or(PATHS, root.get("include"), ()))
+            waiting += map(Path, found.read_or(PATHS, root.get("include"), (), "include"))
     merged = Mapping(str(path), 1, {}, {})
     for root in roots:
         merged = _Joining(found).mappings(merged, root, ())

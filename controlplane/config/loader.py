@@ -30,8 +30,10 @@ def load(path: Path | str) -> Config:
     files = read_files(Path(path), found)
     root = files.root
     context = Context(
-        found.read_or(GLOBAL, root.get("global"), GlobalOptions()),
-        found.read_or(TARGET_SETTINGS, root.get("target_settings"), TargetOptions()),
+        found.read_or(GLOBAL, root.get("global"), GlobalOptions(), "global"),
+        found.read_or(
+            TARGET_SETTINGS, root.get("target_settings"), TargetOptions(), "target_settings"
+        ),
         _probers(root.get("modules")),
     )
     values, _ = document(context).values(root, found)
@@ -89,7 +91,8 @@ def _matching(node: Node | None, patterns: Iterable[str], found: Findings) -> tu
     """
     files: dict[str, None] = {}
     lines = node.items if isinstance(node, Sequence) else ()
-    for pattern, place in zip(patterns, lines, strict=True):
+    # There are no patterns where one of the lines was refused.
+    for pattern, place in zip(patterns, lines, strict=False):
         matches = sorted(glob.glob(pattern))  # noqa: PTH207 - an absolute pattern, as text
         if not matches and not glob.has_magic(pattern):
             found.add(place.file, place.line, f"no such file: {pattern}")

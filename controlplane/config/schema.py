@@ -85,6 +85,9 @@ class Made(Kind[T]):
     def show(self, value: T) -> object:
         return self.plain(value)
 
+    def absent(self, node: Node) -> bool:
+        return self.inner.absent(node)
+
     def sections(self) -> Iterator["Section[Any]"]:
         return self.inner.sections()
 
