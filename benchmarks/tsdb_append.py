@@ -1,6 +1,6 @@
 """How fast the sample store takes samples in, and gives them back.
 
-    python -m benchmarks.tsdb_append [--series 100000] [--seconds 5]
+    python -m benchmarks tsdb_append [--series 100000] [--seconds 5]
 
 Prints, on the machine at hand: whole ticks of many series, many small writes
 (a probe each) with the log on disk, reading the log back, and the three
@@ -10,7 +10,7 @@ lookups that rules are made of.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +26,16 @@ from controlplane.tsdb.store import Store
 INTERVAL = 15_000
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--series", type=int, default=100_000)
-    arguments.add_argument("--seconds", type=float, default=5.0)
-    given = arguments.parse_args()
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks tsdb_append", description=__doc__)
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    given = parser.parse_args(arguments)
     ticks_and_lookups(given.series)
     with tempfile.TemporaryDirectory() as directory:
         small_writes(Path(directory), given.seconds)
         replay(Path(directory))
+    return 0
 
 
 def ticks_and_lookups(series: int) -> None:
@@ -123,7 +124,3 @@ def lookup(name: str, call: Callable[[], object]) -> None:
 
 def report(name: str, number: float, unit: str) -> None:
     print(f"{name:34} {number:14,.2f} {unit}")
-
-
-if __name__ == "__main__":
-    main()
