@@ -122,13 +122,15 @@ class Alert(Struct):
 
     @classmethod
     def of(cls, alert: ModelAlert, now: Timestamp) -> "Alert":
-        """Return an alert as templates see it at `now`."""
+        """Return an alert as templates see it at `now`; one that fires has no end yet."""
+        status = alert.status(now)
+        ended = status is AlertStatus.RESOLVED
         return cls(
-            status=alert.status(now),
+            status=status,
             labels=KV(alert.labels),
             annotations=KV(alert.annotations),
             starts_at=Time.of(alert.starts_at),
-            ends_at=Time.of(alert.ends_at),
+            ends_at=Time.of(alert.ends_at) if ended else Time.zero(),
             generator_url=alert.generator_url,
             fingerprint=alert.fingerprint,
         )

@@ -1,0 +1,180 @@
+"""The alerting half of the program put together: alerts, routing, notify, on SQLite."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from prometheus_client import CollectorRegistry
+
+from controlplane.alerts.metrics import AlertMetrics
+from controlplane.alerts.options import AlertOptions
+from controlplane.alerts.provider import Alerts
+from controlplane.clock import Clock, SystemClock, Timestamp
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.notify.channels import Channels
+from controlplane.notify.integrations.table import Surroundings, build_integrations
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions, Receiver
+from controlplane.notify.pipeline import Pipeline
+from controlplane.notify.rendering import Templates
+from controlplane.notify.sweeper import Sweeper
+from controlplane.notify.worker import Worker
+from controlplane.routing.dispatcher import Dispatcher
+from controlplane.routing.metrics import RoutingMetrics
+from controlplane.routing.options import Route
+from controlplane.routing.tree import build_tree
+from controlplane.storage import migrate
+from controlplane.storage.alerts import SqlAlerts
+from controlplane.storage.database import Database
+from controlplane.storage.notifications import SqlNotifications
+from controlplane.transport.options import HTTPClientConfig
+from controlplane.transport.policy import OutboundPolicy
+
+EXTERNAL_URL = "http://controlplane.example"
+
+
+class NeverBreaks:
+    """A breaker that stays closed, for tests of everything else."""
+
+    def allows(self, now: float) -> bool:
+        return True
+
+    def succeeded(self, now: float) -> None:
+        """Take no notice."""
+
+    def failed(self, now: float) -> None:
+        """Take no notice."""
+
+
+@dataclass
+class Alerting:
+    """Everything between an alert and its receivers."""
+
+    db: Database
+    clock: Clock
+    alerts: Alerts
+    dispatcher: Dispatcher
+    channels: Channels
+    store: SqlNotifications
+    worker: Worker
+    sweeper: Sweeper
+    around: Surroundings
+    registry: CollectorRegistry
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Load what was kept and start the loops."""
+        await self.alerts.load()
+        self.tasks = [
+            asyncio.create_task(loop.run())
+            for loop in (self.alerts, self.dispatcher, self.worker, self.sweeper)
+        ]
+
+    async def reload(self, route: Route, receivers: Iterable[Receiver]) -> None:
+        """Take up another configuration, as the program does."""
+        await self.channels.reload(build_integrations(receivers, self.around))
+        self.dispatcher.reload(build_tree(route), self.alerts.list(), self.clock.now())
+
+    async def stop(self) -> None:
+        """End the loops and the connections."""
+        await self.worker.drain(1.0)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.channels.close()
+        await self.db.close()
+
+
+def plain_client(_config: HTTPClientConfig) -> httpx.AsyncClient:
+    """Return a client without any policy."""
+    return httpx.AsyncClient(timeout=httpx.Timeout(10.0))
+
+
+def quick_backoff(attempts: int) -> int:
+    """Return a few milliseconds, so that retries do not slow the tests down."""
+    return random.randint(5, 20) * min(attempts, 5)
+
+
+@asynccontextmanager
+async def alerting(
+    directory: Path,
+    route: Route,
+    receivers: Sequence[Receiver],
+    *,
+    clock: Clock | None = None,
+    options: DeliveryOptions | None = None,
+    alert_options: AlertOptions | None = None,
+    backoff: Callable[[int], int] = quick_backoff,
+    owner: str = "test",
+    start: bool = True,
+) -> AsyncIterator[Alerting]:
+    """Put the parts together on the SQLite file in `directory`; stop them at the end."""
+    url = f"sqlite:///{directory / 'controlplane.db'}"
+    db = Database(url)
+    await migrate.upgrade(db)
+    clock = clock or SystemClock()
+    options = options or DeliveryOptions()
+    registry = CollectorRegistry()
+    store = SqlNotifications(db)
+    metrics = NotifyMetrics(registry)
+    around = Surroundings(Templates(external_url=EXTERNAL_URL), plain_client, OutboundPolicy())
+    channels = Channels(build_integrations(receivers, around))
+    worker = Worker(
+        store,
+        channels,
+        clock,
+        owner=owner,
+        new_breaker=NeverBreaks,
+        backoff=backoff,
+        options=options,
+        metrics=metrics,
+    )
+    pipeline = Pipeline(
+        store,
+        channels,
+        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
+        wake=worker.wake,
+        options=options,
+        metrics=metrics,
+    )
+    dispatcher = Dispatcher(build_tree(route), pipeline, clock, RoutingMetrics(registry))
+    alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)
+    alerts.subscribe(dispatcher.offer)
+    sweeper = Sweeper(
+        store,
+        channels,
+        clock,
+        owned=dispatcher.owned,
+        find_alert=alerts.get,
+        wake=worker.wake,
+        options=options,
+        metrics=metrics,
+    )
+    whole = Alerting(
+        db, clock, alerts, dispatcher, channels, store, worker, sweeper, around, registry
+    )
+    try:
+        if start:
+            await whole.start()
+        yield whole
+    finally:
+        await whole.stop()
+
+
+def firing(now: Timestamp, *, lasts: int = 3_600_000, **labels: str) -> Alert:
+    """Return an alert that fires from `now` on."""
+    named = Labels({"alertname": "Broken", **labels})
+    summary = Labels({"summary": f"{named.value('alertname')} {labels}"})
+    return Alert(named, now, now + lasts, now, annotations=summary, correlation_id="c0ffee")
+
+
+def resolved(alert: Alert, now: Timestamp) -> Alert:
+    """Return the same alert, ended now."""
+    return Alert(
+        alert.labels, alert.starts_at, now, now, annotations=alert.annotations, correlation_id="c1"
+    )
