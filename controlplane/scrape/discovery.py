@@ -60,8 +60,8 @@ def _group(entry: Any, path: str, number: int) -> TargetGroup:
     pointer = f"/{number}"
     if not isinstance(entry, dict) or not set(entry) <= {"targets", "labels"}:
         raise InvalidInput(f"{path}: group {number} may have targets and labels", pointer=pointer)
-    addresses = entry.get("targets") or []
-    labels = entry.get("labels") or {}
+    addresses = [] if entry.get("targets") is None else entry["targets"]
+    labels = {} if entry.get("labels") is None else entry["labels"]
     if not isinstance(addresses, list) or not all(isinstance(item, str) for item in addresses):
         raise InvalidInput(f"{path}: targets of group {number} must be strings", pointer=pointer)
     if not isinstance(labels, dict) or not all(

@@ -27,11 +27,9 @@ def own_job(replica: str, interval: Duration = 15 * SECOND) -> ScrapeJob:
 def own_fetch(registry: CollectorRegistry, others: Fetch) -> Fetch:
     """Return a Fetch that answers for `own_job` from the registry, and asks `others` else."""
 
-    async def fetch(job: ScrapeJob) -> Fetched:
-        if job.key != _KEY:
-            return await others(job)
+    async def get() -> Fetched:
         # Collecting asks every metric, and takes milliseconds when they are many.
         body = await asyncio.to_thread(generate_latest, registry)
         return Fetched(body, _CONTENT_TYPE)
 
-    return fetch
+    return lambda job: get if job.key == _KEY else others(job)

@@ -1,5 +1,6 @@
 """What scraping needs of others: somebody who fetches a page. (And an Appender, in tsdb/ports.)"""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +17,11 @@ class Fetched:
     error: str = ""
 
 
-class Fetch(Protocol):
-    """Asks a target for its page; takes at most the job's time-out, and raises nothing."""
+# Gets a target's page once; takes at most the job's time-out, and raises nothing.
+Get = Callable[[], Awaitable[Fetched]]
 
-    async def __call__(self, job: ScrapeJob) -> Fetched: ...
+
+class Fetch(Protocol):
+    """Makes ready to ask a target again and again. Must not raise: the Get tells what is wrong."""
+
+    def __call__(self, job: ScrapeJob) -> Get: ...

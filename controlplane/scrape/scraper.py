@@ -45,27 +45,44 @@ class TargetScraper:
     def __init__(self, job: ScrapeJob, shared: Surroundings) -> None:
         self._shared = shared
         self._cache = SeriesCache(shared.appender, job.labels, job.config)
+        self._get = shared.fetch(job)
         self._report = Report(shared.appender, job)
         self._left_behind: Report | None = None
         self._page: Page | None = None
-        self.status = ScrapeStatus(job)
+        self._next: ScrapeJob | None = None
+        self._status = ScrapeStatus(job)
 
     @property
     def job(self) -> ScrapeJob:
-        return self.status.job
+        """The job as it is from the next scrape on."""
+        return self._next or self._status.job
+
+    @property
+    def status(self) -> ScrapeStatus:
+        """The job as it is now, and what its last scrape came to."""
+        return replace(self._status, job=self.job)
 
     def change(self, job: ScrapeJob) -> None:
         """Go on with a changed job. Series that it no longer names get their markers."""
-        before = self.job
-        self.status = replace(self.status, job=job)
+        # A scrape may be under way: it ends as it began.
+        self._next = job
+
+    def _adopt(self) -> None:
+        before, job = self._status.job, self.job
+        self._next = None
+        if job == before:
+            return
+        self._status = replace(self._status, job=job)
         if before.labels != job.labels and self._has_scraped:
             self._left_behind = self._left_behind or self._report
         if (before.labels, before.config) != (job.labels, job.config):
             self._cache = self._cache.rebuilt(job.labels, job.config)
         self._report = Report(self._shared.appender, job)
+        self._get = self._shared.fetch(job)
 
     async def scrape(self, at: Timestamp) -> None:
         """Scrape once; samples without a timestamp of their own get the instant `at`."""
+        self._adopt()
         with correlated(new_correlation_id()) as correlation:
             try:
                 await self._scrape(at, correlation)
@@ -83,7 +100,7 @@ class TargetScraper:
 
     @property
     def _has_scraped(self) -> bool:
-        return self.status.health is not Health.UNKNOWN
+        return self._status.health is not Health.UNKNOWN
 
     async def _scrape(self, at: Timestamp, correlation: str) -> None:
         started = self._shared.clock.monotonic()
@@ -104,10 +121,9 @@ class TargetScraper:
 
     async def _fetch(self) -> Fetched:
         """Return the body. Raises ScrapeFailed."""
-        job = self.job
-        if job.refused:
-            raise ScrapeFailed(Failure.TARGET_LIMIT, job.refused)
-        fetched = await self._shared.fetch(job)
+        if self.job.refused:
+            raise ScrapeFailed(Failure.TARGET_LIMIT, self.job.refused)
+        fetched = await self._get()
         if fetched.failure is not None:
             raise ScrapeFailed(fetched.failure, fetched.error)
         return fetched
@@ -168,12 +184,12 @@ class TargetScraper:
     def _conclude(
         self, at: Timestamp, seconds: float, tally: Tally, failed: ScrapeFailed | None
     ) -> None:
-        metrics, before = self._shared.metrics, self.status
+        metrics, before = self._shared.metrics, self._status
         metrics.duration.observe(seconds)
         metrics.scrapes.labels("success" if failed is None else failed.failure.value).inc()
         if failed is not None and before.failure is not failed.failure:
             log.info("scrape failed", target=self.job.url, reason=failed.failure, error=str(failed))
-        self.status = replace(
+        self._status = replace(
             before,
             health=Health.UP if failed is None else Health.DOWN,
             last_scrape=at,

@@ -13,7 +13,7 @@ from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, is_stale
 from controlplane.scrape.job import ScrapeJob
 from controlplane.scrape.metrics import ScrapeMetrics
-from controlplane.scrape.ports import Fetched
+from controlplane.scrape.ports import Fetched, Get
 from controlplane.scrape.scraper import Surroundings
 from controlplane.tsdb.ports import Write
 
@@ -109,11 +109,14 @@ class Target:
         data = body.encode() if isinstance(body, str) else body
         self.answer = Fetched(data, content_type)
 
-    async def __call__(self, job: ScrapeJob) -> Fetched:
-        self.asked.append(job)
-        if self.hold is not None:
-            await self.hold.wait()
-        return self.answer
+    def __call__(self, job: ScrapeJob) -> Get:
+        async def get() -> Fetched:
+            self.asked.append(job)
+            if self.hold is not None:
+                await self.hold.wait()
+            return self.answer
+
+        return get
 
 
 def surroundings(target: Target, recorder: Recorder, clock: Clock) -> Surroundings:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,7 +32,8 @@ class Bench:
         self.job = ScrapeJob(
             "k", "http://i/metrics", labels, 15 * SECOND, SECOND, ScrapeConfig("j", **config)
         )
-        self.scraper = TargetScraper(self.job, surroundings(self.target, self.recorder, self.clock))
+        self.scraper_shared = surroundings(self.target, self.recorder, self.clock)
+        self.scraper = TargetScraper(self.job, self.scraper_shared)
         self.at = T - 15_000
 
     async def scrape(self, body: str | bytes | None = None, **kind: str) -> dict[str, Any]:
@@ -356,13 +358,11 @@ async def test_fault_of_our_own() -> None:
     """An error of our own is counted and told, and the next scrape is as if nothing was."""
     bench = Bench()
 
-    async def broken(job: ScrapeJob) -> Fetched:
+    async def broken() -> Fetched:
         raise RuntimeError("oh")
 
-    bench.scraper = TargetScraper(
-        bench.job,
-        surroundings(broken, bench.recorder, bench.clock),  # type: ignore[arg-type]
-    )
+    shared = replace(bench.scraper_shared, fetch=lambda job: broken)
+    bench.scraper = TargetScraper(bench.job, shared)
     await bench.scraper.scrape(T)
     assert bench.scraper.status.failure is Failure.INTERNAL
     assert bench.recorder.writes == []
