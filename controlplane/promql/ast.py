@@ -49,17 +49,13 @@ class Cardinality(StrEnum):
     MANY_TO_MANY = "many-to-many"
 
 
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
 @dataclass(frozen=True, slots=True)
 class NumberLiteral:
     """A number; `is_duration` when it was written like `5m` (the value is in seconds)."""
 
     value: float
     is_duration: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class StringLiteral:
     """A text."""
 
     value: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class DurationExpr:
     op: str
     left: "DurationNode | None" = None
     right: "DurationNode | None" = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 DurationNode = NumberLiteral | DurationExpr
@@ -99,7 +95,7 @@ class VectorSelector:
     at: Timestamp | Edge | None = None
     anchored: bool = False
     smoothed: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +104,7 @@ class MatrixSelector:
 
     selector: VectorSelector
     range: Length
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +116,7 @@ class SubqueryExpr:
     step: Length | None = None
     offset: Length = 0
     at: Timestamp | Edge | None = None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +124,7 @@ class ParenExpr:
     """An expression in parentheses."""
 
     expr: "Expr"
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,7 @@ class UnaryExpr:
 
     op: str
     expr: "Expr"
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +148,9 @@ class VectorMatching:
     fill_right: float | None = None
 
 
+DEFAULT_MATCHING: Final = VectorMatching()
+
+
 @dataclass(frozen=True, slots=True)
 class BinaryExpr:
     """Two expressions and an operator; `matching` counts only between instant vectors."""
@@ -160,8 +159,8 @@ class BinaryExpr:
     left: "Expr"
     right: "Expr"
     return_bool: bool = False
-    matching: VectorMatching = VectorMatching()
-    span: Span = _span()
+    matching: VectorMatching = DEFAULT_MATCHING
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,7 @@ class AggregateExpr:
     param: "Expr | None" = None
     grouping: tuple[str, ...] = ()
     without: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +181,7 @@ class Call:
 
     function: str
     args: "tuple[Expr, ...]"
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Expr = (

@@ -7,7 +7,7 @@ the grammar alone cannot refuse.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from lark import Token, Transformer
 
@@ -16,6 +16,7 @@ from controlplane.model.duration import parse_duration
 from controlplane.model.labels import METRIC_NAME
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.promql.ast import (
+    DEFAULT_MATCHING,
     PARAMETER_AGGREGATIONS,
     SET_OPERATORS,
     AggregateExpr,
@@ -67,7 +68,7 @@ class _Braces:
 class _Modifier:
     """What stands between an operator and its right side."""
 
-    matching: VectorMatching = VectorMatching()
+    matching: VectorMatching = DEFAULT_MATCHING
     return_bool: bool = False
 
 
@@ -159,7 +160,7 @@ class Builder(Transformer[Token, Expr]):
         span = Span(_start(sign), expr.span.end)
         if isinstance(expr, NumberLiteral):
             value = -expr.value if sign == "-" else expr.value
-            return replace(expr, value=value if value == value else math.nan, span=span)
+            return replace(expr, value=math.nan if math.isnan(value) else value, span=span)
         return UnaryExpr(str(sign), expr, span)
 
     # ---- binary expressions ----
@@ -197,10 +198,10 @@ class Builder(Transformer[Token, Expr]):
 
     def bin_modifier(self, parts: Sequence[object]) -> _Modifier:
         modifier = parts[0]
-        assert isinstance(modifier, _Modifier)
+        modifier = cast(_Modifier, modifier)
         matching = modifier.matching
         for keyword, value in zip(parts[1::2], parts[2::2], strict=True):
-            assert isinstance(value, float)
+            value = cast(float, value)
             side = str(keyword).lower()
             if side != "fill_right":
                 matching = replace(matching, fill_left=value)
@@ -213,13 +214,13 @@ class Builder(Transformer[Token, Expr]):
 
     def at_number(self, parts: Sequence[Token | NumberLiteral]) -> float:
         literal = parts[-1]
-        assert isinstance(literal, NumberLiteral)
+        literal = cast(NumberLiteral, literal)
         return -literal.value if parts[0] == "-" else literal.value
 
     def grouping_labels(self, parts: Sequence[object]) -> _Grouping:
         labels = parts[1] if isinstance(parts[1], tuple) else ()
         closing = parts[-1]
-        assert isinstance(closing, Token)
+        closing = cast(Token, closing)
         return _Grouping(labels, without=False, end=_end(closing))
 
     def grouping_list(self, parts: Sequence[object]) -> tuple[str, ...]:
@@ -260,15 +261,15 @@ class Builder(Transformer[Token, Expr]):
 
     def braces(self, parts: Sequence[object]) -> _Braces:
         opening, closing = parts[0], parts[-1]
-        assert isinstance(opening, Token)
-        assert isinstance(closing, Token)
+        opening = cast(Token, opening)
+        closing = cast(Token, closing)
         matchers = parts[1] if isinstance(parts[1], tuple) else ()
         return _Braces(matchers, Span(_start(opening), _end(closing)))
 
     def matcher_list(self, parts: Sequence[object]) -> tuple[Matcher, ...]:
         before = parts[0] if isinstance(parts[0], tuple) else ()
         last = parts[-1]
-        assert isinstance(last, Matcher)
+        last = cast(Matcher, last)
         return (*before, last)
 
     def matcher(self, parts: list[Token]) -> Matcher:
@@ -296,7 +297,7 @@ class Builder(Transformer[Token, Expr]):
 
     def subquery(self, parts: Sequence[object]) -> SubqueryExpr:
         expr, _, width, _, *step, closing = parts
-        assert isinstance(closing, Token)
+        closing = cast(Token, closing)
         return SubqueryExpr(
             expr,  # type: ignore[arg-type]
             _positive(_bounded(width)),  # type: ignore[arg-type]
@@ -355,8 +356,10 @@ class Builder(Transformer[Token, Expr]):
 
     def aggregation(self, parts: Sequence[Token | _Grouping | _Arguments]) -> AggregateExpr:
         token, *rest = parts
-        assert isinstance(token, Token)
-        grouping = next((p for p in rest if isinstance(p, _Grouping)), _Grouping((), False, 0))
+        token = cast(Token, token)
+        grouping = next(
+            (p for p in rest if isinstance(p, _Grouping)), _Grouping((), without=False, end=0)
+        )
         arguments = next(p for p in rest if isinstance(p, _Arguments))
         op, start = token.lower(), _start(token)
         if not arguments.args:
@@ -398,7 +401,7 @@ class Builder(Transformer[Token, Expr]):
     def arguments(self, parts: Sequence[object]) -> _Arguments:
         args = parts[1] if isinstance(parts[1], tuple) else ()
         closing = parts[-1]
-        assert isinstance(closing, Token)
+        closing = cast(Token, closing)
         return _Arguments(args, _end(closing))
 
     def argument_list(self, parts: Sequence[object]) -> tuple[object, ...]:
@@ -436,8 +439,8 @@ class Builder(Transformer[Token, Expr]):
 
     def duration_choice(self, parts: Sequence[object]) -> DurationExpr:
         word, _, left, _, right, closing = parts
-        assert isinstance(word, Token)
-        assert isinstance(closing, Token)
+        word = cast(Token, word)
+        closing = cast(Token, closing)
         span = Span(_start(word), _end(closing))
         return self._duration_expr(word.lower(), left, right, span)  # type: ignore[arg-type]
 
@@ -447,7 +450,7 @@ class Builder(Transformer[Token, Expr]):
 
 
 def _labels(grouping: object) -> tuple[str, ...]:
-    assert isinstance(grouping, _Grouping)
+    grouping = cast(_Grouping, grouping)
     return grouping.labels
 
 

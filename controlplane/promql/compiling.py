@@ -1,6 +1,7 @@
 """A tree into a plan's nodes."""
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -157,19 +158,19 @@ class Compiler:
         return selector
 
     def _call(self, call: Call) -> VectorNode | ScalarNode:
-        arguments = Arguments(call, self.late, self.vector, self.scalar, self.matrix)
+        arguments = Arguments(
+            call, self.late, self.selectors, self.vector, self.scalar, self.matrix
+        )
         return FUNCTIONS[call.function](arguments)
 
     def _aggregation(self, expr: AggregateExpr) -> VectorNode:
         inner = self.vector(expr.expr)
         if expr.op in REDUCTIONS:
             return Reduce(expr, inner)
-        assert expr.param is not None
         if expr.op == "count_values":
-            label = unwrap(expr.param)
-            assert isinstance(label, StringLiteral)
+            label = cast(StringLiteral, unwrap(cast(Expr, expr.param)))
             return CountValues(expr, inner, label.value)
-        param = self.scalar(expr.param)
+        param = self.scalar(cast(Expr, expr.param))
         if expr.op == "quantile":
             return Quantile(expr, inner, param)
         if expr.op == "limit_ratio":

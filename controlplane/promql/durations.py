@@ -39,8 +39,7 @@ def _seconds(node: DurationNode, frame: Frame) -> float:
         return frame.query_step / 1000
     if node.op == "range":
         return (frame.end - frame.start) / 1000
-    assert node.right is not None
-    right = _seconds(node.right, frame)
+    right = 0.0 if node.right is None else _seconds(node.right, frame)
     if node.left is None:
         return -right if node.op == "-" else right
     return _combine(node.op, _seconds(node.left, frame), right)

@@ -40,6 +40,6 @@ def finish(block: Block) -> Block:
 
 
 def _finished(series: SeriesSet) -> Relabelled:
-    assert series.drops is not None
-    pairs = zip(series.labels, series.drops.tolist(), strict=True)
+    drops = np.zeros(len(series), dtype=bool) if series.drops is None else series.drops
+    pairs = zip(series.labels, drops.tolist(), strict=True)
     return merge_equal([ls.drop(*METADATA_LABELS) if drop else ls for ls, drop in pairs])

@@ -26,7 +26,7 @@ from controlplane.promql.numbers import format_plain
 from controlplane.promql.quoting import quote
 
 
-def format(expr: Expr) -> str:  # noqa: A001 - the operation has this name
+def format(expr: Expr) -> str:  # noqa: A001, PLR0911 - its name; a line a node
     """Return canonical text that parses to an equal tree."""
     match expr:
         case NumberLiteral():
@@ -66,7 +66,7 @@ def operator(expr: BinaryExpr) -> str:
         side = "left" if matching.cardinality is Cardinality.MANY_TO_ONE else "right"
         text += f" group_{side} ({_labels(matching.include)})"
     left, right = matching.fill_left, matching.fill_right
-    if left is not None and (left == right or (left != left and right != right)):
+    if left is not None and right is not None and format_plain(left) == format_plain(right):
         return f"{text} fill ({format_plain(left)})"
     if left is not None:
         text += f" fill_left ({format_plain(left)})"

@@ -8,7 +8,7 @@ import numpy as np
 
 from controlplane.clock import Duration
 from controlplane.model.matchers import Matcher
-from controlplane.model.samples import Refs, Times, Values
+from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.ast import Edge, MatrixSelector, Span, SubqueryExpr, VectorSelector
 from controlplane.promql.durations import resolve, resolve_positive
 from controlplane.promql.errors import TooManySamples
@@ -109,7 +109,7 @@ class InstantSelection:
         return block
 
 
-def widened(series: SeriesSet, values: Values, present: np.ndarray, steps: int) -> Block:
+def widened(series: SeriesSet, values: Values, present: Mask, steps: int) -> Block:
     """Return the block, its one column repeated for all steps where `@` pinned it."""
     if values.shape[1] != steps:
         shape = (values.shape[0], steps)

@@ -57,9 +57,10 @@ def segments(groups: Refs, size: int) -> Segments:
 def group_sums(values: Values, plan: Segments) -> Values:
     """Return the sum of each group; `values` (n, k) gives (groups, k)."""
     sums = values[plan.order]
-    errors = np.zeros_like(sums) if plan.levels else None
+    if not plan.levels:
+        return sums
+    errors = np.zeros_like(sums)
     for level in plan.levels:
-        assert errors is not None
         left, right = sums[level.first], sums[level.second]
         total = left + right
         virtual = total - left
@@ -73,8 +74,6 @@ def group_sums(values: Values, plan: Segments) -> Values:
             next_sums[level.alone_at] = sums[level.alone]
             next_errors[level.alone_at] = errors[level.alone]
         sums, errors = next_sums, next_errors
-    if errors is None:
-        return sums
     # Where the sum itself is infinite or no number, the errors mean nothing.
     return np.where(np.isfinite(sums), sums + np.nan_to_num(errors, posinf=0.0, neginf=0.0), sums)
 

@@ -59,6 +59,10 @@ _NAMED: Final = {
     "DURATION": "duration",
 }
 _GROUPINGS: Final = frozenset({"BY", "WITHOUT", "ON", "IGNORING", "GROUP_LEFT", "GROUP_RIGHT"})
+_BEGINS: Final = {
+    "OFFSET": ("offset", "number, duration, step(), or range()"),
+    "AT": ("@", "timestamp"),
+}
 _MATCHES: Final = frozenset({"EQL", "NEQ", "EQL_REGEX", "NEQ_REGEX"})
 
 
@@ -105,23 +109,29 @@ def _context(before: Sequence[Token]) -> tuple[str, str]:
     """Return what is being read after these tokens, and what could follow."""
     if not before:
         return "", ""
-    last = before[-1].type
     opening = _innermost_opening(before)
-    if opening is not None and before[opening].type == "LBRACE":
-        return _in_braces(before, opening)
-    if opening is not None and before[opening].type == "LSQB":
-        return _in_brackets(before[opening + 1 :])
-    if opening is not None and opening > 0 and before[opening - 1].type in _GROUPINGS:
-        return "grouping opts", "label" if last in ("LPAR", "COMMA") else '"," or ")"'
+    if opening is not None:
+        kind = before[opening].type
+        if kind == "LBRACE":
+            return _in_braces(before, opening)
+        if kind == "LSQB":
+            return _in_brackets(before[opening + 1 :])
+        if opening > 0 and before[opening - 1].type in _GROUPINGS:
+            after_label = before[-1].type not in ("LPAR", "COMMA")
+            return "grouping opts", '"," or ")"' if after_label else "label"
+    return _after(before)
+
+
+def _after(before: Sequence[Token]) -> tuple[str, str]:
+    """Return what the last token begins."""
+    last = before[-1].type
+    if last in ("ADD", "SUB") and len(before) > 1 and before[-2].type == "OFFSET":
+        last = "OFFSET"
     if last in _GROUPINGS:
         return "grouping opts", '"("'
-    if last == "OFFSET" or (last in ("ADD", "SUB") and before[-2:-1] and before[-2] == "offset"):
-        return "offset", "number, duration, step(), or range()"
-    if last == "AT":
-        return "@", "timestamp"
     if last in _AGGREGATIONS:
         return "aggregation", ""
-    return "", ""
+    return _BEGINS.get(last, ("", ""))
 
 
 def _in_braces(before: Sequence[Token], opening: int) -> tuple[str, str]:

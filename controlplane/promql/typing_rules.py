@@ -26,7 +26,7 @@ from controlplane.promql.quoting import quote
 _OPERANDS: Final = (ValueType.SCALAR, ValueType.VECTOR)
 
 
-def check(expr: Expr) -> ValueType:
+def check(expr: Expr) -> ValueType:  # noqa: PLR0911 - a line a node
     """Return the type of a tree after checking all of it."""
     match expr:
         case NumberLiteral():

@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -97,12 +98,12 @@ class ListStore:
                 if samples:
                     first_times[i, j], first[i, j] = samples[0]
                     last_times[i, j], last[i, j] = samples[-1]
-                pairs = zip(samples, samples[1:], strict=False)
+                pairs = pairwise(samples)
                 resets[i, j] = sum(before for (_, before), (_, after) in pairs if after < before)
         return CounterWindows(first, last, first_times, last_times, resets, count)
 
 
-def _arrays(rows: int, columns: int) -> tuple[Values, Times, np.ndarray]:  # type: ignore[type-arg]
+def _arrays(rows: int, columns: int) -> tuple[Values, Times, np.ndarray]:
     shape = (rows, columns)
     return np.zeros(shape), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
 

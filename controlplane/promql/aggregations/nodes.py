@@ -1,5 +1,6 @@
 """Aggregations as parts of a plan."""
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from controlplane.promql.series import Memo, SeriesSet
 _NO_PARAMETER: Final[Values] = np.zeros(0)
 
 
-class _Aggregation:
+class _Aggregation(ABC):
     """What all have in common: the grouping, kept for the series it was made for."""
 
     __slots__ = ("_groupings", "expr", "inner")
@@ -51,8 +52,9 @@ class _Aggregation:
         """Return the checked parameter at each instant; None when nothing can come of it."""
         return _NO_PARAMETER
 
+    @abstractmethod
     def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
-        raise AssertionError("each aggregation computes in its own way")
+        """Return the groups, or the chosen series, of a block that is not empty."""
 
 
 class Reduce(_Aggregation):
@@ -60,7 +62,7 @@ class Reduce(_Aggregation):
 
     __slots__ = ()
 
-    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         grouping = self.grouping(block.series)
         values = REDUCTIONS[self.expr.op](block.values, block.present, grouping)
         return Block(grouping.series, values, occupied(block, grouping))
@@ -78,11 +80,12 @@ def occupied(block: Block, grouping: Grouping) -> Mask:
 class _WithParameter(_Aggregation):
     """An aggregation with a number that may differ from instant to instant."""
 
-    __slots__ = ("param",)
+    __slots__ = ("param", "param_span")
 
     def __init__(self, expr: AggregateExpr, inner: VectorNode, param: ScalarNode) -> None:
         super().__init__(expr, inner)
         self.param = param
+        self.param_span = expr.span if expr.param is None else expr.param.span
 
 
 class Quantile(_WithParameter):
@@ -92,11 +95,10 @@ class Quantile(_WithParameter):
 
     def parameter(self, frame: Frame) -> Values | None:
         rank = self.param.scalar(frame)
-        assert self.expr.param is not None
-        warn_of_rank(rank, frame, self.expr.param.span)
+        warn_of_rank(rank, frame, self.param_span)
         return rank
 
-    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         grouping = self.grouping(block.series)
         values = quantiles(parameter, block.values, block.present, grouping)
         return Block(grouping.series, values, occupied(block, grouping))
@@ -105,7 +107,7 @@ class Quantile(_WithParameter):
 def warn_of_rank(rank: Values, frame: Frame, span: Span) -> None:
     """Warn of ranks that are no quantile."""
     outside = rank[~((rank >= 0) & (rank <= 1))]
-    for value in dict.fromkeys("NaN" if q != q else format_general(q) for q in outside.tolist()):
+    for value in dict.fromkeys(format_general(q) for q in outside.tolist()):
         text = f"quantile value should be between 0 and 1, got {value}"
         frame.run.annotations.warn(text, span)
 
@@ -159,17 +161,16 @@ class LimitRatio(_WithParameter):
             return None
         if np.isnan(ratio).any():
             raise EvaluationError("Ratio value is NaN")
-        assert self.expr.param is not None
         for bound, worst in ((1.0, ratio.max()), (-1.0, ratio.min())):
             if abs(worst) > 1 and (worst > 0) == (bound > 0):
                 text = (
                     f"ratio value should be between -1 and 1, got {format_general(worst)}, "
                     f"capping to {format_general(bound)}"
                 )
-                frame.run.annotations.warn(text, self.expr.param.span)
+                frame.run.annotations.warn(text, self.param_span)
         return ratio
 
-    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         shares = block.series.kept("shares", lambda s: fixed_shares(s.labels))
         return Block(block.series, block.values, sampled(parameter, block.present, shares))
 
@@ -188,7 +189,7 @@ class CountValues(_Aggregation):
             raise EvaluationError(f"invalid label name {quote(self.label)}")
         return _NO_PARAMETER
 
-    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         names = self.expr.grouping
         keys: dict[Labels, int] = {}
         cells: list[tuple[int, int]] = []

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from controlplane.model.samples import Mask, Values
+from controlplane.model.samples import Mask, Refs, Values
 from controlplane.promql.aggregations.grouping import Grouping
 from controlplane.promql.sums import group_sums
 
@@ -103,7 +103,7 @@ def quantiles(rank: Values, values: Values, present: Mask, grouping: Grouping) -
     return result
 
 
-def segment_quantiles(rank: float, values: Values, groups: np.ndarray, size: int) -> Values:
+def segment_quantiles(rank: float, values: Values, groups: Refs, size: int) -> Values:
     """Return the quantile of the values of each group (flat arrays); NaN sorts first."""
     if np.isnan(rank):
         return np.full(size, np.nan)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from controlplane.model.samples import Mask
+from controlplane.model.samples import Mask, Refs
 from controlplane.promql.ast import BinaryExpr
 from controlplane.promql.binary.matching import Signatures, signatures
 from controlplane.promql.frame import Block, Frame, VectorNode
@@ -68,7 +68,7 @@ def _drops(series: SeriesSet) -> Mask:
     return np.zeros(len(series), dtype=bool) if series.drops is None else series.drops
 
 
-def any_by_signature(present: Mask, numbers: np.ndarray, size: int) -> Mask:
+def any_by_signature(present: Mask, numbers: Refs, size: int) -> Mask:
     """Return whether any row of a signature is present at each instant, (size, k)."""
     found = np.zeros((size, present.shape[1]), dtype=bool)
     np.logical_or.at(found, numbers, present)

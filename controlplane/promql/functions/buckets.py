@@ -228,7 +228,8 @@ def _rank_of(value: float, bounds: Values, counts: Values) -> float:
     total = float(counts[-1])
     start = 0.0 if bounds[0] > 0 else -math.inf
     below = 0.0
-    for bound, count in zip(bounds.tolist(), counts.tolist(), strict=True):
+    pairs: list[tuple[float, float]] = list(zip(bounds.tolist(), counts.tolist(), strict=True))
+    for bound, count in pairs:
         if start >= value:
             return min(below, total)
         if bound > value:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -229,10 +228,8 @@ class Timestamp:
         return drop_names(Block(block.series, values, block.present), late=self._late)
 
 
-class Numbers(Protocol):
-    """Computes a number for each instant."""
-
-    def __call__(self, frame: Frame) -> Values: ...
+# Computes a number for each instant.
+Numbers = Callable[[Frame], Values]
 
 
 class ScalarCall:

@@ -1,5 +1,6 @@
 """histogram_quantile, histogram_quantiles and histogram_fraction as parts of a plan."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ from controlplane.promql.numbers import format_general
 from controlplane.promql.series import SeriesSet, merge_equal
 
 
-class _HistogramCall:
+class _HistogramCall(ABC):
     """What all have in common: the buckets, found once for a set of series."""
 
     __slots__ = ("_late", "_span", "vector")
@@ -46,11 +47,12 @@ class _HistogramCall:
         run.hold(before, result.values, result.present)
         return result
 
-    def check_arguments(self, frame: Frame) -> None:
+    def check_arguments(self, frame: Frame) -> None:  # noqa: B027 - most need no check
         """Warn of arguments, also when there is nothing to compute."""
 
+    @abstractmethod
     def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
-        raise AssertionError("each histogram function computes in its own way")
+        """Return a value for each histogram of a block that is not empty."""
 
     def _warn(self, block: Block, found: Histograms, frame: Frame) -> None:
         for row in found.bad_rows:

@@ -69,10 +69,7 @@ def expand(template: str, match) -> str:  # type: ignore[no-untyped-def]
         name = reference[1] or reference[2]
         if name is None:
             return "$"
-        if name.isdigit():
-            number = int(name)
-        else:
-            number = names.get(name, last + 1)
+        number = int(name) if name.isdigit() else names.get(name, last + 1)
         return (match.group(number) or "") if number <= last else ""
 
     return _REFERENCE.sub(group, template)

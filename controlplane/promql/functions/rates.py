@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controlplane.clock import Duration
-from controlplane.model.samples import Mask, Times, Values
+from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.frame import Windows
 from controlplane.tsdb.ports import CounterWindows
 
@@ -74,7 +74,7 @@ def _resets(windows: Windows) -> Values:
     return segment_reduce(np.add, lost, low, np.maximum(windows.high, low))
 
 
-def segment_reduce(ufunc: np.ufunc, values: Values, low: np.ndarray, high: np.ndarray) -> Values:
+def segment_reduce(ufunc: np.ufunc, values: Values, low: Refs, high: Refs) -> Values:
     """Return `ufunc.reduce` of each slice `[low:high)`, 0 where it is empty.
 
     `values` must have one entry more than any `high`, so that every bound is

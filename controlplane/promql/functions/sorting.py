@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from controlplane.model.labels import Labels
+from controlplane.model.samples import Refs
 from controlplane.promql.ast import Span
 from controlplane.promql.frame import Block, Frame, VectorNode
 
@@ -43,7 +44,7 @@ class Sort:
         rows = rows[order]
         return Block(block.series.take(rows), block.values[rows], block.present[rows])
 
-    def _by_labels(self, labels: Sequence[Labels]) -> np.ndarray:
+    def _by_labels(self, labels: Sequence[Labels]) -> Refs:
         names = self._labels or ()
         keys = [([natural(ls.value(name)) for name in names], ls.pairs) for ls in labels]
         order = sorted(range(len(keys)), key=keys.__getitem__, reverse=self._reverse)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from controlplane.promql.functions.calls import (
     Absent,
     Clamp,
     Elementwise,
+    Numbers,
     OverTime,
     Pairs,
     Predict,
@@ -41,10 +42,17 @@ from controlplane.promql.functions.calls import (
 )
 from controlplane.promql.functions.dates import DATES
 from controlplane.promql.functions.elementwise import MATH, clamped, rounded
+from controlplane.promql.functions.info import Info, reference
 from controlplane.promql.functions.labelling import joiner, replacer
 from controlplane.promql.functions.rates import RateKind, last_two
 from controlplane.promql.functions.sorting import Sort
-from controlplane.promql.selecting import InstantSelection, RangeSelection, Subquery, widened
+from controlplane.promql.selecting import (
+    InstantSelection,
+    RangeSelection,
+    Selector,
+    Subquery,
+    widened,
+)
 from controlplane.promql.series import SeriesSet
 
 Node = VectorNode | ScalarNode
@@ -56,6 +64,7 @@ class Arguments:
 
     call: Call
     late: bool
+    selectors: list[Selector]
     vector_of: Callable[[Expr], VectorNode]
     scalar_of: Callable[[Expr], ScalarNode]
     matrix_of: Callable[[Expr], RangeSelection | Subquery]
@@ -79,9 +88,7 @@ class Arguments:
         return node
 
     def string(self, index: int) -> str:
-        arg = unwrap(self.call.args[index])
-        assert isinstance(arg, StringLiteral)
-        return arg.value
+        return cast(StringLiteral, unwrap(self.call.args[index])).value
 
     def strings(self, first: int) -> Sequence[str]:
         return [self.string(index) for index in range(first, len(self))]
@@ -154,7 +161,7 @@ def _last_two(*, counter: bool) -> Builder:
     return lambda args: Pairs(function, args.matrix(0), late=args.late)
 
 
-def _constant(function: Callable[[Frame], Values]) -> Builder:
+def _constant(function: Numbers) -> Builder:
     return lambda _: ScalarCall(function)
 
 
@@ -226,7 +233,8 @@ def _absent(args: Arguments) -> Node:
     vector = args.vector(0)
 
     def there(frame: Frame) -> Mask:
-        return vector.evaluate(frame).present.any(axis=0)
+        found: Mask = np.any(vector.evaluate(frame).present, axis=0)
+        return found
 
     return Absent(there, SeriesSet([absent_labels(args.call.args[0])]), late=False)
 
@@ -236,7 +244,8 @@ def _absent_over_time(args: Arguments) -> Node:
 
     def there(frame: Frame) -> Mask:
         windows = matrix.windows(frame)
-        return (windows.high > windows.low).any(axis=0)
+        found: Mask = np.any(windows.high > windows.low, axis=0)
+        return found
 
     return Absent(there, SeriesSet([absent_labels(args.call.args[0])]), late=args.late)
 
@@ -323,6 +332,15 @@ def _native(args: Arguments) -> Node:
     return histogram_calls.NativeOnly(args.vector(0))
 
 
+def _info(args: Arguments) -> Node:
+    label_selector = VectorSelector("", ())
+    if len(args) > 1:
+        label_selector = cast(VectorSelector, args.call.args[1])
+    node = Info(args.vector(0), reference(args.call.args[0]), label_selector)
+    args.selectors.append(node.selector)
+    return node
+
+
 FUNCTIONS: Final[dict[str, Builder]] = {
     **{name: _math(function) for name, function in MATH.items()},
     **{name: _date(function) for name, function in DATES.items()},
@@ -349,6 +367,7 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "histogram_sum": _native,
     "idelta": _last_two(counter=False),
     "increase": _rate(counter=True, per_second=False),
+    "info": _info,
     "irate": _last_two(counter=True),
     "label_join": _label_join,
     "label_replace": _label_replace,
@@ -371,6 +390,7 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "sort_by_label": _sort_by_label(reverse=False),
     "sort_by_label_desc": _sort_by_label(reverse=True),
     "sort_desc": _sort(reverse=True),
+    "start_timestamp": _native,
     "start": _constant(lambda frame: _filled(frame, frame.start / 1000)),
     "stddev_over_time": _over_time(over_time.deviation),
     "stdvar_over_time": _over_time(over_time.variance),

@@ -8,7 +8,7 @@ all must give the same answer.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -133,12 +133,12 @@ def _as_range(engine: Engine, case: Eval, text: str, time: Timestamp, value: Val
     if asked_otherwise or _OF_THE_QUERY.search(text):
         return None
     try:
-        ranged = engine.range(text, time - MINUTE, time + MINUTE, MINUTE).value
+        result = engine.range(text, time - MINUTE, time + MINUTE, MINUTE)
     except ControlPlaneError as error:
         return f"in range mode: {error}"
-    assert isinstance(ranged, Matrix)
     if case.ordered:
         return None
+    ranged = cast(Matrix, result.value)
     reason = difference(case, _middle(ranged, time, scalar=isinstance(value, Scalar)))
     return f"in range mode: {reason}" if reason else None
 

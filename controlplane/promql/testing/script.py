@@ -157,11 +157,17 @@ def _command(block: Sequence[str], line: int) -> tuple[Command, int]:
         match = _LOAD.match(block[0])
         if match is None:
             raise InvalidInput("invalid load command. (load[_with_nhcb] <step:duration>)")
-        series = [parse_series(text) for text in block[1:]]
+        # Lines of start timestamps, which no store of ours keeps, are passed over.
+        lines = [text for text in block[1:] if not _is_start_timestamps(text)]
+        series = [parse_series(text) for text in lines]
         return Load(line, parse_duration(match["step"]), series), len(block)
     if word.startswith("eval"):
         return _eval(block, line)
     raise InvalidInput(f"invalid command {block[0]!r}")
+
+
+def _is_start_timestamps(text: str) -> bool:
+    return text.split(maxsplit=1)[0].endswith("@st")
 
 
 def _eval(block: Sequence[str], line: int) -> tuple[Eval, int]:
