@@ -137,7 +137,7 @@ def accepts(program: str, path: Path) -> bool:
     if command is None:
         pytest.skip(f"{program} is not installed")
     done = subprocess.run(
-        [command, *_COMMANDS[program], str(path)], capture_output=True, timeout=30
+        [command, *_COMMANDS[program], str(path)], capture_output=True, timeout=30, check=False
     )
     return done.returncode == 0
 

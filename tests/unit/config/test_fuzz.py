@@ -57,7 +57,9 @@ def attempt(path: Path) -> Config | None:
     try:
         return load(path)
     except ConfigError as error:
-        assert all(problem.file and problem.line > 0 for problem in error.problems)
+        nameless = [problem for problem in error.problems if not problem.file or problem.line < 1]
+        if nameless:
+            pytest.fail(f"problems without a place: {nameless}")
         return None
 
 
