@@ -18,7 +18,7 @@ import numpy as np
 from controlplane.clock import Timestamp
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import Matcher, MatchOp
-from controlplane.model.samples import Refs
+from controlplane.model.samples import Mask, Refs
 
 NO_SERIES: Final = -1
 _NONE: Final[Refs] = np.empty(0, dtype=np.int64)
@@ -29,17 +29,20 @@ class Posting:
 
     __slots__ = ("_numbers", "_size")
 
-    def __init__(self) -> None:
-        self._numbers = np.empty(2, dtype=np.int64)
-        self._size = 0
+    def __init__(self, numbers: Refs | None = None) -> None:
+        self._numbers = np.empty(2, dtype=np.int64) if numbers is None else numbers
+        self._size = 0 if numbers is None else len(numbers)
 
     def add(self, ref: int) -> None:
         if self._size == len(self._numbers):
-            grown = np.empty(2 * self._size, dtype=np.int64)
+            grown = np.empty(2 * self._size + 2, dtype=np.int64)
             grown[: self._size] = self._numbers
             self._numbers = grown
         self._numbers[self._size] = ref
         self._size += 1
+
+    def __len__(self) -> int:
+        return self._size
 
     def below(self, bound: int) -> Refs:
         """Return the numbers under `bound`; the array is shared and must not be written."""
@@ -69,6 +72,18 @@ class IndexState:
             if posting is None:
                 posting = values[value] = Posting()
             posting.add(ref)
+
+    def without(self, gone: Mask, labels: list[Labels], bound: int) -> "IndexState":
+        """Return a state of the series under `bound` that are not `gone`, (bound,).
+
+        Postings are filtered whole, and no lock is held while that goes on.
+        """
+        state = IndexState(labels, self._lock)
+        state.everything = _left(self.everything, gone, bound)
+        for name, values in self._copy_names():
+            left = {value: _left(posting, gone, bound) for value, posting in values.items()}
+            state._names[name] = {value: each for value, each in left.items() if each}
+        return state
 
     def select(self, matchers: Sequence[Matcher], bound: int) -> Refs:
         """Return the series under `bound` that match all, rising.
@@ -174,15 +189,19 @@ class Index:
     def remove(self, refs: Refs) -> None:
         """Forget series. Readers of the state before keep seeing them."""
         with self._lock:
-            kept = list(self._labels)
+            bound, labels = len(self._labels), list(self._labels)
+        gone = np.zeros(bound, dtype=np.bool_)
+        gone[refs] = True
+        for ref in refs.tolist():
+            labels[ref] = EMPTY
+        state = self._state.without(gone, labels, bound)
+        with self._lock:
             for ref in refs.tolist():
-                del self._refs[kept[ref]]
-                kept[ref] = EMPTY
-            self._labels = kept
-            state = IndexState(kept, self._lock)
-            for labels, ref in self._refs.items():
-                state.add(ref, labels)
-            self._state = state
+                del self._refs[self._labels[ref]]
+            for ref in range(bound, len(self._labels)):  # created meanwhile
+                labels.append(self._labels[ref])
+                state.add(ref, labels[ref])
+            self._labels, self._state = labels, state
             self._generation += 1
 
     def since(self, start: int) -> tuple[int, list[tuple[int, Labels]]]:
@@ -203,6 +222,11 @@ class Index:
         return ref
 
 
+def _left(posting: Posting, gone: Mask, bound: int) -> Posting:
+    numbers = posting.below(bound)
+    return Posting(numbers[~gone[numbers]])
+
+
 def _any_below(postings: Iterable[Posting], bound: int) -> bool:
     return any(len(posting.below(bound)) for posting in postings)
 
@@ -214,13 +238,11 @@ def _join(parts: list[Refs]) -> Refs:
     return parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts), kind="stable")
 
 
-def _contains(haystack: Refs, needles: Refs) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _contains(haystack: Refs, needles: Refs) -> Mask:
     if not len(haystack):
         return np.zeros(len(needles), dtype=np.bool_)
     places = np.searchsorted(haystack, needles)
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
-        haystack[np.minimum(places, len(haystack) - 1)] == needles
-    )
+    found: Mask = haystack[np.minimum(places, len(haystack) - 1)] == needles
     return found
 
 

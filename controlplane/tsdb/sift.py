@@ -42,7 +42,7 @@ class Sifted:
 def gather(writes: Sequence[Write]) -> Batch:
     """Put writes together in the order in which they came."""
     sizes = [len(write.refs) for write in writes]
-    if all(isinstance(write.times, int) for write in writes):
+    if all(isinstance(write.times, int | np.integer) for write in writes):
         times = np.repeat(np.array([write.times for write in writes], dtype=np.int64), sizes)
     else:
         times = np.concatenate(

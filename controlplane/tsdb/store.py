@@ -1,10 +1,12 @@
 """The store as the rest of the program sees it."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from controlplane.clock import Clock, SystemClock
@@ -59,6 +61,8 @@ class Store:
         self._writer = Writer(index, self._head, wal, options, clock, metrics)
         self._queue = WriteQueue(options.queue_samples)
         self._thread: WriterThread | None = None
+        # Who appends to a store without a thread is its writer for that long.
+        self._alone = threading.RLock()
 
     @classmethod
     def open(
@@ -93,7 +97,7 @@ class Store:
         """Return a store without a log or a thread: `append` returns when all is visible.
 
         For tests of rules and expressions. Keeps samples for ever unless the
-        options say otherwise; only one thread may append.
+        options say otherwise.
         """
         options = options or StoreOptions(retention=0)
         metrics = StoreMetrics(registry or CollectorRegistry())
@@ -118,7 +122,8 @@ class Store:
         for write in writes:
             _check(write)
         if self._thread is None:
-            self._writer.commit(writes)
+            with self._alone:
+                self._writer.commit(writes)
             return
         try:
             self._queue.put(writes)
@@ -136,8 +141,9 @@ class Store:
         self._writer.subscribe(listener)
 
     def maintain(self) -> None:
-        """Apply the retention now; a store with a thread does so by itself."""
-        self._writer.maintain()
+        """Apply the retention now, in a store without a thread; others do so by themselves."""
+        with self._alone:
+            self._writer.maintain()
 
     def healthy(self) -> Health:
         """Tell whether samples are taken in and kept."""
@@ -201,5 +207,5 @@ def _check(write: Write) -> None:
     size = len(write.refs)
     if len(write.values) != size:
         raise InvalidInput(f"write of {write.origin!r}: {size} series, {len(write.values)} values")
-    if not isinstance(write.times, int) and len(write.times) != size:
+    if not isinstance(write.times, int | np.integer) and len(write.times) != size:
         raise InvalidInput(f"write of {write.origin!r}: {size} series, {len(write.times)} times")
