@@ -49,7 +49,8 @@ class LeaseWatch:
             now = self._clock.now()
             slot = now - now % interval
             await self.check(slot)
-            await self._clock.sleep((slot + interval - self._clock.now()) / 1000)
+            # A clock that jumped back must not make this loop wait for it.
+            await self._clock.sleep(min(slot + interval - self._clock.now(), interval) / 1000)
 
     async def check(self, now: Timestamp) -> None:
         """Remove what expired long ago and write the series as of `now`."""

@@ -1,0 +1,93 @@
+"""The registry over the real database: restarts, two at once, and kill -9."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+import pytest
+
+from controlplane.errors import Conflict
+from controlplane.model.labels import Labels
+from controlplane.model.target import TargetSpec
+from controlplane.storage.database import Database
+from controlplane.storage.targets import SqlTargets
+from tests.support.targets import build_registry
+
+SPEC = TargetSpec("checkout", url="http://checkout.test/", labels=Labels({"team": "shop"}))
+
+
+async def test_everything_survives_a_restart(database: Database) -> None:
+    """What one process registered, paused, renewed and deleted, the next one finds."""
+    registry = build_registry(SqlTargets(database))
+    await registry.load()
+    target, _ = await registry.register(replace(SPEC, lease=5_000), 1)
+    await registry.update(
+        target.id, lambda edit: replace(edit, paused=True, labels={"x": "y"}), actor="ann", now=2
+    )
+    await registry.renew(target.id, 3)
+    gone, _ = await registry.register(TargetSpec("gone", url="http://gone.test/"), 4)
+    await registry.delete(gone.id)
+    await registry.apply_file([TargetSpec("f", address="f.test:1", module="tcp_connect")], 5)
+    restarted = build_registry(SqlTargets(database))
+    await restarted.load()
+    assert sorted(restarted, key=lambda t: t.id) == sorted(registry, key=lambda t: t.id)
+    assert restarted.get(target.id).operator.actor == "ann"
+
+
+async def test_two_registers_of_one_name_at_once(database: Database) -> None:
+    """Within a process one is new and the other an update of it."""
+    registry = build_registry(SqlTargets(database))
+    specs = [replace(SPEC, lease=1_000 + number) for number in range(10)]
+    results = await asyncio.gather(*(registry.register(spec, 1) for spec in specs))
+    assert [new for _, new in results].count(True) == 1
+    assert [target.id for target in await SqlTargets(database).load()] == [results[0][0].id]
+
+
+async def test_two_processes_register_one_name(database: Database) -> None:
+    """The slower one is told of the conflict, and its next try updates the other's target."""
+    first = build_registry(SqlTargets(database))
+    second = build_registry(SqlTargets(database))
+    target, _ = await first.register(SPEC, 1)
+    with pytest.raises(Conflict):
+        await second.register(SPEC, 2)
+    again, new = await second.register(replace(SPEC, lease=5_000), 3)
+    assert (again.id, new) == (target.id, False)
+    assert [row.id for row in await SqlTargets(database).load()] == [target.id]
+
+
+async def _register_many(url: str, acknowledged: Connection) -> None:
+    registry = build_registry(SqlTargets(Database(url)))
+    for number in range(1_000_000):
+        await registry.register(TargetSpec(f"t{number}", url="http://t.test/"), 1)
+        acknowledged.send(number)
+
+
+def _until_killed(url: str, acknowledged: Connection) -> None:
+    asyncio.run(_register_many(url, acknowledged))
+
+
+async def test_what_was_answered_survives_kill_9(database_url: str) -> None:
+    """Every registration that was answered is there after SIGKILL."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_until_killed, args=(database_url, sender))
+    process.start()
+    sender.close()
+    newest = -1
+    while newest < 30:
+        newest = receiver.recv()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    while receiver.poll():
+        try:
+            newest = receiver.recv()
+        except EOFError:
+            break
+    database = Database(database_url)
+    found = {target.name for target in await SqlTargets(database).load()}
+    await database.close()
+    assert found >= {f"t{number}" for number in range(newest + 1)}
