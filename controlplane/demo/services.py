@@ -102,6 +102,9 @@ class Metrics:
         self.requests = Counter(
             "http_requests_total", "Requests by status.", ["code"], registry=self.registry
         )
+        # Both are there from the start: a first failure is then an increase from 0.
+        for status in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
+            self.requests.labels(str(status.value))
         self.seconds = Histogram(
             "http_request_duration_seconds", "Time for each request.", registry=self.registry
         )

@@ -42,10 +42,14 @@ class LeaseWatch:
         self._metrics = metrics
         self._written: frozenset[Labels] = frozenset()
 
+    def configure(self, options: TargetOptions) -> None:
+        """Use another interval from the next look on."""
+        self._options = options
+
     async def run(self) -> None:
         """Look at the leases in fixed slots, until cancelled."""
-        interval = self._options.lease_check_interval
         while True:
+            interval = self._options.lease_check_interval
             now = self._clock.now()
             slot = now - now % interval
             await self.check(slot)

@@ -113,6 +113,10 @@ class TargetRegistry:
         """
         return self._feed.subscribe(listener, self)
 
+    def configure(self, options: TargetOptions) -> None:
+        """Use other limits from now on; targets that are there already stay."""
+        self._options = options
+
     # Changing: durable when the await returns.
 
     async def load(self) -> None:

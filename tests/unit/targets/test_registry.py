@@ -278,6 +278,8 @@ async def test_a_full_registry_refuses_new_names_only(repository: MemoryTargets)
     with pytest.raises(TooLarge):
         await registry.register(TargetSpec("b", url="http://b.test/"), 1)
     await registry.register(replace(SPEC, lease=5000), 2)
+    registry.configure(TargetOptions(max_targets=2))
+    await registry.register(TargetSpec("b", url="http://b.test/"), 3)
 
 
 async def test_everything_is_there_after_a_restart(
