@@ -1,9 +1,11 @@
 """The newest samples of all series, in columns in memory. One writer, many snapshots.
 
 Each series is at home in the ragged store or, once its cadence is known, in a
-slab. What it had before it moved into a slab stays in ragged; when it has to
-leave, its samples go back there. So a series is always an older part in ragged
-and then a newer part in one slab. Its newest sample is kept aside.
+slab. Samples never move: what it had before it came into a slab stays in
+ragged, and what it leaves behind in a slab stays there. So nearly all series
+are an older part in ragged and then a newer part in one slab; the few that
+have left a slab are put together sample by sample. The newest sample of each
+series is kept aside.
 """
 
 import threading
@@ -14,7 +16,7 @@ import numpy as np
 from controlplane.clock import Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb.cadence import Cadence
-from controlplane.tsdb.homes import RAGGED, Homes
+from controlplane.tsdb.homes import RAGGED, Homes, Stays
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.ragged import Ragged
@@ -98,6 +100,7 @@ class Head:
         with self._lock:
             self._grow(bound)
             self._ragged.drop_before(cutoff)
+            self._homes.drop_before(cutoff)
             for slab in self._slabs:
                 slab.drop_before(cutoff)
             self._snapshot = None
@@ -108,11 +111,10 @@ class Head:
         """Refuse samples of `refs` from now on, and give their columns back."""
         with self._lock:
             self._alive[refs] = False
-            for number, slab in enumerate(self._slabs):
+            for number in range(len(self._slabs)):
                 leaving = refs[self._homes.slabs[refs] == number]
                 if len(leaving):
-                    slab.vacate(self._homes.cols[leaving])
-                    self._homes.to_ragged(leaving)
+                    self._leave(number, leaving)
             self._snapshot = None
 
     def _store(self, batch: Batch) -> None:
@@ -132,7 +134,7 @@ class Head:
         cols = self._homes.cols[batch.refs]
         leaving = self._slabs[home].write(cols, batch)
         if leaving.any():
-            self._demote(self._slabs[home], batch.take(leaving))
+            self._demote(home, batch.take(leaving))
 
     def _promote(self, batch: Batch) -> None:
         """Move the series whose cadence these samples have shown into slabs, from now on."""
@@ -150,18 +152,24 @@ class Head:
                 continue
             moving = regular[intervals == interval]
             newest = times[np.searchsorted(refs, moving)]
-            self._homes.to_slab(moving, number, self._slabs[number].admit(moving, newest), newest)
+            self._homes.to_slab(moving, number, self._slabs[number].admit(newest), newest)
             self._metrics.moves.labels("slab").inc(len(moving))
 
-    def _demote(self, slab: Slab, batch: Batch) -> None:
-        """Move series that proved irregular back, with all they have and these samples."""
+    def _demote(self, home: int, batch: Batch) -> None:
+        """Keep series that proved irregular in ragged, beginning with these samples."""
         refs = batch.refs[_ends(batch.refs)]
-        had = slab.release(self._homes.cols[refs])
-        self._ragged.append(had.refs, had.times, had.values)
+        self._leave(home, refs)
         self._ragged.append(batch.refs, batch.times, batch.values)
-        self._homes.to_ragged(refs)
         self._cadence.disappointed(refs)
         self._metrics.moves.labels("ragged").inc(len(refs))
+
+    def _leave(self, home: int, refs: Refs) -> None:
+        """Give the columns of series back, and note what they leave in them."""
+        slab, cols = self._slabs[home], self._homes.cols[refs]
+        slabs, untils = np.full(len(refs), home), self._last_times[refs]
+        stays = Stays(refs, slabs, cols, slab.phases[cols], slab.firsts[cols], untils)
+        slab.vacate(cols)
+        self._homes.to_ragged(stays)
 
     def _slab(self, interval: int) -> int | None:
         for number, slab in enumerate(self._slabs):

@@ -23,6 +23,10 @@ class Samples:
     times: Times
     offsets: Refs
 
+    def owners(self) -> Refs:
+        """Return for each sample the place of its series."""
+        return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), self.counts)
+
     @property
     def counts(self) -> Refs:
         return np.diff(self.offsets)
@@ -68,6 +72,13 @@ def merge(series: int, parts: Sequence[Samples]) -> Samples:
         times[place] = part.times
         begin += count
     return Samples(values, times, offsets)
+
+
+def sort(series: int, owners: Refs, times: Times, values: Values) -> Samples:
+    """Return samples that stand in any order as those of `series` series."""
+    order = np.lexsort((times, owners))
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=series))))
+    return Samples(values[order], times[order], offsets)
 
 
 def spread(samples: Samples, mask: Mask) -> Samples:

@@ -5,7 +5,7 @@ a sample is the nearest whole number of intervals from it, so jitter and missed
 ticks neither collide nor drift; what is kept beside the value is the distance
 (int32) from the slot's nominal instant. Where two samples fall into one slot
 the later takes the next one ("skewed"); more than that and the series is not
-regular and has to leave.
+regular and has to leave, without its samples: they stay readable where they are.
 
 Slots are numbered from the epoch and lie in chunks of `ROWS` rows. There is no
 ring to overtake a reader: old chunks are dropped, and live on as long as a
@@ -136,22 +136,20 @@ class Slab:
         # The first slot of a column's present owner; what is below is not his.
         self.firsts: Refs = np.zeros(0, dtype=np.int64)
         self.skewed: Mask = np.zeros(0, dtype=np.bool_)
-        self._owners: Refs = np.zeros(0, dtype=np.int64)
         self._last_slots: Refs = np.zeros(0, dtype=np.int64)
         self._last_numbers: Values = np.zeros(0)
         self._width = 0
         # Columns given back, each with the last chunk that its owner may have used.
         self._free: list[tuple[int, int]] = []
 
-    def admit(self, refs: Refs, last_times: Times) -> Refs:
+    def admit(self, last_times: Times) -> Refs:
         """Give columns to series whose newest samples, kept elsewhere, are at `last_times`."""
         phases = last_times % self.interval
         firsts = last_times // self.interval + 1
-        cols = self._columns(int(firsts.min()) // ROWS, len(refs))
+        cols = self._columns(int(firsts.min()) // ROWS, len(firsts))
         self.phases[cols] = phases
         self.firsts[cols] = firsts
         self.skewed[cols] = False
-        self._owners[cols] = refs
         self._last_slots[cols] = firsts - 1
         self._last_numbers[cols] = np.nan
         self._widen(int(firsts.min()) // ROWS)
@@ -178,22 +176,11 @@ class Slab:
             self._store(cols, slots, batch, begins)
         return leaving
 
-    def release(self, cols: Refs) -> Batch:
-        """Give columns back and return all that is in them, sorted by series and time."""
-        parts = [self._column(int(col)) for col in np.sort(cols)]
-        self.vacate(cols)
-        return Batch(
-            np.concatenate([part.refs for part in parts]),
-            np.concatenate([part.times for part in parts]),
-            np.concatenate([part.values for part in parts]),
-        )
-
     def vacate(self, cols: Refs) -> None:
-        """Give columns back whose samples have expired."""
+        """Give columns back; what is in them stays readable until it expires."""
         self._free.extend(
             zip((self._last_slots[cols] // ROWS).tolist(), cols.tolist(), strict=True)
         )
-        self._owners[cols] = -1
 
     def drop_before(self, cutoff: Timestamp) -> None:
         """Forget the chunks that hold nothing at or after `cutoff`."""
@@ -274,7 +261,7 @@ class Slab:
     def _chunk(self, number: int) -> Chunk:
         chunk = self.chunks.get(number)
         if chunk is None:
-            chunk = Chunk(len(self._owners))
+            chunk = Chunk(len(self.phases))
             self.chunks = {**self.chunks, number: chunk}
         return chunk
 
@@ -294,19 +281,18 @@ class Slab:
         return np.array(cols, dtype=np.int64)
 
     def _grow(self, width: int) -> None:
-        if width <= len(self._owners):
+        if width <= len(self.phases):
             return
-        room = max(width, 2 * len(self._owners), 64)
+        room = max(width, 2 * len(self.phases), 64)
         self.phases = _grown(self.phases, room)
         self.firsts = _grown(self.firsts, room)
-        self._owners = _grown(self._owners, room)
         self._last_slots = _grown(self._last_slots, room)
         self._last_numbers = _grown(self._last_numbers, room)
         self.skewed = _grown(self.skewed, room)
 
     def _widen(self, chunk: int) -> None:
         """Make the chunks from `chunk` on hold all columns."""
-        width = len(self._owners)
+        width = len(self.phases)
         narrow = {
             number: found.widened(width)
             for number, found in self.chunks.items()
@@ -314,23 +300,6 @@ class Slab:
         }
         if narrow:
             self.chunks = {**self.chunks, **narrow}
-
-    def _column(self, col: int) -> Batch:
-        first, last = int(self.firsts[col]), int(self._last_slots[col])
-        times, values = [], []
-        for number in sorted(self.chunks):
-            if not first // ROWS <= number <= last // ROWS:
-                continue
-            chunk = self.chunks[number]
-            rows = np.flatnonzero(chunk.distances[:, col])
-            slots = rows + number * ROWS
-            rows, slots = rows[slots >= first], slots[slots >= first]
-            nominal = slots * self.interval + self.phases[col] - BIAS
-            times.append(nominal + chunk.distances[rows, col])
-            values.append(chunk.values[rows, col])
-        at = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
-        refs = np.full(len(at), self._owners[col])
-        return Batch(refs, at, np.concatenate(values) if values else np.empty(0))
 
 
 def _distinct(numbers: Refs) -> list[int]:

@@ -1,5 +1,6 @@
 """Reading a slab: lookups by slot, windows by matrix, counters by events."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,15 @@ class SlabView:
         self._phases = slab.phases
         self._firsts = slab.firsts
         self._skewed = slab.skewed
+
+    def formerly(self, cols: Refs, phases: Times, firsts: Refs) -> "SlabView":
+        """Return the view in which `cols` belong to those who had them before."""
+        view = copy(self)
+        view._phases, view._firsts = self._phases.copy(), self._firsts.copy()
+        view._phases[cols], view._firsts[cols] = phases, firsts
+        # Whether they were is not kept; one slot more to look at does no harm.
+        view._skewed = np.ones(len(self._skewed), dtype=np.bool_)
+        return view
 
     def samples(self, cols: Refs, start: Timestamp, end: Timestamp, latest: Times) -> Samples:
         """Return all samples within (start, end], staleness markers too."""

@@ -14,6 +14,7 @@ from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
 from controlplane.tsdb.ports import CounterWindows, Instants, Window
 from controlplane.tsdb.ragged import RaggedView
+from controlplane.tsdb.runs import Samples
 from controlplane.tsdb.sift import FURTHEST
 from controlplane.tsdb.slabview import SlabView
 
@@ -80,6 +81,15 @@ class Snapshot:
         return Instants(values, at, present)
 
     def window(self, refs: Refs, start: Timestamp, end: Timestamp) -> Window:
+        if self._homes.moved(refs, start).any():
+            whole = self._everything(refs, start, end)
+        else:
+            whole = self._samples(refs, start, end)
+        found = runs.without_stale(whole)
+        return Window(found.values, found.times, found.offsets)
+
+    def _samples(self, refs: Refs, start: Timestamp, end: Timestamp) -> Samples:
+        """Return the samples of series, but for those left behind in slabs."""
         latest = self._newest.times[refs]
         parts = []
         old = self._homes.in_ragged(refs, start)
@@ -89,8 +99,22 @@ class Snapshot:
         for slab, here in self._by_slab(refs):
             found = slab.samples(self._homes.cols[refs[here]], start, end, latest[here])
             parts.append(runs.spread(found, here))
-        whole = runs.without_stale(runs.merge(len(refs), parts))
-        return Window(whole.values, whole.times, whole.offsets)
+        return runs.merge(len(refs), parts)
+
+    def _everything(self, refs: Refs, start: Timestamp, end: Timestamp) -> Samples:
+        """Return all samples of series, also of those that have left slabs."""
+        unique, places = np.unique(refs, return_inverse=True)
+        present = self._samples(unique, start, end)
+        parts = [(present.owners(), present.times, present.values)]
+        for stays in self._homes.former(unique, start):
+            slab = self._slabs[int(stays.slabs[0])]
+            slab = slab.formerly(stays.cols, stays.phases, stays.firsts)
+            left = slab.samples(stays.cols, start, end, stays.untils)
+            owners = np.searchsorted(unique, stays.refs)[left.owners()]
+            parts.append((owners, left.times, left.values))
+        owners, times, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        whole = runs.sort(len(unique), owners, times, values)
+        return runs.cut(whole, places, np.ones(len(places), dtype=np.bool_))
 
     def counters(self, refs: Refs, ends: Times, width: Duration) -> CounterWindows:
         ends = np.asarray(ends, dtype=np.int64)
@@ -110,8 +134,13 @@ class Snapshot:
             newer = slab.course(self._homes.cols[asked], ends, width, self._newest.times[asked])
             both = old[here].any()
             if len(asked) == len(refs) and not both:
-                return newer
+                whole = newer
+                continue
             runs.put(whole, here, runs.follow(runs.pick(whole, here), newer) if both else newer)
+        moved = self._homes.moved(refs, start)
+        if moved.any():
+            samples = runs.without_stale(self._everything(refs[moved], start, end))
+            runs.put(whole, moved, runs.course(samples, ends, width))
         return whole
 
     def _history(self, refs: Refs, times: Times, lookback: Duration) -> Instants:
@@ -131,6 +160,10 @@ class Snapshot:
                 whole.values[rows, step] = hit.values[hit.found]
                 whole.times[rows, step] = hit.times[hit.found]
                 whole.present[rows, step] = ~is_stale(hit.values[hit.found])
+        moved = self._homes.moved(refs, start)
+        if moved.any():
+            samples = self._everything(refs[moved], start, end)
+            runs.put(whole, moved, runs.newest(samples, times, lookback))
         return whole
 
     def _by_slab(self, refs: Refs) -> Iterator[tuple[SlabView, Mask]]:
