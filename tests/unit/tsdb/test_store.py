@@ -345,3 +345,30 @@ def test_many_threads_append(opened: Opened, clock: ManualClock) -> None:
     assert len(refs) == 20
     window = querier.window(refs, 0, clock.now() + HOUR)
     assert window.values.reshape(20, 100).tolist() == [list(map(float, range(100)))] * 20
+
+
+def test_a_changed_interval_keeps_the_history(clock: ManualClock) -> None:
+    """Series that leave a slab keep every sample, for the snapshots before and after."""
+    registry = CollectorRegistry()
+    store = Store.in_memory(StoreOptions(retention=HOUR), clock=clock, registry=registry)
+    refs, start = store.refs(names(40)), clock.now()
+    times = [start + tick * 15_000 for tick in range(100)]
+    times += [times[-1] + tick * 5_000 for tick in range(1, 100)]
+    times += [times[-1] + tick * 15_000 for tick in range(1, 30)]
+    snapshots = []
+    for tick, time in enumerate(times):
+        store.append([write(refs, time, float(tick))])
+        if tick % 19 == 0:
+            snapshots.append((tick, store.querier()))
+    moves = registry.get_sample_value("controlplane_tsdb_series_moves_total", {"to": "ragged"})
+    assert moves
+    for tick, querier in snapshots:
+        window = querier.window(refs, start - 1, times[-1])
+        assert window.times.tolist() == times[: tick + 1] * 40
+        course = querier.counters(refs[:1], np.array([times[-1]]), 2 * HOUR)
+        assert (course.count[0, 0], course.last[0, 0]) == (tick + 1, tick)
+        past = querier.instants(refs[:1], np.array(times[:tick]), 1000)
+        assert past.times[0].tolist() == times[:tick]
+    clock.set(times[-1] + HOUR - 1)
+    store.maintain()
+    assert store.querier().window(refs, start - 1, times[-1]).times.max() == times[-1]
