@@ -30,8 +30,6 @@ class SqlTargets:
             return [_target(row) for row in rows]
 
     async def save(self, changed: Sequence[Target]) -> None:
-        if not changed:
-            return
         async with self._db.begin() as connection:
             # Old rows first: a name may pass from one of them to another.
             known = await _known(connection, [target.id for target in changed])
@@ -44,8 +42,6 @@ class SqlTargets:
                 await connection.execute(insert(targets), new)
 
     async def renew(self, renewals: Mapping[str, Timestamp]) -> None:
-        if not renewals:
-            return
         statement = (
             update(targets)
             .where(targets.c.id == bindparam("key"))
@@ -71,8 +67,6 @@ class SqlFailures:
         self._db = db
 
     async def add(self, failures: Sequence[Failure], keep: int) -> None:
-        if not failures:
-            return
         async with self._db.begin() as connection:
             rows = [
                 {

@@ -36,6 +36,10 @@ class FailureLog:
         self._metrics = metrics
         self._waiting: deque[Failure] = deque()
 
+    def configure(self, keep: int) -> None:
+        """Keep another number of failures of each target from now on."""
+        self._keep = keep
+
     def add(self, target_id: str, at: Timestamp, reason: str, evidence: Mapping[str, Any]) -> None:
         """Take one failure. Evidence is cut to what JSON can say, long texts shortened."""
         if len(self._waiting) >= _MOST_WAITING:

@@ -4,14 +4,15 @@ import base64
 import binascii
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from controlplane.errors import InvalidInput
 from controlplane.model.labels import Labels
-from controlplane.model.matchers import Matcher, matches_all
+from controlplane.model.matchers import Matcher
 from controlplane.model.target import Provenance, Target
 from controlplane.targets.ports import LastOutcome
 
@@ -127,14 +128,20 @@ def page(entries: Sequence[Entry], query: Query, last_outcome: LastOutcome) -> P
     if query.cursor is not None:
         after = _from_cursor(query.cursor)
         start = bisect_right(entries, after, key=lambda entry: entry.target.name)
+    is_matched = _matching(query.match)
     items: list[tuple[Target, State]] = []
     for entry in entries[start:]:
-        state = state_of(entry.target, last_outcome)
-        if not _is_wanted(entry, state, query):
+        target = entry.target
+        if query.provenances and target.provenance not in query.provenances:
+            continue
+        if not is_matched(entry.labels):
+            continue
+        state = state_of(target, last_outcome)
+        if query.states and state not in query.states:
             continue
         if len(items) == query.limit:
             return Page(tuple(items), _to_cursor(items[-1][0].name))
-        items.append((entry.target, state))
+        items.append((target, state))
     return Page(tuple(items), None)
 
 
@@ -148,12 +155,20 @@ def state_of(target: Target, last_outcome: LastOutcome) -> State:
     return State.UP if outcome else State.DOWN
 
 
-def _is_wanted(entry: Entry, state: State, query: Query) -> bool:
-    if query.states and state not in query.states:
-        return False
-    if query.provenances and entry.target.provenance not in query.provenances:
-        return False
-    return not query.match or any(matches_all(matchers, entry.labels) for matchers in query.match)
+def _matching(match: Sequence[Sequence[Matcher]]) -> Callable[[Labels], bool]:
+    """Return what tells whether labels fulfil one of the sets.
+
+    Each matcher looks at a value once: targets share most values, and a list
+    over ten thousand of them must not hold up the event loop.
+    """
+    if not match:
+        return lambda _labels: True
+    verdicts = [
+        [(matcher.name, cache(matcher.matches)) for matcher in matchers] for matchers in match
+    ]
+    return lambda labels: any(
+        all(matches(labels.value(name)) for name, matches in matchers) for matchers in verdicts
+    )
 
 
 def _to_cursor(name: str) -> str:

@@ -74,6 +74,10 @@ class TargetRegistry:
         # True when a write failed half-way: what is durable must be read anew.
         self._in_doubt = False
 
+    def configure(self, options: TargetOptions) -> None:
+        """Hold what comes from now on against other options."""
+        self._options = options
+
     # Reading: from memory, at once.
 
     def __iter__(self) -> Iterator[Target]:
@@ -294,8 +298,10 @@ class TargetRegistry:
 
     async def _commit(self, changed: Sequence[Target], removed: Sequence[Target]) -> None:
         try:
-            await self._repository.delete([target.id for target in removed])
-            await self._repository.save(changed)
+            if removed:
+                await self._repository.delete([target.id for target in removed])
+            if changed:
+                await self._repository.save(changed)
         except (Conflict, Unavailable):
             self._in_doubt = True
             raise

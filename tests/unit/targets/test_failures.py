@@ -73,6 +73,8 @@ async def test_a_failure_is_seen_before_it_is_written(house: House) -> None:
     for at in range(3, 9):
         house.log.add("a", at, "connect", {})
     assert await _times(house) == [8, 7, 6]
+    house.log.configure(keep=1)
+    assert await _times(house) == [8]
 
 
 async def test_one_write_takes_many(house: House) -> None:
