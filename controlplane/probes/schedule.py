@@ -61,6 +61,7 @@ class _Entry:
         "recorder",
         "running_until",
         "start",
+        "succeeded",
         "timeout",
     )
 
@@ -72,6 +73,7 @@ class _Entry:
         self.offset = phase(job.key, job.interval)
         self.timeout = effective_timeout(job)
         self.running_until: Timestamp | None = None
+        self.succeeded: bool | None = None
         self.gone = False
 
 
@@ -125,6 +127,7 @@ class Schedule:
         if old is not None:
             old.gone = True
         entry = _Entry(job, self._starter(job), recorder)
+        entry.succeeded = None if old is None else old.succeeded
         self._entries[job.key] = entry
         now = self._clock.now()
         self._wheel.put(job.key, slot_at(now, entry.interval, entry.offset) + entry.interval)
@@ -136,6 +139,11 @@ class Schedule:
             entry.gone = True
             self._wheel.remove(key)
             self._end(entry)
+
+    def succeeded(self, key: str) -> bool | None:
+        """Tell whether a job's last probe was a success; None before its first."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.succeeded
 
     def jobs(self) -> list[ProbeJob]:
         """Return what is on the schedule."""
@@ -226,6 +234,7 @@ class Schedule:
             self._idle.set()
         if entry.gone:
             return
+        entry.succeeded = outcome.success
         if outcome.reason is None:
             self._metrics.probes.labels("success").inc()
         else:

@@ -6,7 +6,7 @@ expects, in however many pieces they come.
 """
 
 import asyncio
-import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ import re2
 
 from controlplane.errors import ControlPlaneError, InvalidInput
 from controlplane.model.expansion import Match, expand
+from controlplane.probes.chains import describe_certificate
+from controlplane.probes.network import LOOKUP_SERIES, lookup_values
 from controlplane.probes.options import Module, QueryResponse, TCPProbe
 from controlplane.probes.outcome import (
     EVIDENCE_BODY,
@@ -31,12 +33,11 @@ from controlplane.probes.prober import Tools
 from controlplane.probes.tls import TLSChannel, tls_context, tls_samples
 from controlplane.transport.options import TLSConfig
 
-_PIECE: Final = 1 << 16
+_PIECE: Final = 16 << 10
 # A line that is longer ends the probe, as in blackbox_exporter.
 _LONGEST_LINE: Final = 64 << 10
-# What a peer may say in all.
-_MOST_BYTES: Final = 8 << 20
-_FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
+# What a peer may say in all: each line is matched, and other probes wait meanwhile.
+_MOST_BYTES: Final = 256 << 10
 
 
 class _ProbeFailed(Exception):
@@ -95,7 +96,8 @@ class _Probe:
             reason, error = Reason.CLOSED, _words(failed)
         seconds = self._tools.clock.monotonic() - started
         listed = [sample for group in self._samples.values() for sample in group]
-        evidence = None if reason is None else self._evidence(error)
+        told = reason is not None or self._tools.verbose
+        evidence = self._evidence(error) if told else None
         return outcome_of(listed, seconds, reason, evidence)
 
     def _evidence(self, error: str) -> Evidence:
@@ -137,9 +139,9 @@ class _Probe:
             timeout=timeout,
         )
         self._phases.append(("resolve", found.seconds))
-        self._set("probe_dns_lookup_time_seconds", found.seconds)
-        self._set("probe_ip_protocol", 0 if found.error else found.version)
-        self._set("probe_ip_addr_hash", 0 if found.error else _address_hash(found.address))
+        looked_up = lookup_values(found.address, found.version, found.seconds)
+        for (name, _), value in zip(LOOKUP_SERIES, looked_up, strict=True):
+            self._set(name, value)
         if found.error:
             raise _ProbeFailed(Reason.TIMEOUT if found.timed_out else Reason.DNS, found.error)
         self._log.append(f"{self._host} is {found.address}")
@@ -184,7 +186,7 @@ class _Probe:
     def _describe(self, channel: TLSChannel) -> None:
         try:
             chain = channel.chain()
-            self._certificate = f"{chain[0].subject} by {chain[0].issuer}"
+            self._certificate = describe_certificate(chain[0])
             self._samples["tls"] = tls_samples(channel.version, chain, channel.verified_chain())
         except (InvalidInput, IndexError) as error:
             raise _ProbeFailed(Reason.TLS, f"unreadable certificate: {error}") from None
@@ -264,29 +266,35 @@ class _Listener:
         self.channel = channel
         self.heard = b""  # the end of what was said
         self._buffer = b""
+        self._at = 0  # what stands before was taken
         self._total = 0
 
     async def line(self) -> bytes | None:
         """Return the next line without its end; None when the peer has no more to say."""
-        while b"\n" not in self._buffer:
-            if len(self._buffer) >= _LONGEST_LINE:
+        scanned = 0
+        while (end := self._buffer.find(b"\n", self._at + scanned)) < 0:
+            scanned = len(self._buffer) - self._at
+            if scanned >= _LONGEST_LINE:
                 raise _ProbeFailed(Reason.SIZE, f"a line is longer than {_LONGEST_LINE} bytes")
             if not await self._more():
-                rest, self._buffer = self._buffer, b""
-                return rest.removesuffix(b"\r") or None
-        line, _, self._buffer = self._buffer.partition(b"\n")
+                return self._take(len(self._buffer)).removesuffix(b"\r") or None
+        line = self._take(end)
+        self._at += 1
         return line.removesuffix(b"\r")
 
     async def exactly(self, count: int) -> bytes:
         """Return so many bytes, or fewer when the peer has no more."""
-        while len(self._buffer) < count and await self._more():
+        while len(self._buffer) - self._at < count and await self._more():
             pass
-        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return self._take(min(self._at + count, len(self._buffer)))
+
+    def _take(self, end: int) -> bytes:
+        taken, self._at = self._buffer[self._at : end], end
         return taken
 
     async def _more(self) -> bool:
         data = await self.channel.receive()
-        self._buffer += data
+        self._buffer, self._at = self._buffer[self._at :] + data, 0
         self._total += len(data)
         self.heard = (self.heard + data)[-EVIDENCE_BODY:]
         if self._total > _MOST_BYTES:
@@ -328,19 +336,9 @@ def _split(target: str) -> tuple[str, int]:
     return bare, number
 
 
-def _address_hash(address: str) -> int:
-    """Return FNV-1a, 32 bit, over the bytes of an address."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    digest = _FNV_OFFSET
-    for byte in (mapped or parsed).packed:
-        digest = ((digest ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
-    return digest
-
-
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+        return os.strerror(error.errno)
     return str(error) or type(error).__name__

@@ -1,26 +1,16 @@
 """TLS over a plain socket: what `tls_config` means to OpenSSL, and what was negotiated."""
 
 import asyncio
-import os
 import socket
 import ssl
-import tempfile
-import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from controlplane.probes.certificates import Certificate, parse_certificate
 from controlplane.probes.outcome import ProbeSample
-from controlplane.transport.options import TLSConfig, TLSVersion
+from controlplane.transport.contexts import ssl_context
+from controlplane.transport.options import TLSConfig
 
-_VERSIONS: Final = {
-    TLSVersion.TLS10: ssl.TLSVersion.TLSv1,
-    TLSVersion.TLS11: ssl.TLSVersion.TLSv1_1,
-    TLSVersion.TLS12: ssl.TLSVersion.TLSv1_2,
-    TLSVersion.TLS13: ssl.TLSVersion.TLSv1_3,
-}
 _SPOKEN: Final = {
     "TLSv1": "TLS 1.0",
     "TLSv1.1": "TLS 1.1",
@@ -30,7 +20,7 @@ _SPOKEN: Final = {
 # What Go's zero time is in Unix seconds: the value where no chain was verified.
 _NO_CHAIN: Final = -62135596800.0
 _DER: Final = 2
-_PIECE: Final = 1 << 16
+_PIECE: Final = 16 << 10
 
 T = TypeVar("T")
 
@@ -39,71 +29,10 @@ async def tls_context(config: TLSConfig) -> ssl.SSLContext:
     """Return the context of a configuration, made anew when one of its files changed.
 
     Loading a store of certificates takes milliseconds, so a thread does it.
-    Raises OSError and ssl.SSLError for files that cannot be used.
+    Raises InvalidInput for contradictions, OSError (ssl.SSLError among them) for
+    files that cannot be used, Unavailable for secrets that cannot be read.
     """
-    return await asyncio.to_thread(_current_context, config)
-
-
-def _current_context(config: TLSConfig) -> ssl.SSLContext:
-    files = (config.ca_file, config.cert_file, config.key_file)
-    key = config.key.reveal() if config.key is not None else ""
-    return _context(config, tuple(_stamp(file) for file in files), key)
-
-
-def _stamp(file: str) -> tuple[int, int]:
-    if not file:
-        return (0, 0)
-    status = Path(file).stat()
-    return (status.st_mtime_ns, status.st_ino)
-
-
-@lru_cache(maxsize=256)
-def _context(config: TLSConfig, _stamps: tuple[tuple[int, int], ...], key: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # As Go: only alternative names count, and whatever is in the file is trusted.
-    context.hostname_checks_common_name = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    _set_versions(context, config)
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.ca or config.ca_file:
-        context.load_verify_locations(cafile=config.ca_file or None, cadata=config.ca or None)
-    else:
-        context.load_default_certs()
-    _load_identity(context, config, key)
-    return context
-
-
-def _set_versions(context: ssl.SSLContext, config: TLSConfig) -> None:
-    lowest = _VERSIONS[config.min_version or TLSVersion.TLS12]
-    with warnings.catch_warnings():
-        # Old versions are somebody's explicit wish: to watch what still speaks them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = lowest
-        if config.max_version is not None:
-            context.maximum_version = _VERSIONS[config.max_version]
-    if lowest < ssl.TLSVersion.TLSv1_2:
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-
-
-def _load_identity(context: ssl.SSLContext, config: TLSConfig, key_text: str) -> None:
-    if not (config.cert or config.cert_file):
-        return
-    with tempfile.TemporaryDirectory() as directory:  # readable by this user only
-        certificate, key = config.cert_file, config.key_file
-        if config.cert:
-            certificate = _written(directory, "cert.pem", config.cert)
-        if key_text:
-            key = _written(directory, "key.pem", key_text)
-        # Without a password OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(certificate, key or None, password=lambda: b"")
-
-
-def _written(directory: str, name: str, text: str) -> str:
-    path = os.path.join(directory, name)  # noqa: PTH118 - a plain string for OpenSSL
-    Path(path).write_text(text)
-    return path
+    return await asyncio.to_thread(ssl_context, config)
 
 
 class TLSChannel:

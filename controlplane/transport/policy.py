@@ -32,6 +32,11 @@ class OutboundPolicy:
         self._networks = tuple(_parse(text) for text in deny)
         self._verdicts: dict[str, bool] = {}
 
+    def replace(self, deny: Sequence[str]) -> None:
+        """Deny other networks from now on. Raises InvalidInput, and then changes nothing."""
+        self._networks = tuple(_parse(text) for text in deny)
+        self._verdicts = {}
+
     def allows(self, address: str) -> bool:
         """Tell whether an IP address (text, no zone needed) may be connected to."""
         verdict = self._verdicts.get(address)
