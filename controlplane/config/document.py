@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controlplane.config.globals import GLOBAL, GlobalOptions
-from controlplane.config.places import PATHS
+from controlplane.config.places import PATHS, PATTERNS
 from controlplane.config.probes import MODULES
 from controlplane.config.receivers import receivers
 from controlplane.config.routing import ROUTE
@@ -45,6 +45,18 @@ class Context:
     probers: Mapping[str, str] = field(default_factory=dict)
 
 
+def every_section() -> dict[str, Section[Any]]:
+    """Return all sections by name: the file itself first, then those below it."""
+    found: dict[str, Section[Any]] = {}
+    waiting = [document(Context())]
+    while waiting:
+        section = waiting.pop(0)
+        if section.name not in found:
+            found[section.name] = section
+            waiting += section.below()
+    return found
+
+
 def document(context: Context) -> Section[Any]:
     """Return the section of the whole file."""
     return Section(
@@ -57,11 +69,11 @@ def document(context: Context) -> Section[Any]:
             "targets": Key(targets(context.target_settings, context.probers)),
             "target_settings": Key(TARGET_SETTINGS),
             "scrape_configs": Key(scrape_configs(context.defaults)),
-            "rule_files": Key(PATHS),
+            "rule_files": Key(PATTERNS),
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),
             "receivers": Key(receivers(context.defaults)),
-            "templates": Key(PATHS),
+            "templates": Key(PATTERNS),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),
         },

@@ -142,7 +142,7 @@ def _proxy(**values: Any) -> ProxyConfig:
 
 
 PROXY: Final = Section(
-    "http_config",
+    "proxy_config",
     _proxy,
     {
         "proxy_url": Key(PROXY_URL),

@@ -20,6 +20,12 @@ def _path(node: Scalar) -> str:
     return str(Path(node.file).parent / node.text)
 
 
+def _pattern(node: Scalar) -> str:
+    if "*" in node.text.rpartition("/")[0]:
+        raise InvalidInput(f"wildcards belong in the last part of a path: {node.text}")
+    return _path(node)
+
+
 def split_url(text: str) -> SplitResult:
     """Return the parts of an absolute http or https URL. Its text is in no message.
 
@@ -95,4 +101,6 @@ SECRET_FILE: Final = Leaf("a path", _secret_file, _show_file, blank=True)
 
 PROXY_URL: Final = Leaf("a URL", _proxy_url, redact_url, blank=True)
 
+# Patterns may have wildcards in their last part only, as Prometheus' rule_files.
+PATTERNS: Final = ListOf("a list of paths", Leaf("a path", _pattern))
 PATHS: Final = ListOf("a list of paths", PATH)

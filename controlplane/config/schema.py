@@ -263,11 +263,10 @@ class Section(Kind[T]):
         return iter((self,))
 
     def below(self) -> Iterator["Section[Any]"]:
-        """Iterate over the sections that this one's keys hold, inlined ones not among them."""
+        """Iterate over the sections that stand under this one's keys or at its level."""
+        yield from self.inlines.values()
         for key in self.keys.values():
             yield from key.kind.sections()
-        for section in self.inlines.values():
-            yield from section.below()
 
     def _unknown(self, name: str, known: set[str]) -> str:
         if name in self.unsupported:

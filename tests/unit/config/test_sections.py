@@ -135,6 +135,7 @@ REFUSED = [
     (HOOK + "{url: 'nothing'}", 5, "url: not a URL"),
     (HOOK + "{url: http://x, url_file: f}", 5, "at most one of url & url_file must be configured"),
     # ours
+    ("rule_files: ['*/a.yml']", 1, "rule_files: wildcards belong in the last part of a path"),
     ("targets: [{name: a}]", 1, "exactly one of url and address is needed"),
     ("targets: [{name: a, url: http://x, module: tcp_connect}]", 1, "module 'tcp_connect' (tcp)"),
     ("targets: [{name: a, url: http://x, interval: 10ms}]", 1, "at least 1s"),

@@ -1,0 +1,125 @@
+"""What a key is when it is not given, as the documentation writes it."""
+
+from typing import Any, Final
+
+from controlplane.config.document import every_section
+from controlplane.config.globals import GlobalOptions
+from controlplane.config.stores import OutboundOptions
+from controlplane.model.duration import format_duration
+from controlplane.model.relabel import RelabelConfig
+from controlplane.model.secret import Secret
+from controlplane.model.target import TargetSpec
+from controlplane.notify.options import PagerdutyConfig, SlackConfig, WebhookConfig
+from controlplane.probes.options import HeaderMatch, HTTPProbe, Module, QueryResponse, TCPProbe
+from controlplane.routing.options import Route
+from controlplane.scrape.options import FileSdConfig, ScrapeConfig
+from controlplane.settings import parsing
+from controlplane.settings.settings import Settings, Variable
+from controlplane.storage.options import RetentionOptions, StorageOptions
+from controlplane.targets.options import TargetOptions
+from controlplane.transport.options import Authorization, HTTPClientConfig, ProxyConfig, TLSConfig
+
+REQUIRED: Final = "required"
+_SECRET: Final = Secret("x")
+
+# A value of each section that has defaults, made of nothing but them.
+_BARE: Final[dict[str, Any]] = {
+    "global": GlobalOptions(),
+    "module": Module("http"),
+    "http_probe": HTTPProbe(),
+    "tcp_probe": TCPProbe(),
+    "http_header_match": HeaderMatch("x", "x"),
+    "query_response": QueryResponse(),
+    "target": TargetSpec("x"),
+    "target_settings": TargetOptions(),
+    "scrape_config": ScrapeConfig("x"),
+    "file_sd_config": FileSdConfig(("x",)),
+    "relabel_config": RelabelConfig(target_label="x"),
+    "route": Route(),
+    "slack_config": SlackConfig(api_url=_SECRET),
+    "pagerduty_config": PagerdutyConfig(_SECRET),
+    "webhook_config": WebhookConfig(_SECRET),
+    "storage": StorageOptions(),
+    "storage_retention": RetentionOptions(),
+    "outbound": OutboundOptions(),
+    "http_config": HTTPClientConfig(),
+    "proxy_config": ProxyConfig(),
+    "authorization": Authorization(),
+    "tls_config": TLSConfig(),
+}
+# Given to make the bare values above, or documented as inherited.
+_NOT_DEFAULTS: Final = {
+    "target": {"name"},
+    "scrape_config": {"job_name"},
+    "file_sd_config": {"files"},
+    "relabel_config": {"target_label"},
+    "http_header_match": {"header", "regexp"},
+    "slack_config": {"api_url", "http_config", "app_url"},
+    "pagerduty_config": {"routing_key", "http_config", "url"},
+    "webhook_config": {"url", "http_config"},
+}
+# Defaults that other keys of the file decide.
+_FROM_GLOBAL: Final = {
+    ("scrape_config", name): "of `global`"
+    for name in (
+        "scrape_interval",
+        "scrape_timeout",
+        "scrape_protocols",
+        "extra_scrape_metrics",
+        "body_size_limit",
+        "sample_limit",
+        "label_limit",
+        "label_name_length_limit",
+        "label_value_length_limit",
+        "target_limit",
+        "keep_dropped_targets",
+    )
+} | {
+    ("slack_config", "http_config"): "of `global`",
+    ("slack_config", "api_url"): "of `global`",
+    ("slack_config", "app_token"): "of `global`",
+    ("slack_config", "app_url"): "of `global`",
+    ("pagerduty_config", "http_config"): "of `global`",
+    ("pagerduty_config", "url"): "of `global`",
+    ("webhook_config", "http_config"): "of `global`",
+    ("target", "interval"): "`scrape_interval` of `global`",
+}
+
+
+def default_of(section: str, key: str) -> str:
+    """Return the default as Markdown: a value in backticks, `required`, or nothing."""
+    if (section, key) in _FROM_GLOBAL:
+        return _FROM_GLOBAL[section, key]
+    if every_section()[section].keys[key].required:
+        return REQUIRED
+    bare = _BARE.get(section)
+    if bare is None or key in _NOT_DEFAULTS.get(section, ()):
+        return ""
+    shown = every_section()[section].show(bare).get(key)
+    return "" if shown is None or isinstance(shown, dict) else f"`{_text(shown)}`"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return str(value)
+
+
+# Defaults that are not what a field holds at first, in the documentation's words.
+_OF_THE_PROCESS: Final = {
+    "CONTROLPLANE_EXTERNAL_URL": "`http://` and the address listened on",
+    "CONTROLPLANE_REPLICA": "the host's name",
+}
+
+
+def default_of_variable(variable: Variable) -> str:
+    """Return the default of a variable of the environment as Markdown."""
+    if variable.name in _OF_THE_PROCESS:
+        return _OF_THE_PROCESS[variable.name]
+    held = getattr(Settings(), variable.field)
+    if held is None or held == "":
+        return ""
+    durations = (parsing.duration, parsing.duration_or_zero)
+    return f"`{format_duration(held) if variable.parse in durations else held}`"
