@@ -1,0 +1,38 @@
+"""`controlplane check config`, as a person calls it."""
+
+from pathlib import Path
+
+import pytest
+
+from controlplane.cli.main import main
+from tests.unit.config.reading import DATA
+
+
+def test_a_good_file_is_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 0, with what the file holds in numbers."""
+    path = DATA / "prometheus.yml"
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().out == (
+        f"{path}: good: 0 targets, 3 modules, 3 scrape configs, 2 rules in 1 file, 1 receiver\n"
+    )
+
+
+def test_a_bad_file_is_told_line_by_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1, with every problem as file:line: reason, and how many there are."""
+    path = tmp_path / "c.yml"
+    path.write_text("gobal: {}\ntargets: [{name: A, url: http://x}]\n")
+    assert main(["check", "config", str(path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"{path}:1: gobal: unknown key in the configuration; did you mean 'global'?"
+    assert lines[1].startswith(f"{path}:2: a name is 1 to 63")
+    assert lines[2] == f"{path}: 2 problems"
+
+
+def test_what_is_in_force_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--show` prints the configuration with its defaults and without its secrets."""
+    assert main(["check", "config", "--show", str(DATA / "alertmanager.yml")]) == 0
+    shown = capsys.readouterr().out
+    assert "slack_api_url: <secret>" in shown
+    assert "hooks.slack.example" not in shown
