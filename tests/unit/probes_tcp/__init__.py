@@ -1,0 +1,1 @@
+"""Tests of the tcp prober, with real sockets and real TLS."""
