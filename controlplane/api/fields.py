@@ -1,6 +1,6 @@
 """The texts of our JSON: durations as Prometheus writes them, times as RFC 3339."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -12,7 +12,7 @@ from controlplane.model.labels import is_utf8
 
 def _duration(value: object) -> Duration:
     if not isinstance(value, str):
-        raise ValueError('a duration is a text, such as "30s" or "1m30s"')
+        raise ValueError("a duration is a text, such as 30s or 1m30s")  # noqa: TRY004 - for pydantic
     try:
         return parse_duration(value)
     except InvalidInput as error:
@@ -25,17 +25,23 @@ def _utf8(value: str) -> str:
     return value
 
 
+_DURATION_SCHEMA: Final = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": r"^(0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?)$",
+        "examples": ["30s", "1m30s"],
+    }
+)
+
+# What is given: text only. What is shown: milliseconds inside, text outside.
 DurationText = Annotated[
     Duration,
     BeforeValidator(_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^(0|(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?)$",
-            "examples": ["30s", "1m30s"],
-        }
-    ),
+    _DURATION_SCHEMA,
+]
+DurationShown = Annotated[
+    Duration, PlainSerializer(format_duration, return_type=str), _DURATION_SCHEMA
 ]
 
 TimeText = Annotated[

@@ -17,12 +17,16 @@ _LONGEST_DELAY: Final = 30.0
 _WELL_AFTER: Final = 60.0
 
 
+# Hands over what a loop has begun; awaited when the loop itself has ended.
+Drain = Callable[[], Awaitable[None]]
+
+
 class Supervisor:
     """Runs loops, starts one that ended anew after a growing delay, counts and logs it."""
 
     def __init__(self, clock: Clock, registry: CollectorRegistry) -> None:
         self._clock = clock
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, tuple[asyncio.Task[None], Drain | None]] = {}
         self._down: set[str] = set()
         self._restarts = Counter(
             "controlplane_task_restarts_total",
@@ -37,24 +41,30 @@ class Supervisor:
             registry=registry,
         )
 
-    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run `run()` under the name until `stop`."""
-        self._tasks[name] = asyncio.create_task(self._keep(name, run), name=name)
+    def start(
+        self, name: str, run: Callable[[], Awaitable[None]], *, drain: Drain | None = None
+    ) -> None:
+        """Run `run()` under the name until `stop`, which awaits `drain()` when it has ended."""
+        self._tasks[name] = (asyncio.create_task(self._keep(name, run), name=name), drain)
 
     def down(self) -> list[str]:
         """Return the names of the tasks that are not running now."""
         return sorted(self._down)
 
     async def stop(self) -> None:
-        """Cancel all tasks, the last one first, and wait for them."""
+        """End all tasks, the last one first: what it hands on, those before it still take."""
         while self._tasks:
-            name, task = self._tasks.popitem()
+            name, (task, drain) = self._tasks.popitem()
             task.cancel()
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(_LONGEST_DELAY):
                     await asyncio.gather(task, return_exceptions=True)
+                    if drain is not None:
+                        await drain()
             except TimeoutError:
                 log.error("task did not stop", task=name)
+            except Exception:
+                log.exception("task did not end well", task=name)
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._restarts.labels(name)

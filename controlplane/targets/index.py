@@ -166,9 +166,17 @@ def _matching(match: Sequence[Sequence[Matcher]]) -> Callable[[Labels], bool]:
     verdicts = [
         [(matcher.name, cache(matcher.matches)) for matcher in matchers] for matchers in match
     ]
-    return lambda labels: any(
-        all(matches(labels.value(name)) for name, matches in matchers) for matchers in verdicts
-    )
+
+    def is_matched(labels: Labels) -> bool:
+        for matchers in verdicts:
+            for name, matches in matchers:
+                if not matches(labels.value(name)):
+                    break
+            else:
+                return True
+        return False
+
+    return is_matched
 
 
 def _to_cursor(name: str) -> str:

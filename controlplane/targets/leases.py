@@ -46,10 +46,6 @@ class LeaseWatch:
         """Use another interval from the next look on."""
         self._options = options
 
-    def configure(self, options: TargetOptions) -> None:
-        """Look at the leases by other options from the next slot on."""
-        self._options = options
-
     async def run(self) -> None:
         """Look at the leases in fixed slots, until cancelled."""
         while True:

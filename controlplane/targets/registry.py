@@ -74,10 +74,6 @@ class TargetRegistry:
         # True when a write failed half-way: what is durable must be read anew.
         self._in_doubt = False
 
-    def configure(self, options: TargetOptions) -> None:
-        """Hold what comes from now on against other options."""
-        self._options = options
-
     # Reading: from memory, at once.
 
     def __iter__(self) -> Iterator[Target]:

@@ -27,6 +27,12 @@ _SECRET_WORDS: Final = (
 )
 
 
+# Without the values of local variables: secrets are among them.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def get_logger(name: str) -> Logger:
     """Return the logger of a module; nothing is set up until `configure_logs`."""
     logger: Logger = structlog.stdlib.get_logger(name)
@@ -45,7 +51,7 @@ def configure_logs(*, level: str = "INFO", json: bool = True, stream: TextIO | N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_ids,
         _redact,
-        structlog.processors.dict_tracebacks if json else structlog.processors.format_exc_info,
+        _TRACEBACKS if json else structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()

@@ -1,1 +1,1 @@
-"""`/api/v1`: the API that must not break later. Lists, problems, durations and times as documented."""
+"""`/api/v1`: our own API, which must not break later."""

@@ -1,12 +1,17 @@
 """What `/api/v1` takes and gives."""
 
+from collections.abc import Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controlplane.api.fields import DurationText, Text, TimeText
+from controlplane.api.fields import DurationShown, DurationText, Text, TimeText
+from controlplane.clock import Timestamp
+from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.target import Target, TargetSpec
+from controlplane.notify.message import Attempt, Message
+from controlplane.targets.registry import Edit
 
 LabelMap = Annotated[dict[Text, Text], Field(max_length=64)]
 
@@ -48,6 +53,30 @@ class TargetIn(BaseModel):
         )
 
 
+class TargetPatched(TargetIn):
+    """What a merge patch may change: the registration, and the operator's part."""
+
+    paused: bool = False
+    label_overrides: LabelMap = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, edit: Edit) -> "TargetPatched":
+        """Return what a patch is applied to."""
+        spec = edit.spec
+        return cls.model_construct(
+            name=spec.name,
+            url=spec.url,
+            address=spec.address,
+            module=spec.module,
+            interval=spec.interval,
+            labels=dict(spec.labels),
+            metrics_url=spec.metrics_url,
+            lease=spec.lease,
+            paused=edit.paused,
+            label_overrides=dict(edit.labels),
+        )
+
+
 class TargetOut(BaseModel):
     """A target as it is watched. `interval` is null where the default is in force."""
 
@@ -56,10 +85,10 @@ class TargetOut(BaseModel):
     url: str | None
     address: str | None
     module: str
-    interval: DurationText | None
+    interval: DurationShown | None
     labels: dict[str, str]
     metrics_url: str | None
-    lease: DurationText | None
+    lease: DurationShown | None
     provenance: Literal["file", "api", "discovered"]
     state: str
     paused: bool
@@ -114,39 +143,100 @@ class FailureOut(BaseModel):
 
 
 class AlertOut(BaseModel):
-    """An alert with its state: pending, firing or resolved."""
+    """An alert: firing, or resolved a short while ago."""
 
     fingerprint: str
     labels: dict[str, str]
     annotations: dict[str, str]
-    state: str
+    state: AlertStatus
     starts_at: TimeText
     ends_at: TimeText | None
     updated_at: TimeText
     generator_url: str
+    receivers: list[str]
+
+    @classmethod
+    def of(cls, alert: Alert, now: Timestamp, receivers: Sequence[str]) -> "AlertOut":
+        """Return the answer for an alert; while it fires nobody knows its end."""
+        status = alert.status(now)
+        return cls(
+            fingerprint=alert.fingerprint,
+            labels=dict(alert.labels),
+            annotations=dict(alert.annotations),
+            state=status,
+            starts_at=alert.starts_at,
+            ends_at=alert.ends_at if status is AlertStatus.RESOLVED else None,
+            updated_at=alert.updated_at,
+            generator_url=alert.generator_url,
+            receivers=list(receivers),
+        )
 
 
 class AttemptOut(BaseModel):
-    """One try to deliver a notification, as its receiver answered it."""
+    """One try to deliver, and how the receiver answered."""
 
     time: TimeText
+    number: int
     outcome: str
+    seconds: float
     status_code: int | None
+    reason: str | None
     detail: str
 
+    @classmethod
+    def of(cls, attempt: Attempt) -> "AttemptOut":
+        """Return the answer for an attempt."""
+        return cls(
+            time=attempt.at,
+            number=attempt.number,
+            outcome=attempt.outcome.value,
+            seconds=attempt.seconds,
+            status_code=attempt.status_code,
+            reason=None if attempt.reason is None else attempt.reason.value,
+            detail=attempt.detail,
+        )
 
-class DeadLetterOut(BaseModel):
-    """A notification that was given up, and why. Redrive puts it back in the queue."""
+
+class NotificationOut(BaseModel):
+    """A message to one integration of a receiver, with its attempts, oldest first."""
 
     id: str
     receiver: str
     integration: str
-    group_key: str
-    status: str
     reason: str
-    attempts: int
+    state: str
+    group_key: str
     created_at: TimeText
-    died_at: TimeText
+    finished_at: TimeText | None
+    next_attempt_at: TimeText | None
+    failure: str
+    correlation_id: str
+    attempts: list[AttemptOut]
+
+    @classmethod
+    def of(cls, message: Message, attempts: Sequence[Attempt]) -> "NotificationOut":
+        """Return the answer for a message."""
+        return cls(
+            id=str(message.id),
+            receiver=message.receiver,
+            integration=message.integration,
+            reason=message.content.reason.value,
+            state=message.state.value,
+            group_key=message.content.group_key,
+            created_at=message.created_at,
+            finished_at=message.finished_at,
+            next_attempt_at=None if message.state.finished else message.next_attempt_at,
+            failure=message.failure,
+            correlation_id=message.correlation_id,
+            attempts=[AttemptOut.of(attempt) for attempt in attempts],
+        )
+
+
+class StoryOut(BaseModel):
+    """An alert with all that was sent about it, the newest message first."""
+
+    alert: AlertOut | None
+    notifications: list[NotificationOut]
 
 
 class ProblemOut(BaseModel):

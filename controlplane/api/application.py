@@ -1,0 +1,61 @@
+"""The ASGI application: routers, the layers around them, the one error mapping."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from controlplane import __version__
+from controlplane.api import health
+from controlplane.api.guard import GuardMiddleware
+from controlplane.api.limits import LimitMiddleware
+from controlplane.api.observe import HttpMetrics, ObserveMiddleware
+from controlplane.api.problems import on_error, on_http_exception, on_validation_error
+from controlplane.api.prometheus import query, status
+from controlplane.api.surface import Surface
+from controlplane.api.v1 import alerts, dead_letters, targets
+from controlplane.auth.guard import Guard
+from controlplane.errors import ControlPlaneError
+
+ROUTERS: Final = (
+    targets.router,
+    alerts.router,
+    dead_letters.router,
+    query.router,
+    status.router,
+    health.router,
+)
+
+
+def create_application(surface: Surface, guard: Guard, max_body: int) -> FastAPI:
+    """Return the application that answers with `surface`, to those whom `guard` admits."""
+    application = FastAPI(
+        title="controlplane",
+        version=__version__,
+        description="Targets, alerts and deliveries; Prometheus' API is under /prometheus.",
+        openapi_url="/api/v1/openapi.json",
+        # Their pages load scripts from elsewhere; the document itself is enough.
+        docs_url=None,
+        redoc_url=None,
+        # From the outside in: nothing is refused without an id and a line in the log.
+        middleware=[
+            Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
+            Middleware(GuardMiddleware, guard=guard),
+            Middleware(LimitMiddleware, max_body=max_body),
+        ],
+        exception_handlers=_handlers(),
+    )
+    application.state.surface = surface
+    for router in ROUTERS:
+        application.include_router(router)
+    return application
+
+
+def _handlers() -> dict[int | type[Exception], Any]:
+    return {
+        ControlPlaneError: on_error,
+        RequestValidationError: on_validation_error,
+        HTTPException: on_http_exception,
+    }

@@ -1,0 +1,54 @@
+"""The guard before every route: who asks, and may they?"""
+
+from typing import Final
+
+from fastapi import Request as HttpRequest
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from controlplane.api.problems import answer
+from controlplane.auth.guard import Guard, Request
+from controlplane.auth.principals import Principal
+from controlplane.errors import ControlPlaneError
+
+# Open to all: what a load balancer asks.
+_PUBLIC: Final = frozenset({"/health", "/ready", "/-/healthy", "/-/ready"})
+# POSTs below it change nothing: clients send long queries as forms.
+_READS: Final = "/prometheus/api/v1/"
+_PRINCIPAL: Final = "controlplane.principal"
+
+
+class GuardMiddleware:
+    """Answers 401 or 403 before any route is looked for."""
+
+    def __init__(self, app: ASGIApp, *, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope[_PRINCIPAL] = self._guard.admit(_facts(scope))
+        except ControlPlaneError as error:
+            await answer(scope["path"], error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def actor(request: HttpRequest) -> str:
+    """Return the name that stands beside what this request changes."""
+    principal: Principal = request.scope[_PRINCIPAL]
+    return principal.name
+
+
+def _facts(scope: Scope) -> Request:
+    path: str = scope["path"]
+    return Request(
+        method=scope["method"],
+        headers=dict(Headers(scope=scope)),
+        client=(scope.get("client") or ("",))[0],
+        public=path in _PUBLIC,
+        reads=path.startswith(_READS),
+    )

@@ -1,0 +1,109 @@
+"""Is it alive, is it ready, what does it count: for machines, without a login."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client.exposition import choose_encoder
+
+from controlplane.api.surface import Surface, surface
+from controlplane.errors import ControlPlaneError
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+router = APIRouter(tags=["health"])
+
+_CHECK_SECONDS: Final = 2.0
+
+On = Annotated[Surface, Depends(surface)]
+
+# Returns an empty text when all is well, else what is wrong. It may raise.
+Check = Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found and how long it took."""
+
+    problem: str
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict for `/ready`."""
+        found = {"ok": not self.problem, "seconds": round(self.seconds, 6)}
+        return {**found, "problem": self.problem} if self.problem else found
+
+
+async def run_checks(checks: Mapping[str, Check]) -> dict[str, Verdict]:
+    """Run all checks at once, each within its time."""
+    verdicts = await asyncio.gather(*(_run(name, check) for name, check in checks.items()))
+    return dict(zip(checks, verdicts, strict=True))
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Answer while the event loop turns: restart the process when this stays away."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(on: On) -> Response:
+    """Answer 200 when every dependency and loop works, else 503 and which does not."""
+    verdicts = await run_checks(on.checks)
+    good = not any(verdict.problem for verdict in verdicts.values())
+    body = {
+        "status": "ready" if good else "unready",
+        "checks": {name: verdict.as_json() for name, verdict in verdicts.items()},
+    }
+    return JSONResponse(body, status_code=200 if good else 503)
+
+
+@router.get("/-/healthy")
+@router.get("/prometheus/-/healthy", include_in_schema=False)
+async def healthy() -> Response:
+    """Answer as Prometheus does."""
+    return PlainTextResponse("Prometheus Server is Healthy.\n")
+
+
+@router.get("/-/ready")
+@router.get("/prometheus/-/ready", include_in_schema=False)
+async def prometheus_ready(on: On) -> Response:
+    """Answer as Prometheus does; the reasons are at `/ready`."""
+    verdicts = await run_checks(on.checks)
+    if any(verdict.problem for verdict in verdicts.values()):
+        return PlainTextResponse("Service Unavailable", status_code=503)
+    return PlainTextResponse("Prometheus Server is Ready.\n")
+
+
+@router.get("/metrics")
+async def metrics(request: Request, on: On) -> Response:
+    """Return our own metrics as text or, when asked for, OpenMetrics."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(on.registry), media_type=content_type)
+
+
+@router.post("/-/reload")
+async def reload(on: On) -> Response:
+    """Load the configuration file anew; a bad one is refused and the old stays in force."""
+    await on.reload()
+    return PlainTextResponse("reloaded\n")
+
+
+async def _run(name: str, check: Check) -> Verdict:
+    begin = time.perf_counter()
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            problem = await check()
+    except TimeoutError:
+        problem = f"no answer within {_CHECK_SECONDS:g} s"
+    except ControlPlaneError as error:
+        problem = str(error)
+    except Exception:
+        log.exception("readiness check failed", check=name)
+        problem = "the check itself failed; see the log"
+    return Verdict(problem, time.perf_counter() - begin)

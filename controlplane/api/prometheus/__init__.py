@@ -1,0 +1,1 @@
+"""Prometheus' HTTP API under `/prometheus`: its shapes, error types, limits and time formats."""

@@ -1,0 +1,65 @@
+"""Values of expressions as Prometheus' JSON: `[seconds, "text"]`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from controlplane.promql.numbers import format_value
+from controlplane.promql.values import Matrix, Result, Scalar, String, Vector
+
+Json = dict[str, Any]
+
+
+def success(data: object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> Json:
+    """Return the envelope of a good answer."""
+    body: Json = {"status": "success", "data": data}
+    if warnings:
+        body["warnings"] = list(warnings)
+    if infos:
+        body["infos"] = list(infos)
+    return body
+
+
+def encode_result(result: Result) -> Json:
+    """Return the answer to a query."""
+    value = result.value
+    if isinstance(value, Vector):
+        kind, data = "vector", encode_vector(value)
+    elif isinstance(value, Matrix):
+        kind, data = "matrix", encode_matrix(value)
+    else:
+        kind, data = _encode_single(value)
+    envelope = {"resultType": kind, "result": data}
+    return success(envelope, warnings=result.warnings, infos=result.infos)
+
+
+def encode_vector(vector: Vector) -> list[Json]:
+    """Return one object a series, in the vector's own order."""
+    seconds = vector.time / 1000
+    return [
+        {"metric": dict(labels), "value": [seconds, format_value(value)]}
+        for labels, value in zip(vector.labels, vector.values.tolist(), strict=True)
+    ]
+
+
+def encode_matrix(matrix: Matrix) -> list[Json]:
+    """Return one object a series with the instants at which it has a value."""
+    series = []
+    own_times = matrix.times.ndim == 2
+    for row, labels in enumerate(matrix.labels):
+        mask = matrix.present[row]
+        times = (matrix.times[row] if own_times else matrix.times)[mask]
+        values = matrix.values[row][mask]
+        points = [
+            [time / 1000, format_value(value)]
+            for time, value in zip(times.tolist(), values.tolist(), strict=True)
+        ]
+        if points:
+            series.append({"metric": dict(labels), "values": points})
+    return series
+
+
+def _encode_single(value: Scalar | String) -> tuple[str, list[Any]]:
+    seconds = value.time / 1000
+    if isinstance(value, String):
+        return "string", [seconds, value.value]
+    return "scalar", [seconds, format_value(value.value)]

@@ -1,0 +1,54 @@
+"""Everything the HTTP surface may reach, handed over whole by the composition root."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+
+from controlplane.alerts.provider import Alerts
+from controlplane.api.query_pool import QueryPool
+from controlplane.clock import Clock, Timestamp
+from controlplane.model.labels import Labels
+from controlplane.notify.message import Message
+from controlplane.notify.ports import NotificationStore
+from controlplane.probes.options import Module
+from controlplane.probes.prober import Tools
+from controlplane.promql.engine import Engine
+from controlplane.rules.status import GroupStatus
+from controlplane.scrape.job import ScrapeStatus
+from controlplane.targets.failures import FailureLog
+from controlplane.targets.registry import TargetRegistry
+from controlplane.tsdb.ports import Queryable
+
+if TYPE_CHECKING:
+    from controlplane.api.health import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """The service behind the API."""
+
+    clock: Clock
+    registry: CollectorRegistry
+    queries: QueryPool
+    engine: Engine
+    store: Queryable
+    targets: TargetRegistry
+    failures: FailureLog
+    alerts: Alerts
+    notifications: NotificationStore
+    rules: Callable[[], Sequence[GroupStatus]]
+    scrapes: Callable[[], Sequence[ScrapeStatus]]
+    receivers_of: Callable[[Labels], Sequence[str]]
+    redrive: Callable[[int, Timestamp], Awaitable[Message]]
+    reload: Callable[[], Awaitable[None]]
+    tools: Tools
+    modules: Callable[[], Mapping[str, Module]]
+    checks: "Mapping[str, Check]"
+
+
+def surface(request: Request) -> Surface:
+    """Return the surface of the application that answers the request."""
+    return cast("Surface", request.app.state.surface)

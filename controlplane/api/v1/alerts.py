@@ -1,0 +1,79 @@
+"""`/api/v1/alerts`: what fires, what has just resolved, and what was sent about it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from controlplane.api.surface import Surface, surface
+from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.schemas import AlertOut, NotificationOut, Page, StoryOut
+from controlplane.errors import NotFound
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.matchers import matches_all
+from controlplane.notify.message import Attempt, Message
+from controlplane.promql.parser import parse_selector
+
+router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
+
+On = Annotated[Surface, Depends(surface)]
+
+_MESSAGES_TOLD = 100
+
+
+@router.get("")
+async def list_alerts(
+    on: On,
+    state: Annotated[list[AlertStatus] | None, Query()] = None,
+    match: Annotated[list[str] | None, Query(alias="match[]")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: str | None = None,
+) -> Page[AlertOut]:
+    """List the alerts that fire, and those that resolved a short while ago, by labels."""
+    now = on.clock.now()
+    selectors = [parse_selector(text) for text in match or ()]
+    after = decode_cursor(cursor)
+    found = [
+        alert
+        for alert in on.alerts.list()
+        if (not state or alert.status(now) in state)
+        and (not selectors or any(matches_all(each, alert.labels) for each in selectors))
+        and (after is None or str(alert.labels) > after)
+    ]
+    found.sort(key=lambda alert: str(alert.labels))
+    shown = found[:limit]
+    more = encode_cursor(str(shown[-1].labels)) if len(found) > limit else None
+    return Page(items=[_out(on, alert) for alert in shown], next_cursor=more)
+
+
+@router.get("/{fingerprint}")
+async def show(fingerprint: str, on: On) -> AlertOut:
+    """Return one alert."""
+    alert = on.alerts.get(fingerprint)
+    if alert is None:
+        raise NotFound(f"there is no alert {fingerprint!r}")
+    return _out(on, alert)
+
+
+@router.get("/{fingerprint}/story")
+async def story(fingerprint: str, on: On) -> StoryOut:
+    """Return an alert with each message about it and each attempt to deliver it."""
+    alert = on.alerts.get(fingerprint)
+    messages = await on.notifications.about(fingerprint, _MESSAGES_TOLD)
+    if alert is None and not messages:
+        raise NotFound(f"there is no alert {fingerprint!r}")
+    told = await with_attempts(on, messages)
+    return StoryOut(alert=None if alert is None else _out(on, alert), notifications=told)
+
+
+async def with_attempts(on: Surface, messages: Sequence[Message]) -> list[NotificationOut]:
+    """Return messages with their attempts."""
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in await on.notifications.attempts([message.id for message in messages]):
+        attempts[attempt.message_id].append(attempt)
+    return [NotificationOut.of(message, attempts[message.id]) for message in messages]
+
+
+def _out(on: Surface, alert: Alert) -> AlertOut:
+    return AlertOut.of(alert, on.clock.now(), on.receivers_of(alert.labels))

@@ -1,0 +1,47 @@
+"""`/api/v1/dead-letters`: notifications that were given up, to look at and to send again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from controlplane.api.surface import Surface, surface
+from controlplane.api.v1.alerts import with_attempts
+from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.schemas import NotificationOut, Page
+from controlplane.errors import InvalidInput, NotFound
+from controlplane.notify.message import MessageState
+
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["notifications"])
+
+On = Annotated[Surface, Depends(surface)]
+
+
+@router.get("")
+async def list_dead(
+    on: On, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
+) -> Page[NotificationOut]:
+    """List dead messages with the answers that their receivers gave, the newest first."""
+    messages = await on.notifications.list_messages(
+        MessageState.DEAD, before=_before(cursor), limit=limit + 1
+    )
+    shown = messages[:limit]
+    more = encode_cursor(str(shown[-1].id)) if len(messages) > limit else None
+    return Page(items=await with_attempts(on, shown), next_cursor=more)
+
+
+@router.post("/{message_id}/redrive", status_code=202)
+async def redrive(message_id: str, on: On) -> NotificationOut:
+    """Put a dead message back in the queue; 409 when what happened since overtook it."""
+    if not message_id.isdecimal() or len(message_id) > 18:
+        raise NotFound(f"there is no dead letter {message_id!r}")
+    message = await on.redrive(int(message_id), on.clock.now())
+    return (await with_attempts(on, [message]))[0]
+
+
+def _before(cursor: str | None) -> int | None:
+    key = decode_cursor(cursor)
+    if key is None:
+        return None
+    if not key.isdecimal() or len(key) > 18:
+        raise InvalidInput("not a cursor of this list: begin again without one", pointer="?cursor")
+    return int(key)

@@ -1,0 +1,139 @@
+"""`/api/v1/targets`: register, list, change, renew, delete, and why a probe failed."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ValidationError
+
+from controlplane.api.guard import actor
+from controlplane.api.surface import Surface, surface
+from controlplane.api.v1.merge_patch import merge_patch
+from controlplane.api.v1.schemas import (
+    FailureOut,
+    Page,
+    ProblemOut,
+    TargetIn,
+    TargetOut,
+    TargetPatched,
+)
+from controlplane.errors import InvalidInput
+from controlplane.model.target import Provenance, Target
+from controlplane.promql.parser import parse_selector
+from controlplane.targets.index import Query as TargetQuery
+from controlplane.targets.index import State
+from controlplane.targets.registry import Edit
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemOut, "description": text}
+    for code, text in (
+        (404, "There is no such target"),
+        (409, "A file owns the name, or it changed meanwhile"),
+        (422, "The request cannot be used; `errors` says where"),
+    )
+}
+
+router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=_PROBLEMS)
+
+On = Annotated[Surface, Depends(surface)]
+Actor = Annotated[str, Depends(actor)]
+
+
+@router.post("", status_code=201, responses={200: {"model": TargetOut}})
+async def register(given: TargetIn, response: Response, on: On) -> TargetOut:
+    """Register a target, or replace all that its name said before; this renews the lease."""
+    target, created = await on.targets.register(given.to_spec(), on.clock.now())
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/api/v1/targets/{target.id}"
+    return _out(on, target)
+
+
+@router.get("")
+async def list_targets(
+    on: On,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: str | None = None,
+    match: Annotated[list[str] | None, Query(alias="match[]")] = None,
+    state: Annotated[list[State] | None, Query()] = None,
+    provenance: Annotated[list[Provenance] | None, Query()] = None,
+) -> Page[TargetOut]:
+    """List targets by name. Repeated `match[]` selectors over labels are alternatives."""
+    query = TargetQuery(
+        limit=limit,
+        cursor=cursor,
+        match=tuple(parse_selector(text) for text in match or ()),
+        states=tuple(state or ()),
+        provenances=tuple(provenance or ()),
+    )
+    found = on.targets.find(query)
+    items = [TargetOut.of(target, state.value) for target, state in found.items]
+    return Page(items=items, next_cursor=found.next_cursor)
+
+
+@router.get("/{target_id}")
+async def show(target_id: str, on: On) -> TargetOut:
+    """Return one target."""
+    return _out(on, on.targets.get(target_id))
+
+
+@router.patch("/{target_id}")
+async def change(target_id: str, request: Request, on: On, by: Actor) -> TargetOut:
+    """Change parts of a target by JSON merge patch (RFC 7396).
+
+    `paused` and `label_overrides` are the operator's: they survive a new
+    registration and may be set on targets that a file owns.
+    """
+    patch = await _json_object(request)
+    target = await on.targets.update(
+        target_id, lambda edit: _patched(edit, patch), actor=by, now=on.clock.now()
+    )
+    return _out(on, target)
+
+
+@router.delete("/{target_id}", status_code=204)
+async def delete(target_id: str, on: On) -> Response:
+    """Remove a target: its series end, its alerts resolve."""
+    await on.targets.delete(target_id)
+    return Response(status_code=204)
+
+
+@router.post("/{target_id}/renew")
+async def renew(target_id: str, on: On) -> TargetOut:
+    """Renew the lease: it runs from now."""
+    return _out(on, await on.targets.renew(target_id, on.clock.now()))
+
+
+@router.get("/{target_id}/failures")
+async def failures(target_id: str, on: On) -> Page[FailureOut]:
+    """Return the last failed probes with what was seen, the newest first."""
+    on.targets.get(target_id)
+    found = await on.failures.list(target_id)
+    items = [
+        FailureOut(time=each.at, reason=each.reason, evidence=dict(each.evidence)) for each in found
+    ]
+    return Page(items=items)
+
+
+def _out(on: Surface, target: Target) -> TargetOut:
+    return TargetOut.of(target, on.targets.state(target).value)
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        raise InvalidInput("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise InvalidInput("a merge patch of a target is a JSON object")
+    return body
+
+
+def _patched(edit: Edit, patch: dict[str, Any]) -> Edit:
+    current = TargetPatched.of(edit).model_dump(mode="json")
+    try:
+        merged = TargetPatched.model_validate(merge_patch(current, patch))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"/{part}" for part in first["loc"])
+        raise InvalidInput(str(first["msg"]), pointer=place) from None
+    return Edit(merged.to_spec(), merged.paused, merged.label_overrides)

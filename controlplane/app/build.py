@@ -1,0 +1,314 @@
+"""Where the packages meet: everything is made here, in the order in which samples travel."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from controlplane.alerts.metrics import AlertMetrics
+from controlplane.alerts.provider import Alerts
+from controlplane.api.application import create_application
+from controlplane.api.query_pool import QueryPool
+from controlplane.api.surface import Surface
+from controlplane.app.inforce import InForce
+from controlplane.app.notifying import Senders
+from controlplane.app.readiness import readiness_checks
+from controlplane.app.reloader import Reloader
+from controlplane.app.scheduling import Jobs
+from controlplane.app.supervisor import Supervisor
+from controlplane.app.watching import Watching
+from controlplane.auth.guard import Guard
+from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.config.config import Config
+from controlplane.errors import Unavailable
+from controlplane.model.duration import HOUR
+from controlplane.model.secret import Secret
+from controlplane.notify.channels import Channels
+from controlplane.notify.delivery import redrive
+from controlplane.notify.message import Message
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.pipeline import Pipeline
+from controlplane.notify.ports import NotificationStore
+from controlplane.notify.sweeper import Sweeper
+from controlplane.notify.worker import Worker
+from controlplane.probes.metrics import ProbeMetrics
+from controlplane.probes.outcome import Outcome
+from controlplane.probes.prober import Tools
+from controlplane.probes.schedule import Schedule
+from controlplane.probes.table import PROBERS
+from controlplane.promql.engine import Engine
+from controlplane.promql.options import EngineOptions
+from controlplane.routing.dispatcher import Dispatcher
+from controlplane.routing.metrics import RoutingMetrics
+from controlplane.routing.tree import build_tree
+from controlplane.rules.manager import Manager
+from controlplane.rules.metrics import RuleMetrics
+from controlplane.rules.query import EngineQueries
+from controlplane.scrape.fetch import HttpFetch
+from controlplane.scrape.metrics import ScrapeMetrics
+from controlplane.scrape.own import own_fetch
+from controlplane.scrape.pool import ScrapePool
+from controlplane.settings.settings import Settings
+from controlplane.storage.alerts import SqlAlerts
+from controlplane.storage.database import Database
+from controlplane.storage.migrate import require_current, upgrade
+from controlplane.storage.notifications import SqlNotifications
+from controlplane.storage.retention import trim
+from controlplane.storage.rules import SqlRuleStates
+from controlplane.storage.targets import SqlFailures, SqlTargets
+from controlplane.targets.failures import FailureLog
+from controlplane.targets.leases import LeaseWatch
+from controlplane.targets.metrics import TargetMetrics
+from controlplane.targets.registry import TargetRegistry
+from controlplane.telemetry.metrics import ProcessMetrics
+from controlplane.transport.backoff import backoff
+from controlplane.transport.breaker import CircuitBreaker
+from controlplane.transport.client import Client
+from controlplane.transport.engine import Engine as Transport
+from controlplane.transport.http_client import HTTPClients
+from controlplane.transport.policy import OutboundPolicy
+from controlplane.transport.resolver import StubResolver
+from controlplane.tsdb.options import StoreOptions
+from controlplane.tsdb.store import Store
+
+_FAILURES_KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The whole program, made and running: what answers requests, and what ends it well."""
+
+    application: FastAPI
+    reloader: Reloader
+    supervisor: Supervisor
+
+
+async def build(  # noqa: PLR0915 - one straight line, in the order of a sample's way
+    settings: Settings,
+    config: Config,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
+) -> Service:
+    """Make and start everything; leaving `stack` ends it in the opposite order.
+
+    Raises Conflict when another process holds the data directory, Unavailable
+    when the database does not answer or has another schema.
+    """
+    # Where things are kept.
+    _make_directory(settings.data_dir)
+    database = Database(_database_url(settings, config), config.storage)
+    stack.push_async_callback(database.close)
+    await (upgrade(database) if database.is_sqlite else require_current(database))
+    store = await asyncio.to_thread(
+        Store.open, settings.data_dir / "samples", _store_options(settings), clock, registry
+    )
+    stack.push_async_callback(store.close)
+    engine = Engine(store, _engine_options(settings, config), registry, clock=clock)
+    queries = QueryPool(threads=settings.query_concurrency)
+    stack.callback(queries.close)
+
+    # How the outside is reached.
+    policy = OutboundPolicy(config.outbound.deny)
+    resolver = StubResolver(clock)
+    stack.push_async_callback(resolver.close)
+    transport = Transport(clock)
+    transport.start()
+    stack.push_async_callback(transport.close)
+    client = Client(transport, resolver, policy, clock)
+    senders = Senders(settings.external_url, HTTPClients(client))
+
+    # From alerts to pages.
+    delivery, notify_metrics = DeliveryOptions(), NotifyMetrics(registry)
+    notifications = SqlNotifications(database)
+    channels = Channels(senders.build(config))
+    stack.push_async_callback(channels.close)
+    worker = Worker(
+        notifications,
+        channels,
+        clock,
+        owner=settings.replica,
+        new_breaker=CircuitBreaker,
+        backoff=partial(_backoff, delivery, random.SystemRandom()),
+        options=delivery,
+        metrics=notify_metrics,
+    )
+    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
+    pipeline = Pipeline(
+        notifications,
+        channels,
+        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
+        wake=worker.wake,
+        options=delivery,
+        metrics=notify_metrics,
+    )
+    dispatcher = Dispatcher(build_tree(config.route), pipeline, clock, RoutingMetrics(registry))
+    alerts.subscribe(dispatcher.offer)
+    sweeper = Sweeper(
+        notifications,
+        channels,
+        clock,
+        owned=dispatcher.owned,
+        find_alert=alerts.get,
+        wake=worker.wake,
+        options=delivery,
+        metrics=notify_metrics,
+    )
+
+    # From samples to alerts.
+    rules = Manager(
+        clock=clock,
+        query=EngineQueries(engine),
+        store=store,
+        sink=alerts,
+        states=SqlRuleStates(database),
+        metrics=RuleMetrics(registry),
+    )
+    stack.push_async_callback(rules.close)
+    store.subscribe(rules.on_commit)
+
+    # From targets to samples.
+    target_metrics = TargetMetrics(registry)
+    failures = FailureLog(
+        SqlFailures(database), clock=clock, keep=_FAILURES_KEPT, metrics=target_metrics
+    )
+    tools = Tools(client, resolver, policy, clock)
+    schedule = Schedule(
+        tools, PROBERS, store, ProbeMetrics(registry), partial(_keep_evidence, failures)
+    )
+    scrapes = ScrapePool(
+        own_fetch(registry, HttpFetch(client)), store, clock, ScrapeMetrics(registry)
+    )
+    stack.push_async_callback(scrapes.close)
+    interval = config.global_.scrape_interval
+    watching = Watching(schedule, scrapes, config.modules, interval)
+    targets = TargetRegistry(
+        SqlTargets(database),
+        options=config.target_options(),
+        prober_of=watching.prober_of,
+        last_outcome=schedule.succeeded,
+        metrics=target_metrics,
+    )
+    leases = LeaseWatch(
+        targets, store, clock=clock, options=config.target_options(), metrics=target_metrics
+    )
+
+    # What looks in from above.
+    supervisor, jobs = Supervisor(clock, registry), Jobs(clock, registry)
+    in_force = InForce(
+        clock=clock,
+        external_url=settings.external_url,
+        replica=settings.replica,
+        policy=policy,
+        senders=senders,
+        channels=channels,
+        alerts=alerts,
+        dispatcher=dispatcher,
+        rules=rules,
+        watching=watching,
+        targets=targets,
+        leases=leases,
+        scrapes=scrapes,
+    )
+    reloader = Reloader(settings.config, config, in_force.change, clock=clock, registry=registry)
+    surface = Surface(
+        clock=clock,
+        registry=registry,
+        queries=queries,
+        engine=engine,
+        store=store,
+        targets=targets,
+        failures=failures,
+        alerts=alerts,
+        notifications=notifications,
+        rules=rules.groups,
+        scrapes=scrapes.statuses,
+        receivers_of=dispatcher.receivers,
+        redrive=partial(_redrive, notifications, worker, delivery),
+        reload=reloader.reload,
+        tools=tools,
+        modules=lambda: reloader.config.modules,
+        checks=readiness_checks(database, store, supervisor),
+    )
+
+    # Everything is made; from here on it moves. What is started last ends first.
+    await in_force.begin(config)
+    stack.push_async_callback(supervisor.stop)
+    grace = settings.shutdown_grace / 1000
+    supervisor.start("worker", worker.run, drain=lambda: worker.drain(grace))
+    supervisor.start("sweeper", sweeper.run)
+    supervisor.start("dispatcher", dispatcher.run)
+    supervisor.start("alerts", alerts.run)
+    supervisor.start("rules", rules.run, drain=rules.drain)
+    supervisor.start("failures", failures.run, drain=failures.drain)
+    supervisor.start("leases", leases.run)
+    supervisor.start("scrapes", scrapes.run)
+    supervisor.start("probes", schedule.run, drain=schedule.drain)
+    process = ProcessMetrics(registry, clock, replica=settings.replica)
+    supervisor.start("process", process.run)
+    jobs.every(
+        HOUR,
+        "retention",
+        lambda: trim(database, reloader.config.storage.retention, clock.now()),
+    )
+    jobs.start()
+    stack.callback(jobs.stop)
+    application = create_application(surface, Guard(settings.api_token), settings.max_body)
+    return Service(application, reloader, supervisor)
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"data directory {directory}: {error.strerror}") from None
+
+
+def _database_url(settings: Settings, config: Config) -> Secret | str:
+    if config.storage.url is not None:
+        return config.storage.url
+    return f"sqlite:///{settings.data_dir / 'controlplane.db'}"
+
+
+def _store_options(settings: Settings) -> StoreOptions:
+    return StoreOptions(retention=settings.retention, max_series=settings.max_series)
+
+
+def _engine_options(settings: Settings, config: Config) -> EngineOptions:
+    return EngineOptions(
+        lookback=settings.query_lookback,
+        timeout=settings.query_timeout,
+        max_samples=settings.query_max_samples,
+        default_step=config.global_.evaluation_interval,
+    )
+
+
+def _backoff(options: DeliveryOptions, chance: random.Random, attempts: int) -> Duration:
+    return backoff(
+        attempts, first=options.first_backoff, longest=options.longest_backoff, chance=chance
+    )
+
+
+def _keep_evidence(log: FailureLog, target_id: str, time: Timestamp, outcome: Outcome) -> None:
+    evidence = {} if outcome.evidence is None else asdict(outcome.evidence)
+    reason = "" if outcome.reason is None else outcome.reason.value
+    log.add(target_id, time, reason, {**evidence, "duration_seconds": outcome.duration})
+
+
+async def _redrive(
+    store: NotificationStore,
+    worker: Worker,
+    options: DeliveryOptions,
+    message_id: int,
+    now: Timestamp,
+) -> Message:
+    message = await redrive(store, message_id, max_age=options.max_age, now=now)
+    worker.wake()
+    return message

@@ -1,0 +1,78 @@
+"""The parts that a configuration reaches, and how a new one is put in force."""
+
+from dataclasses import dataclass
+
+from controlplane.alerts.provider import Alerts
+from controlplane.app.notifying import Senders
+from controlplane.app.watching import Watching
+from controlplane.clock import Clock
+from controlplane.config.config import Config
+from controlplane.errors import ControlPlaneError
+from controlplane.model.duration import SECOND
+from controlplane.notify.channels import Channels
+from controlplane.routing.dispatcher import Dispatcher
+from controlplane.routing.tree import build_tree
+from controlplane.rules.manager import Manager
+from controlplane.scrape.own import own_job
+from controlplane.scrape.pool import ScrapePool
+from controlplane.targets.leases import LeaseWatch
+from controlplane.targets.registry import TargetRegistry
+from controlplane.transport.policy import OutboundPolicy
+
+_OWN_INTERVAL = 15 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Holds nothing but references: the configuration itself is the reloader's."""
+
+    clock: Clock
+    external_url: str
+    replica: str
+    policy: OutboundPolicy
+    senders: Senders
+    channels: Channels
+    alerts: Alerts
+    dispatcher: Dispatcher
+    rules: Manager
+    watching: Watching
+    targets: TargetRegistry
+    leases: LeaseWatch
+    scrapes: ScrapePool
+
+    async def begin(self, config: Config) -> None:
+        """Put the first configuration in force, with what was kept from before."""
+        await self.targets.load()
+        self.targets.subscribe(self.watching.on_change)
+        await self.targets.apply_file(config.targets, self.clock.now())
+        await self.rules.apply(config.rules_options(self.external_url))
+        self._scrape(config)
+        await self.alerts.load()
+
+    async def change(self, old: Config, new: Config) -> None:
+        """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
+        integrations = self.senders.build(new)
+        self._watch(new)
+        try:
+            await self.targets.apply_file(new.targets, self.clock.now())
+        except ControlPlaneError:
+            self._watch(old)
+            raise
+        self.policy.replace(new.outbound.deny)
+        self.alerts.reload(new.alert_options())
+        await self.channels.reload(integrations)
+        now = self.clock.now()
+        self.dispatcher.reload(build_tree(new.route), self.alerts.list(), now)
+        await self.rules.apply(new.rules_options(self.external_url))
+        self._scrape(new)
+
+    def _watch(self, config: Config) -> None:
+        options = config.target_options()
+        self.targets.configure(options)
+        self.leases.configure(options)
+        self.watching.reload(config.modules, config.global_.scrape_interval, self.targets)
+
+    def _scrape(self, config: Config) -> None:
+        self.scrapes.configure(config.scrape_configs)
+        interval = min(_OWN_INTERVAL, config.global_.scrape_interval)
+        self.scrapes.put(own_job(self.replica, interval))

@@ -1,0 +1,134 @@
+"""From a command line to a service that runs until it is told to stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from controlplane.app.build import Service, build
+from controlplane.auth.loopback import check_listen
+from controlplane.clock import Clock, SystemClock
+from controlplane.config.config import Config
+from controlplane.errors import Conflict, ControlPlaneError
+from controlplane.settings.parsing import Listen
+from controlplane.settings.settings import Settings
+from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import TRACING, configure_traces
+
+log = get_logger(__name__)
+
+_BACKLOG: Final = 1024
+_LONGEST_GOODBYE: Final = 5
+
+# Is told when the service answers, with its base URL; serving ends when it returns.
+While = Callable[[str], Awaitable[None]]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: ours reload and drain."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(listen: Listen) -> socket.socket:
+    """Return a listening socket. Raises Conflict when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((listen.host, listen.port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise Conflict(f"cannot listen on {listen}: {error.strerror}") from None
+    listening.setblocking(False)  # noqa: FBT003 - the socket API
+    return listening
+
+
+async def serve(
+    settings: Settings,
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    listening: socket.socket | None = None,
+    meanwhile: While | None = None,
+) -> None:
+    """Run the service until SIGTERM or SIGINT, or until `meanwhile` returns.
+
+    Raises Forbidden, Conflict or Unavailable when it cannot start.
+    """
+    check_listen(settings.listen.host, settings.api_token)
+    clock, registry = clock or SystemClock(), CollectorRegistry()
+    async with AsyncExitStack() as stack:
+        listening = listening or bind(settings.listen)
+        stack.callback(listening.close)
+        configure_traces(
+            settings.otlp_endpoint,
+            ratio=settings.traces_ratio,
+            replica=settings.replica,
+            headers=settings.otlp_headers,
+        )
+        stack.push_async_callback(asyncio.to_thread, TRACING.close)
+        service = await build(settings, config, clock=clock, registry=registry, stack=stack)
+        server = _server(service.application)
+        _handle_signals(server, service, stack)
+        log.info("serving", url=settings.external_url, listen=str(settings.listen))
+        if meanwhile is not None:
+            service.supervisor.start("meanwhile", lambda: _until(server, meanwhile, settings))
+        await server.serve(sockets=[listening])
+        log.info("stopping")
+    log.info("stopped")
+
+
+def _server(application: FastAPI) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=_LONGEST_GOODBYE,
+        )
+    )
+
+
+async def _until(server: _Server, meanwhile: While, settings: Settings) -> None:
+    await meanwhile(settings.external_url)
+    server.should_exit = True
+    await asyncio.Event().wait()
+
+
+def _handle_signals(server: _Server, service: Service, stack: AsyncExitStack) -> None:
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def reload() -> None:
+        task = loop.create_task(_reload(service))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+        stack.callback(loop.remove_signal_handler, number)
+
+
+async def _reload(service: Service) -> None:
+    try:
+        await service.reloader.reload()
+    except ControlPlaneError:
+        return  # the reloader has said why
+    except Exception:
+        log.exception("reload failed")

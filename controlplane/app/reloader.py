@@ -1,0 +1,83 @@
+"""A new version of the file: everything that can fail first, then the swap."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from controlplane.clock import Clock
+from controlplane.config.config import Config
+from controlplane.config.loader import load
+from controlplane.errors import ConfigError, ControlPlaneError, InvalidInput, Problem
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# Puts the second in the place of the first. When it raises, the first is in force still.
+Change = Callable[[Config, Config], Awaitable[None]]
+
+
+class Reloader:
+    """Loads the file anew. A bad file is refused with its reason; the old one stays in force."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        config: Config,
+        change: Change,
+        *,
+        clock: Clock,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._path = path
+        self._config = config
+        self._change = change
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._good = Gauge(
+            "controlplane_config_last_reload_successful",
+            "1 when the configuration file was taken at the last reload, 0 when refused.",
+            registry=registry,
+        )
+        self._at = Gauge(
+            "controlplane_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was loaded.",
+            registry=registry,
+        )
+        self._note_success()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    async def reload(self) -> None:
+        """Load and apply. Raises ConfigError for a bad file, Unavailable; nothing then changed."""
+        if self._path is None:
+            raise InvalidInput("there is no configuration file to reload: serve with --config")
+        async with self._lock:
+            try:
+                config = await asyncio.to_thread(load, self._path)
+                _refuse_what_needs_a_restart(self._config, config)
+                await self._change(self._config, config)
+            except ControlPlaneError as error:
+                self._good.set(0)
+                log.error("configuration refused", file=str(self._path), reason=str(error))
+                raise
+            self._config = config
+            self._note_success()
+            log.info("configuration reloaded", file=str(self._path), digest=config.digest)
+
+    def _note_success(self) -> None:
+        self._good.set(1)
+        self._at.set(self._clock.now() / 1000)
+
+
+def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
+    if _storage_url(old) != _storage_url(new):
+        raise ConfigError([Problem(new.path, 1, "storage: another url needs a restart")])
+
+
+def _storage_url(config: Config) -> str | None:
+    return None if config.storage.url is None else config.storage.url.reveal()
