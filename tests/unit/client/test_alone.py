@@ -1,5 +1,6 @@
 """The client is one file that needs nothing of ours, and a distribution of its own."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -58,3 +59,8 @@ def test_its_wheel_holds_one_module(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("controlplane_client-*.whl")
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(names) == ["controlplane_client/__init__.py", "controlplane_client/py.typed"]
+
+
+def test_it_is_written_for_older_pythons_too() -> None:
+    """Services choose their own Python: the file parses as 3.9."""
+    ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 9))
