@@ -170,6 +170,10 @@ VARIABLES: Final = (
 _KUBERNETES: Final = re.compile(r"CONTROLPLANE_(?:SERVICE_(?:HOST|PORT.*)|PORT(?:_\d+_\w+)?)\Z")
 
 
+# What the client reads, which may stand in the same environment.
+_OF_THE_CLIENT: Final = frozenset({"CONTROLPLANE_URL"})
+
+
 def read_settings(
     environ: Mapping[str, str] = os.environ, arguments: Mapping[str, str | None] | None = None
 ) -> Settings:
@@ -226,6 +230,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     known = {variable.name for variable in VARIABLES}
     known |= {f"{name}_FILE" for name in known}
     for name in environ:
-        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.match(name):
+        foreign = name in _OF_THE_CLIENT or _KUBERNETES.match(name) is not None
+        if name.startswith(PREFIX) and name not in known and not foreign:
             near = difflib.get_close_matches(name, known, n=1)
             yield f"{name}: unknown variable" + (f"; did you mean {near[0]}?" if near else "")

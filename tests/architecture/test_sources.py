@@ -49,12 +49,15 @@ def mentions(words: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("package", packages())
 def test_a_package_says_what_it_is(package: str) -> None:
-    """`__init__.py` opens with a docstring; that of a top-level package has 3 to 6 lines."""
+    """`__init__.py` opens with a docstring; that of a top-level package has 3 to 6 lines.
+
+    The client is one file for others to read: its docstring is its manual.
+    """
     path = ROOT / package / "__init__.py"
     assert path.exists(), "a folder of modules is a package"
     text = ast.get_docstring(ast.parse(path.read_text()))
     assert text, "it has no docstring"
-    if (ROOT / package).parent == PACKAGE:
+    if (ROOT / package).parent == PACKAGE and package != "controlplane/client":
         assert 3 <= len([line for line in text.splitlines() if line]) <= 6
 
 

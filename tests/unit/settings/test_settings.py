@@ -97,9 +97,10 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_what_kubernetes_sets_is_no_mistake() -> None:
-    """A service called controlplane gives its pods variables that are not ours."""
+def test_what_others_set_is_no_mistake() -> None:
+    """The client's variable, and what Kubernetes makes of a service called controlplane."""
     environ = {
+        "CONTROLPLANE_URL": "http://127.0.0.1:8080",
         "CONTROLPLANE_SERVICE_HOST": "10.0.0.1",
         "CONTROLPLANE_SERVICE_PORT_HTTP": "80",
         "CONTROLPLANE_PORT": "tcp://10.0.0.1:80",
