@@ -15,6 +15,7 @@ from controlplane.templating.values import (
     STRING,
     Function,
     Slice,
+    StringMap,
     assignable,
     go_type,
     is_list,
@@ -88,7 +89,7 @@ def _index_one(item: object, at: object) -> object:
     if isinstance(item, Mapping):
         if not isinstance(at, str):
             raise FunctionError(f"value has type {go_type(at)}; should be string")
-        return item.get(at, "" if go_type(item) == "map[string]string" else _zero(item))
+        return item.get(at, "" if isinstance(item, StringMap) else None)
     if isinstance(item, str):
         raw = item.encode()
         return raw[_index_arg(at, len(raw), inclusive=False)]
@@ -97,12 +98,6 @@ def _index_one(item: object, at: object) -> object:
     if item is None:
         raise FunctionError("index of nil pointer")
     raise FunctionError(f"can't index item of type {go_type(item)}")
-
-
-def _zero(item: Mapping[object, object]) -> object:
-    """Return the zero of a map's elements: an empty text if it holds only texts."""
-    texts = bool(item) and all(isinstance(value, str) for value in item.values())
-    return "" if texts else None
 
 
 def _index_arg(at: object, size: int, *, inclusive: bool) -> int:
@@ -144,13 +139,13 @@ def _bounds(indexes: tuple[object, ...], size: int) -> tuple[int, int]:
     return start, end
 
 
-def call(function: object, *args: object) -> object:
-    """Call a value that is a function."""
+def call(name: str, function: object, *args: object) -> object:
+    """Call a value that is a function; `name` is how it is written."""
     if function is None:
         raise FunctionError("call of nil")
     if not isinstance(function, Function):
-        raise FunctionError(f"non-function of type {go_type(function)}")
-    check_count("call", function, len(args))
+        raise FunctionError(f"non-function {name} of type {go_type(function)}")
+    check_count(name, function, len(args))
     for number, (arg, wanted) in enumerate(zip(args, function.params, strict=False)):
         if not assignable(arg, wanted):
             raise FunctionError(f"arg {number}: value has type {go_type(arg)}; should be {wanted}")

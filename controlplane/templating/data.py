@@ -141,23 +141,30 @@ class Alert(Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Alerts(Slice):
+class AlertSlice(Slice):
+    """Some of the alerts of a notification."""
+
+    GO_TYPE: ClassVar[str] = "[]template.Alert"
+
+    def alerts(self) -> tuple[Alert, ...]:
+        return tuple(item for item in self.items if isinstance(item, Alert))
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts(AlertSlice):
     """The alerts of a notification."""
 
     GO_TYPE: ClassVar[str] = "template.Alerts"
     METHODS: ClassVar = {"Firing": Method("firing"), "Resolved": Method("resolved")}
 
-    def firing(self) -> "Alerts":
+    def firing(self) -> AlertSlice:
         return self._with(AlertStatus.FIRING)
 
-    def resolved(self) -> "Alerts":
+    def resolved(self) -> AlertSlice:
         return self._with(AlertStatus.RESOLVED)
 
-    def _with(self, status: AlertStatus) -> "Alerts":
-        return Alerts(tuple(alert for alert in self.alerts() if alert.status is status))
-
-    def alerts(self) -> tuple[Alert, ...]:
-        return tuple(item for item in self.items if isinstance(item, Alert))
+    def _with(self, status: AlertStatus) -> AlertSlice:
+        return AlertSlice(tuple(alert for alert in self.alerts() if alert.status is status))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,25 @@ fill the memory. Errors name the place as Go does.
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Final, NoReturn
 
 from controlplane.errors import ControlPlaneError
 from controlplane.templating import nodes
-from controlplane.templating.builtins import check_count
+from controlplane.templating.builtins import BUILTINS, check_count
 from controlplane.templating.errors import FunctionError, TemplateError
 from controlplane.templating.printf import MAX_TEXT, show
 from controlplane.templating.values import (
     ANY,
     BOOL,
+    DURATION,
     FLOAT,
     INT,
     LIST,
     STRING,
     STRINGS,
     Function,
+    Struct,
     assignable,
     entries,
     go_type,
@@ -42,6 +45,7 @@ class _Missing:
 
 
 _MISSING: Final = _Missing()
+_INTEGERS: Final = (INT, DURATION)
 _NILLABLE: Final = frozenset({ANY, STRINGS, LIST})
 
 
@@ -83,12 +87,9 @@ class _Run:
         if self._node is None:
             raise TemplateError(f"template: {name}: {message}")
         line, column = self._definition.place(self._node.pos)
-        context = str(self._node)
-        if len(context) > 20:
-            context = context[:20] + "..."
         where = f"{self._definition.file}:{line}:{column}"
         raise TemplateError(
-            f'template: {where}: executing "{name}" at <{context}>: {message}', line=line
+            f'template: {where}: executing "{name}" at <{self._node}>: {message}', line=line
         )
 
     def template(self, definition: nodes.Definition, data: object, depth: int) -> None:
@@ -101,6 +102,9 @@ class _Run:
 
     def _at(self, node: nodes.Node | nodes.Operand | nodes.Command) -> None:
         self._node = node
+        self._count()
+
+    def _count(self) -> None:
         self._steps += 1
         if self._steps > MAX_STEPS:
             self.fail(f"took more than {MAX_STEPS} steps")
@@ -169,6 +173,7 @@ class _Run:
         ran = False
         for index, element in self._elements(value, node):
             ran = True
+            self._count()
             self._bind(node.pipe, inner, index, element)
             jump = self._body(element, node.body)
             del self._variables[inner:]
@@ -241,7 +246,8 @@ class _Run:
                 return self._fields(dot, word, args, final)
             case nodes.Identifier():
                 return self._function(dot, word, command, args, final)
-        self._at(word)
+        if not isinstance(word, nodes.Pipe):
+            self._at(word)
         if args or final is not _MISSING:
             self.fail(f"can't give argument to non-function {word}")
         if isinstance(word, nodes.Nil):
@@ -256,7 +262,11 @@ class _Run:
                 return dot
             case nodes.Nil():
                 return None
-            case nodes.Bool() | nodes.Number() | nodes.String():
+            case nodes.Bool() | nodes.String():
+                return node.value
+            case nodes.Number():
+                if isinstance(node.value, int) and node.value >= 1 << 63:
+                    self.fail(f"{node.text} overflows int")
                 return node.value
             case nodes.Pipe():
                 return self._pipe(dot, node)
@@ -288,9 +298,14 @@ class _Run:
             if isinstance(node.node, nodes.Nil):
                 self.fail(f"indirection through explicit nil in {node}")
             receiver = self._value(dot, node.node)
-        for name in node.fields[:-1]:
-            receiver = self._field(dot, receiver, name, node, (), _MISSING)
-        return self._field(dot, receiver, node.fields[-1], node, args, final)
+        boxed = False  # it came out of a map[string]interface {}
+        for name, following in pairwise(node.fields):
+            boxed_next = isinstance(receiver, Mapping) and not isinstance(receiver, Struct)
+            receiver = self._field(dot, receiver, name, node, (), _MISSING, boxed=boxed)
+            boxed = boxed_next
+            if receiver is None:
+                self.fail(f"nil pointer evaluating interface {{}}.{following}")
+        return self._field(dot, receiver, node.fields[-1], node, args, final, boxed=boxed)
 
     def _field(
         self,
@@ -300,11 +315,14 @@ class _Run:
         node: nodes.Operand,
         args: tuple[nodes.Operand, ...],
         final: object,
+        *,
+        boxed: bool,
     ) -> object:
         try:
             value = lookup(receiver, name)
         except FunctionError as error:
-            self.fail(error.reason)
+            kind = ANY if boxed else go_type(receiver)
+            self.fail(f"{error.reason} {kind}")
         if isinstance(value, Function):
             return self._invoke(dot, value, node, name, args, final)
         if args or final is not _MISSING:
@@ -359,6 +377,9 @@ class _Run:
         values = [self._argument(dot, arg, wanted[i]) for i, arg in enumerate(args)]
         if final is not _MISSING:
             values.append(self._checked(final, wanted[len(args)]))
+        if function is BUILTINS["call"]:
+            # Its messages name what was called as it is written.
+            values.insert(0, str(args[0]) if args else show(final))
         try:
             return function.call(*values)
         except TemplateError:
@@ -382,7 +403,7 @@ class _Run:
 
     def _constant(self, node: nodes.Bool | nodes.String | nodes.Number, wanted: str) -> object:
         if isinstance(node, nodes.Number):
-            if wanted == INT and node.as_int is not None:
+            if wanted in _INTEGERS and node.as_int is not None:
                 return node.as_int
             if wanted == FLOAT:
                 return float(node.value)
@@ -390,8 +411,8 @@ class _Run:
             isinstance(node, nodes.String) and wanted == STRING
         ):
             return node.value
-        if wanted in (BOOL, STRING, INT, FLOAT):
-            names = {INT: "integer", FLOAT: "float"}
+        if wanted in (BOOL, STRING, FLOAT) or wanted in _INTEGERS:
+            names = {FLOAT: "float"} | dict.fromkeys(_INTEGERS, "integer")
             self.fail(f"expected {names.get(wanted, wanted)}; found {node}")
         return self.fail(f"can't handle {node} for arg of type {wanted}")
 

@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controlplane.clock import Timestamp
 from controlplane.templating.errors import FunctionError
-from controlplane.templating.values import INT, STRING, Method, Struct
+from controlplane.templating.values import DURATION, INT, STRING, Method, Struct
 
 TIME: Final = "time.Time"
-DURATION: Final = "time.Duration"
 
 NANOSECOND: Final = 1
 MICROSECOND: Final = 1_000

@@ -141,8 +141,8 @@ def _offered(struct: Struct, name: str) -> object:
             break
     try:
         value = lookup(struct, wanted)
-    except FunctionError as error:
-        raise jinja2.UndefinedError(error.reason) from None
+    except FunctionError:
+        raise jinja2.UndefinedError(f"{struct.GO_TYPE} has no {name!r}") from None
     return value.call if isinstance(value, Function) else value
 
 

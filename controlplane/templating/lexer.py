@@ -238,7 +238,7 @@ class _Lexer:
         if _TERMINATOR.match(self._text, end) is None:
             self._pos = end
             char = self._text[end]
-            return self._fail(f"bad character U+{ord(char):04X} '{char}'")
+            return self._fail(f"bad character {_code_point(char)}")
         self._emit(kind, start, end)
         return True
 
@@ -269,9 +269,14 @@ class _Lexer:
         elif char.isascii() and char.isprintable():
             self._emit(Kind.CHAR, start, start + 1)
         else:
-            return self._fail(f"unrecognized character in action: U+{ord(char):04X} '{char}'")
+            return self._fail(f"unrecognized character in action: {_code_point(char)}")
         return True
 
 
 def _is_word(char: str) -> bool:
     return char == "_" or char.isalnum()
+
+
+def _code_point(char: str) -> str:
+    """Return a character as Go's `%#U`."""
+    return f"U+{ord(char):04X}" + (f" '{char}'" if char.isprintable() else "")

@@ -19,7 +19,7 @@ _ESCAPE: Final = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
 )
 _UNDERSCORED: Final = re.compile(r"[+-]?(?:0[xXoObB]_?)?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|[^_]*")
-_HEX_FLOAT: Final = re.compile(r"[+-]?0[xX]")
+_HEX_FLOAT: Final = re.compile(r"[+-]?0[xX].*[pP].*")
 _INTEGER: Final = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]*|0[bB][01]+|[1-9][0-9]*)")
 
 
@@ -58,20 +58,23 @@ def _unescape(match: re.Match[str], quote: str) -> bytes:
 def number(text: str) -> tuple[int | float, int | None]:
     """Return a constant's value by its syntax, and as an integer if it is whole.
 
-    Raises ValueError. `1e3` is a float that can serve as an integer.
+    Raises ValueError with Go's words. `1e3` is a float that can serve as an
+    integer.
     """
-    if _UNDERSCORED.fullmatch(text) is None:
-        raise ValueError(text)
     plain = text.replace("_", "")
+    if _UNDERSCORED.fullmatch(text) is None or not plain.strip("+-."):
+        raise ValueError("illegal number syntax")
     if _INTEGER.fullmatch(plain):
         value = _integer(plain)
         if not -(1 << 63) <= value < 1 << 64:
-            raise ValueError(text)
+            raise ValueError("integer overflow")
         return value, value
-    hexadecimal = _HEX_FLOAT.match(plain) is not None
-    if hexadecimal and "p" not in plain.lower():
-        raise ValueError(text)
-    decimal = float.fromhex(plain) if hexadecimal else float(plain)
+    if plain.lstrip("+-").isdecimal():
+        raise ValueError("integer overflow")  # 08 is no octal number; Go says it like this
+    try:
+        decimal = float.fromhex(plain) if _HEX_FLOAT.fullmatch(plain) else float(plain)
+    except (ValueError, OverflowError):
+        raise ValueError("illegal number syntax") from None
     whole = int(decimal) if decimal.is_integer() and abs(decimal) < 1 << 63 else None
     return decimal, whole
 

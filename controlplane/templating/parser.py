@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 from controlplane.templating import literals, nodes
 from controlplane.templating.errors import TemplateError
 from controlplane.templating.lexer import KEYWORDS, Kind, Token, lex
+from controlplane.templating.printf import quote
 
 # Nesting of parentheses and of control structures: far beyond any real
 # template, and well within Python's own stack.
@@ -310,7 +311,7 @@ class _Parser:
         if isinstance(term, nodes.Variable):
             return nodes.Variable(pos, term.name, (*term.fields, *fields))
         if isinstance(term, _CONSTANTS):
-            self._fail(f'unexpected . after term "{term}"')
+            self._fail(f"unexpected . after term {quote(str(term))}")
         return nodes.Chain(pos, term, tuple(fields))
 
     def _term(self) -> nodes.Operand | None:
@@ -366,8 +367,8 @@ class _Parser:
             return nodes.Number(token.pos, token.value, ord(char), ord(char))
         try:
             value, whole = literals.number(token.value)
-        except ValueError:
-            self._fail(f'illegal number syntax: "{token.value}"', token.line)
+        except ValueError as error:
+            self._fail(f"{error}: {quote(token.value)}", token.line)
         return nodes.Number(token.pos, token.value, value, whole)
 
 
@@ -375,7 +376,7 @@ def _show(token: Token) -> str:
     """Return a token as Go's error messages show it."""
     if token.kind is Kind.EOF:
         return "EOF"
-    if token.kind in KEYWORDS:
+    if token.kind in KEYWORDS or token.kind is Kind.DOT:
         return f"<{token.value}>"
     if len(token.value) > 10:
         return f'"{token.value[:10]}"...'

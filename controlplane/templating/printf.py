@@ -192,7 +192,8 @@ def _format(value: object, directive: Directive, depth: int) -> str:
         if text is not None:
             return _string(text, directive)
     if value is None:
-        return directive.pad("<nil>") if directive.verb == "v" else f"%!{directive.verb}(<nil>)"
+        plain = directive.verb == "v" or depth > 0
+        return directive.pad("<nil>") if plain else f"%!{directive.verb}(<nil>)"
     if isinstance(value, bool):
         return directive.pad(show_bool(value)) if directive.verb in "tv" else _bad(value, directive)
     if isinstance(value, int):

@@ -18,6 +18,7 @@ FLOAT: Final = "float64"
 BOOL: Final = "bool"
 STRINGS: Final = "[]string"
 LIST: Final = "[]interface {}"
+DURATION: Final = "time.Duration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def lookup(receiver: object, name: str) -> object:
         return receiver.pairs.get(name, "")
     if isinstance(receiver, Mapping):
         return receiver.get(name)
-    raise FunctionError(f"can't evaluate field {name} in type {go_type(receiver)}")
+    raise FunctionError(f"can't evaluate field {name} in type")
 
 
 def entries(value: Mapping[object, object]) -> list[tuple[object, object]]:
