@@ -25,6 +25,7 @@ from controlplane.promql.naming import finish
 from controlplane.promql.options import EngineOptions
 from controlplane.promql.parser import parse
 from controlplane.promql.plan import Plan, compile_plan
+from controlplane.promql.selecting import guard_cells
 from controlplane.promql.values import Result, Scalar, String, Value
 from controlplane.tsdb.ports import Querier, Queryable
 
@@ -126,6 +127,7 @@ class Engine:
                     "must be Scalar or instant Vector"
                 )
             run = self._run(plan, timeout, lookback, querier, canceled)
+            guard_cells(run, (end - start) // step + 1, 1)
             times = np.arange(start, end + 1, step, dtype=np.int64)
             frame = Frame(run, times, start, end, step)
             value = _range_value(plan, frame, times)

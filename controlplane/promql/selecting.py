@@ -221,8 +221,8 @@ class Subquery:
         ends = pinned_times(self.expr, frame)
         # Steps stand on absolute multiples, the first one inside the window.
         first = (int(ends[0]) - width) // step * step + step
+        guard_cells(run, (int(ends[-1]) - first) // step + 1, 1)
         times = np.arange(first, int(ends[-1]) + 1, step, dtype=np.int64)
-        guard_cells(run, len(times), 1)
         if not len(times):
             none = np.zeros((0, len(ends)), dtype=np.int64)
             return Windows(NO_SERIES, np.zeros(0), np.zeros(0, np.int64), none, none, ends, width)
