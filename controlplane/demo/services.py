@@ -127,6 +127,7 @@ class SampleService:
         self._answering = asyncio.Event()
         self._mood = CALM
         self._served = 0
+        self._connections: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -147,10 +148,13 @@ class SampleService:
             await self._clock.sleep(_POLL_SECONDS)
 
     async def close(self) -> None:
-        """Stop listening and give the port back."""
+        """Stop listening, cut every connection and give the port back."""
         if self._server is not None:
             self._server.close()
         self._reservation.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _enter(self, mood: Mood) -> None:
         self._mood = mood
@@ -165,20 +169,27 @@ class SampleService:
         elif self._server is None:
             sock = _loopback_socket(self.port)
             self._server = await asyncio.start_server(
-                self._serve, sock=sock, limit=_LONGEST_REQUEST
+                self._accept, sock=sock, limit=_LONGEST_REQUEST
             )
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Whoever sends garbage, or goes away, gets no answer.
-        with suppress(OSError, ValueError, LookupError, EOFError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(_REQUEST_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-            await self._answering.wait()
-            path = head.split(b" ", 2)[1].decode()
-            status, content_type, body = await self._answer(path)
-            writer.write(_response(status, content_type, body))
-            await writer.drain()
-        writer.close()
+        try:
+            # Whoever sends garbage, or goes away, gets no answer.
+            with suppress(OSError, ValueError, LookupError, EOFError, asyncio.LimitOverrunError):
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                await self._answering.wait()
+                path = head.split(b" ", 2)[1].decode()
+                status, content_type, body = await self._answer(path)
+                writer.write(_response(status, content_type, body))
+                await writer.drain()
+        finally:
+            writer.close()
 
     async def _answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         if path == "/health":

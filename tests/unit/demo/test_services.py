@@ -110,6 +110,20 @@ async def test_each_reach_looks_different_from_outside(service: SampleService) -
         assert (await _get(service, "/health"))[0] == 200
 
 
+async def test_closing_cuts_those_who_wait(
+    service: SampleService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A service that ends while it hangs leaves no connection and no complaint behind."""
+    await service._enter(Mood(reach=Reach.HANGS))
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(b"GET /health HTTP/1.1\r\n\r\n")
+    await SystemClock().sleep(0.05)
+    await service.close()
+    assert await reader.read() == b""
+    writer.close()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
 async def test_malformed_requests_do_no_harm(service: SampleService) -> None:
     """Garbage and a connection cut short leave the service in service."""
     for garbage in (b"\r\n\r\n", b"\xff\xfe \xff\r\n\r\n", b"GET", b"x" * 20_000):
