@@ -1,5 +1,6 @@
 """Asking targets for their pages over HTTP, through the transport's client."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -34,6 +35,7 @@ _FAILURES: Final[Mapping[TransportFailure, Failure]] = {
     TransportFailure.CONFIG: Failure.CONFIG,
     TransportFailure.OVERLOAD: Failure.OVERLOAD,
 }
+_GRACE_SECONDS: Final = 1.0
 # Profiles are made once for each configuration; old ones are let go in bulk.
 _MOST_PROFILES: Final = 1024
 
@@ -57,8 +59,15 @@ class HttpFetch:
 
             return refuse
 
+        seconds = job.timeout / 1000
+
         async def get() -> Fetched:
-            return _fetched(await self._client.fetch(request, job.timeout / 1000))
+            try:
+                # The client keeps the time itself; this holds should it ever not.
+                async with asyncio.timeout(seconds + _GRACE_SECONDS):
+                    return _fetched(await self._client.fetch(request, seconds))
+            except TimeoutError:
+                return Fetched(failure=Failure.TIMEOUT, error=f"no end within {seconds:g} s")
 
         return get
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from controlplane.model.labels import Labels, is_utf8
+from controlplane.model.labels import Labels
 from controlplane.model.relabel import relabel
 from controlplane.scrape.job import Failure, ScrapeFailed
 from controlplane.scrape.options import ScrapeConfig
@@ -44,8 +44,12 @@ def _exported(served: Mapping[str, str], target: Mapping[str, str]) -> dict[str,
 def _check(labels: Labels, config: ScrapeConfig) -> None:
     if not labels.name:
         raise ScrapeFailed(Failure.LABELS, "missing metric name (__name__ label)")
-    if not all(name and is_utf8(name) for name in labels):
+    if "" in labels:
         raise ScrapeFailed(Failure.LABELS, f"invalid metric name or label names: {labels}")
+    if not (
+        config.label_limit or config.label_name_length_limit or config.label_value_length_limit
+    ):
+        return
     metric = f"metric: {labels.name:.50}"
     if config.label_limit and len(labels) > config.label_limit:
         raise ScrapeFailed(

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import InvalidInput, Overloaded
+from controlplane.errors import InvalidInput, Overloaded, Unavailable
 from controlplane.model.samples import STALE_NAN, Refs, Times, Values
 from controlplane.scrape.exposition.formats import grammar_for
 from controlplane.scrape.exposition.grammar import ExpositionError
@@ -115,7 +115,7 @@ class TargetScraper:
         report = self._report.values(tally, seconds, up=failed is None)
         try:
             self._write(at, batch, report, correlation)
-        except Overloaded as error:
+        except (Overloaded, Unavailable) as error:
             failed = failed or ScrapeFailed(Failure.OVERLOAD, f"samples not stored: {error}")
         self._conclude(at, seconds, tally, failed)
 

@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Protocol
 
 from controlplane.clock import Timestamp
@@ -146,11 +147,16 @@ def unescape(text: str) -> str:
 def _normalised(labels: dict[str, str], label: str) -> dict[str, str]:
     value = labels.get(label)
     if value:
-        try:
-            labels[label] = format_bound(parse_float(value.encode()))
-        except Malformed:
-            return labels
+        labels[label] = _bound(value)
     return labels
+
+
+@lru_cache(maxsize=4096)
+def _bound(text: str) -> str:
+    try:
+        return format_bound(parse_float(text.encode()))
+    except Malformed:
+        return text
 
 
 def format_bound(value: float) -> str:
