@@ -46,22 +46,6 @@ class Muter(Protocol):
     def mutes(self, labels: Labels, now: Timestamp) -> bool: ...
 
 
-class Breaker(Protocol):
-    """Holds attempts back from a receiver that keeps failing. Instants in monotonic seconds."""
-
-    def allows(self, now: float) -> bool:
-        """Tell whether an attempt may begin; a half-open breaker lets one through."""
-        ...
-
-    def succeeded(self, now: float) -> None: ...
-
-    def failed(self, now: float) -> None: ...
-
-
-# How long to wait after a number of failed attempts (at least 1), with jitter.
-Backoff = Callable[[int], Duration]
-
-
 class Integration(Protocol):
     """Sends to one service. `name` is its kind and place, such as `slack/0`."""
 

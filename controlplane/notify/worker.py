@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
+from random import Random, SystemRandom
 from typing import Final
 
 from controlplane.clock import Clock, Duration
@@ -14,9 +15,11 @@ from controlplane.notify.errors import DeliveryError
 from controlplane.notify.message import Attempt, Delivery, FailureReason, MessageState, Outcome
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions
-from controlplane.notify.ports import Backoff, Breaker, Integration, NotificationStore
+from controlplane.notify.ports import Integration, NotificationStore
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
+from controlplane.transport.backoff import backoff
+from controlplane.transport.breaker import BreakerOptions, BreakerState, CircuitBreaker
 
 log = get_logger(__name__)
 
@@ -42,20 +45,20 @@ class Worker:
         clock: Clock,
         *,
         owner: str,
-        new_breaker: Callable[[], Breaker],
-        backoff: Backoff,
         options: DeliveryOptions,
         metrics: NotifyMetrics,
+        breaker: BreakerOptions | None = None,
+        chance: Random | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
         self._clock = clock
         self._owner = owner
-        self._new_breaker = new_breaker
-        self._backoff = backoff
+        self._breaker_options = breaker
+        self._chance = chance or SystemRandom()
         self._options = options
         self._metrics = metrics
-        self._breakers: dict[Channel, Breaker] = {}
+        self._breakers: dict[Channel, CircuitBreaker] = {}
         self._quiet_until: dict[Channel, float] = {}
         self._busy: Counter[Channel] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,25 +110,28 @@ class Worker:
         if self._draining:
             return
         for channel in await self._store.channels_due(self._clock.now()):
-            integration = self._channels.find(channel)
-            room = self._options.concurrency - self._busy[channel]
-            if integration is None or room <= 0 or not self._may_try(channel):
-                continue
-            for claimed in await self._claim(channel, room):
-                self._start(channel, integration, claimed)
+            for claimed in await self._claim(channel, self._room(channel)):
+                self._start(channel, claimed)
         for state, number in (await self._store.depth()).items():
             self._metrics.outbox.labels(state.value).set(number)
 
-    def _may_try(self, channel: Channel) -> bool:
+    def _room(self, channel: Channel) -> int:
+        """Return how many attempts may begin at a channel now."""
         now = self._clock.monotonic()
-        if self._quiet_until.get(channel, 0.0) > now:
-            return False
-        allowed = self._breaker(channel).allows(now)
+        room = self._options.concurrency - self._busy[channel]
+        quiet = self._quiet_until.get(channel, 0.0) > now
+        if room <= 0 or quiet or self._channels.find(channel) is None:
+            return 0
+        breaker = self._breaker(channel)
+        allowed = breaker.allows(now)
         self._metrics.breaker_open.labels(*channel).set(not allowed)
-        return allowed
+        trial = breaker.state is BreakerState.HALF_OPEN
+        return (1 if trial else room) if allowed else 0
 
-    async def _claim(self, channel: Channel, room: int) -> list[Claim]:
-        claims = await claim(
+    async def _claim(self, channel: Channel, room: int) -> Sequence[Claim]:
+        if not room:
+            return ()
+        return await claim(
             self._store,
             channel,
             owner=self._owner,
@@ -133,11 +139,10 @@ class Worker:
             limit=room,
             now=self._clock.now(),
         )
-        return list(claims)
 
-    def _start(self, channel: Channel, integration: Integration, claimed: Claim) -> None:
+    def _start(self, channel: Channel, claimed: Claim) -> None:
         self._busy[channel] += 1
-        task = asyncio.create_task(self._attempt(channel, integration, claimed))
+        task = asyncio.create_task(self._attempt(channel, claimed))
         self._tasks.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
@@ -147,12 +152,13 @@ class Worker:
 
         task.add_done_callback(ended)
 
-    async def _attempt(self, channel: Channel, integration: Integration, claimed: Claim) -> None:
+    async def _attempt(self, channel: Channel, claimed: Claim) -> None:
         started = self._clock.monotonic()
         at = self._clock.now()
         self._metrics.attempts.labels(*channel).inc()
         with correlated(claimed.message.correlation_id):
-            result = await self._send(integration, claimed)
+            async with self._channels.use(channel) as integration:
+                result = await self._send(integration, claimed)
             seconds = self._clock.monotonic() - started
             self._metrics.request_latency.labels(*channel).observe(seconds)
             error = result if isinstance(result, DeliveryError) else None
@@ -175,7 +181,11 @@ class Worker:
                 # The lease runs out, and the message is sent again with the same key.
                 log.warning("an attempt could not be written down", error=str(problem))
 
-    async def _send(self, integration: Integration, claimed: Claim) -> Delivery | DeliveryError:
+    async def _send(
+        self, integration: Integration | None, claimed: Claim
+    ) -> Delivery | DeliveryError:
+        if integration is None:
+            return DeliveryError("the receiver is no longer configured", temporary=True)
         limit = integration.timeout or self._options.timeout
         # Never longer than the lease, or somebody else would send it meanwhile.
         seconds = min(limit, self._options.lease * 3 // 4) / 1000
@@ -255,19 +265,23 @@ class Worker:
 
     def _wait(self, error: DeliveryError, attempts: int) -> Duration:
         if error.retry_after is None:
-            return self._backoff(attempts)
+            first, longest = self._options.first_backoff, self._options.longest_backoff
+            return backoff(attempts, first=first, longest=longest, chance=self._chance)
         return round(min(error.retry_after, _LONGEST_RETRY_AFTER) * 1000)
 
-    def _breaker(self, channel: Channel) -> Breaker:
-        return self._breakers.setdefault(channel, self._new_breaker())
+    def _breaker(self, channel: Channel) -> CircuitBreaker:
+        if channel not in self._breakers:
+            self._breakers[channel] = CircuitBreaker(self._breaker_options)
+        return self._breakers[channel]
 
     async def _idle_time(self) -> float:
         """Return how long there is nothing to do, in seconds."""
         now = self._clock.now()
         due = await self._store.next_attempt(now)
         until = _LONGEST_SLEEP if due is None else (due - now) / 1000
-        quiet = [at - self._clock.monotonic() for at in self._quiet_until.values()]
-        return min([_LONGEST_SLEEP, until, *(left for left in quiet if left > 0)])
+        paused = [breaker.until for breaker in self._breakers.values()]
+        left = [at - self._clock.monotonic() for at in (*self._quiet_until.values(), *paused)]
+        return min([_LONGEST_SLEEP, until, *(seconds for seconds in left if seconds > 0)])
 
     async def _sleep(self, seconds: float) -> None:
         if self._woken.is_set():

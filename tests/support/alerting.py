@@ -1,12 +1,12 @@
 """The alerting half of the program put together: alerts, routing, notify, on SQLite."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import httpx
 from prometheus_client import CollectorRegistry
 
@@ -32,23 +32,15 @@ from controlplane.storage import migrate
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.notifications import SqlNotifications
+from controlplane.transport.breaker import BreakerOptions
 from controlplane.transport.options import HTTPClientConfig
-from controlplane.transport.policy import OutboundPolicy
 
 EXTERNAL_URL = "http://controlplane.example"
 
 
-class NeverBreaks:
-    """A breaker that stays closed, for tests of everything else."""
-
-    def allows(self, now: float) -> bool:
-        return True
-
-    def succeeded(self, now: float) -> None:
-        """Take no notice."""
-
-    def failed(self, now: float) -> None:
-        """Take no notice."""
+# Retries come quickly, and no breaker gets in the way.
+QUICK = DeliveryOptions(first_backoff=20, longest_backoff=100)
+NEVER_BREAKS = BreakerOptions(threshold=1_000_000)
 
 
 @dataclass
@@ -95,11 +87,6 @@ def plain_client(_config: HTTPClientConfig) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=httpx.Timeout(10.0))
 
 
-def quick_backoff(attempts: int) -> int:
-    """Return a few milliseconds, so that retries do not slow the tests down."""
-    return random.randint(5, 20) * min(attempts, 5)
-
-
 @asynccontextmanager
 async def alerting(
     directory: Path,
@@ -109,7 +96,7 @@ async def alerting(
     clock: Clock | None = None,
     options: DeliveryOptions | None = None,
     alert_options: AlertOptions | None = None,
-    backoff: Callable[[int], int] = quick_backoff,
+    breaker: BreakerOptions = NEVER_BREAKS,
     owner: str = "test",
     start: bool = True,
 ) -> AsyncIterator[Alerting]:
@@ -118,21 +105,20 @@ async def alerting(
     db = Database(url)
     await migrate.upgrade(db)
     clock = clock or SystemClock()
-    options = options or DeliveryOptions()
+    options = options or QUICK
     registry = CollectorRegistry()
     store = SqlNotifications(db)
     metrics = NotifyMetrics(registry)
-    around = Surroundings(Templates(external_url=EXTERNAL_URL), plain_client, OutboundPolicy())
+    around = Surroundings(Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector)
     channels = Channels(build_integrations(receivers, around))
     worker = Worker(
         store,
         channels,
         clock,
         owner=owner,
-        new_breaker=NeverBreaks,
-        backoff=backoff,
         options=options,
         metrics=metrics,
+        breaker=breaker,
     )
     pipeline = Pipeline(
         store,

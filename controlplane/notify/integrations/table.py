@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohttp
 import httpx
 
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
@@ -14,16 +15,18 @@ from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, 
 from controlplane.notify.ports import Integration
 from controlplane.notify.rendering import Templates
 from controlplane.transport.options import HTTPClientConfig
-from controlplane.transport.policy import OutboundPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What integrations are built with: templates, guarded HTTP clients, the policy."""
+    """What integrations are built with: templates, and HTTP by the outbound policy.
+
+    `http_client` serves all; `connector` is for slack-sdk, which speaks aiohttp.
+    """
 
     templates: Templates
     http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
-    policy: OutboundPolicy
+    connector: Callable[[], aiohttp.BaseConnector]
 
 
 def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
@@ -40,7 +43,7 @@ def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
         name,
         config,
         around.templates,
-        around.policy,
+        around.connector,
         token=token,
         app_url=app_url,
         proxy=config.http_config.proxy.proxy_url or None,

@@ -2,14 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from ipaddress import ip_address
 from ssl import SSLContext
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -22,7 +18,6 @@ from controlplane.notify.integrations.slack.render import history, message
 from controlplane.notify.message import Delivery, FailureReason, Notification, Outcome
 from controlplane.notify.options import SlackConfig
 from controlplane.notify.rendering import Templates
-from controlplane.transport.policy import OutboundPolicy
 
 # The message cannot be changed any more: a new one takes its place.
 _GONE: Final = frozenset(
@@ -44,7 +39,7 @@ class SlackBot:
     """One entry of `slack_configs` with a bot's token.
 
     `app_url` is the address of `chat.postMessage`; the other methods stand
-    beside it. Addresses that `policy` denies are never connected to.
+    beside it. `connector` makes what connects, by the outbound policy.
     """
 
     def __init__(
@@ -52,7 +47,7 @@ class SlackBot:
         name: str,
         config: SlackConfig,
         templates: Templates,
-        policy: OutboundPolicy,
+        connector: Callable[[], aiohttp.BaseConnector],
         *,
         token: Secret,
         app_url: str,
@@ -62,7 +57,7 @@ class SlackBot:
         self.name = name
         self._config = config
         self._templates = templates
-        self._policy = policy
+        self._connector = connector
         self._token = token
         self._base_url = app_url.removesuffix("chat.postMessage")
         self._ssl = ssl
@@ -132,9 +127,7 @@ class SlackBot:
         except Unavailable as error:
             raise DeliveryError(f"Slack token: {error}", temporary=True) from None
         if self._connected is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=_GuardedResolver(self._policy))
-            )
+            self._session = aiohttp.ClientSession(connector=self._connector())
             self._connected = AsyncWebClient(
                 base_url=self._base_url,
                 session=self._session,
@@ -142,35 +135,12 @@ class SlackBot:
                 proxy=self._proxy,
                 retry_handlers=[],
             )
-        self._check_literal_address()
         self._connected.token = token
         return self._connected
-
-    def _check_literal_address(self) -> None:
-        """Ask the policy about an address that needs no resolver."""
-        host = urlsplit(self._base_url).hostname or ""
-        with suppress(ValueError):
-            if not self._policy.allows(str(ip_address(host))):
-                raise DeliveryError("the outbound policy denies the address of Slack")
 
 
 class _MessageGone(DeliveryError):
     """The message that was to be changed does not exist or may not be changed."""
-
-
-class _GuardedResolver(aiohttp.ThreadedResolver):
-    """Returns only addresses that the outbound policy allows."""
-
-    def __init__(self, policy: OutboundPolicy) -> None:
-        super().__init__()
-        self._policy = policy
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = await super().resolve(host, port, family)
-        allowed = [address for address in found if self._policy.allows(address["host"])]
-        if not allowed:
-            raise OSError(None, "the outbound policy denies the address")
-        return allowed
 
 
 async def _called(call: Call, **arguments: Any) -> Any:

@@ -1,0 +1,115 @@
+"""Killed with -9 at any moment, nothing accepted is lost and every incident ends."""
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+from controlplane.demo.standins import Fault, PagerDutyStandIn
+
+_ROOT = Path(__file__).parents[3]
+
+
+class Notifier:
+    """The process under test."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self._arguments = [str(directory), f"{url}/v2/enqueue"]
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.support.notifier",
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=_ROOT,
+        )
+        await self._line("ready")
+
+    async def say(self, command: str, name: str) -> None:
+        """Give a command and return once it was accepted."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command} {name}\n".encode())
+        await self._line("accepted")
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def _line(self, wanted: str) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(30):
+            # Logs of the program share its output.
+            while wanted not in (line := (await self._process.stdout.readline()).decode()):
+                assert line, "the process ended by itself"
+
+
+async def test_killed_between_claim_and_answer(tmp_path: Path) -> None:
+    """The receiver took the trigger, the process died before it knew: it is closed in the end."""
+    async with PagerDutyStandIn() as pagerduty:
+        pagerduty.fail_next(Fault.hang(60, after=True))
+        process = Notifier(tmp_path, pagerduty.url)
+        await process.start()
+        await process.say("fire", "a")
+        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
+        await process.kill()
+        await process.start()
+        await process.say("resolve", "a")
+        await pagerduty.wait_for(lambda: not pagerduty.open_incidents(), seconds=20)
+        await process.kill()
+    assert len(pagerduty.incidents) == 1
+
+
+async def test_killed_right_after_acceptance(tmp_path: Path) -> None:
+    """An alert that was accepted is told, whatever had been done about it until the kill."""
+    async with PagerDutyStandIn() as pagerduty:
+        process = Notifier(tmp_path, pagerduty.url)
+        for number in range(2):
+            await process.start()
+            await process.say("fire", f"n{number}")
+            await process.kill()
+        await process.start()
+        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 2, seconds=20)
+        await process.kill()
+    assert len(pagerduty.incidents) == 2
+
+
+async def test_killed_at_random_under_faults(tmp_path: Path) -> None:
+    """At the end the receiver's open incidents are exactly the alerts that fire."""
+    dice = random.Random(7)
+    faults = [Fault.answer(500), Fault.answer(500, after=True), Fault.rate_limited(0)]
+    faults += [Fault.reset(), Fault.reset(after=True)]
+    state = {f"n{number}": False for number in range(6)}
+    async with PagerDutyStandIn() as pagerduty:
+        pagerduty.fail_by(lambda: dice.choice(faults) if dice.random() < 1 / 3 else None)
+        process = Notifier(tmp_path, pagerduty.url)
+        for _ in range(2):
+            await process.start()
+            for _ in range(12):
+                name = dice.choice(list(state))
+                state[name] = not state[name]
+                await process.say("fire" if state[name] else "resolve", name)
+            await process.kill()
+        pagerduty.heal()
+        await process.start()
+        wanted = {name for name, fires in state.items() if fires}
+
+        def opened() -> list[str]:
+            return sorted(
+                name
+                for incident in pagerduty.open_incidents()
+                for name in state
+                if f"'{name}'" in incident.summary
+            )
+
+        await pagerduty.wait_for(lambda: opened() == sorted(wanted), seconds=30)
+        await process.kill()
+    assert pagerduty.refused == []
