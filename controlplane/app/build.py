@@ -1,7 +1,6 @@
 """Where the packages meet: everything is made here, in the order in which samples travel."""
 
 import asyncio
-import random
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,7 +22,7 @@ from controlplane.app.scheduling import Jobs
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
-from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.errors import Unavailable
 from controlplane.model.duration import HOUR
@@ -67,8 +66,6 @@ from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.registry import TargetRegistry
 from controlplane.telemetry.metrics import ProcessMetrics
-from controlplane.transport.backoff import backoff
-from controlplane.transport.breaker import CircuitBreaker
 from controlplane.transport.client import Client
 from controlplane.transport.engine import Engine as Transport
 from controlplane.transport.http_client import HTTPClients
@@ -135,8 +132,6 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         channels,
         clock,
         owner=settings.replica,
-        new_breaker=CircuitBreaker,
-        backoff=partial(_backoff, delivery, random.SystemRandom()),
         options=delivery,
         metrics=notify_metrics,
     )
@@ -287,12 +282,6 @@ def _engine_options(settings: Settings, config: Config) -> EngineOptions:
         timeout=settings.query_timeout,
         max_samples=settings.query_max_samples,
         default_step=config.global_.evaluation_interval,
-    )
-
-
-def _backoff(options: DeliveryOptions, chance: random.Random, attempts: int) -> Duration:
-    return backoff(
-        attempts, first=options.first_backoff, longest=options.longest_backoff, chance=chance
     )
 
 

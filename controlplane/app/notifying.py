@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from controlplane.config.config import Config
 from controlplane.errors import ConfigError, Problem
 from controlplane.notify.integrations.table import Surroundings, build_integrations
@@ -13,7 +11,6 @@ from controlplane.notify.ports import Integration
 from controlplane.notify.rendering import Templates
 from controlplane.templating import TemplateError
 from controlplane.transport.http_client import HTTPClients
-from controlplane.transport.options import HTTPClientConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,8 @@ class Senders:
             templates = Templates(external_url=self.external_url, files=files)
         except TemplateError as error:
             raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
-        around = Surroundings(templates, self._client, self.clients.policy)
+        around = Surroundings(templates, self.clients.client, self.clients.connector)
         return build_integrations(config.receivers, around)
-
-    def _client(self, config: HTTPClientConfig) -> httpx.AsyncClient:
-        return self.clients.client(config)
 
 
 def _read(path: str) -> str:

@@ -7,14 +7,15 @@ for its whole way, and no more of an answer is kept than the bound.
 from dataclasses import replace
 from typing import Final
 
+import aiohttp
 import httpx
 
 from controlplane import __version__
 from controlplane.errors import Forbidden, InvalidInput
+from controlplane.transport.aiohttp_guard import guarded_connector
 from controlplane.transport.client import Call, Client
 from controlplane.transport.exchange import Failure, Options
 from controlplane.transport.options import HTTPClientConfig
-from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.profile import Profile
 from controlplane.transport.response import decoded_headers
 from controlplane.transport.url import parse_url
@@ -38,10 +39,9 @@ class HTTPClients:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    @property
-    def policy(self) -> OutboundPolicy:
-        """The policy that every request of these clients obeys."""
-        return self._client.policy
+    def connector(self) -> aiohttp.BaseConnector:
+        """Return what an aiohttp session connects by, such as slack-sdk's."""
+        return guarded_connector(self._client.resolver, self._client.policy)
 
     def client(self, config: HTTPClientConfig) -> httpx.AsyncClient:
         """Return a client for one configuration. Raises InvalidInput for one that is none.

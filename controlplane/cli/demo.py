@@ -1,0 +1,48 @@
+"""`controlplane demo`: the whole product on sample services."""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from controlplane.demo.run import Arguments, run_demo
+from controlplane.demo.screen import Screen
+from controlplane.errors import Unavailable
+from controlplane.model.duration import parse_duration
+from controlplane.settings.parsing import listen
+from controlplane.telemetry.logs import configure_logs
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        metavar="DURATION",
+        help="end when all stories were seen, at the latest after this (90s); "
+        "the exit code is 1 when one was not",
+    )
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument("--data-dir", metavar="DIR", help="where files are kept; else a fresh one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo. Raises InvalidInput, Conflict, Unavailable."""
+    seconds = None if args.duration is None else parse_duration(args.duration) / 1000
+    with tempfile.TemporaryDirectory(prefix="controlplane-demo-") as temporary:
+        directory = Path(args.data_dir or temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        begin = time.perf_counter()
+        screen = Screen(lambda: time.perf_counter() - begin)
+        try:
+            log = (directory / "demo.log").open("w", encoding="utf-8")
+        except OSError as error:
+            raise Unavailable(f"{directory}: {error.strerror}") from None
+        with log, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            configure_logs(stream=log)
+            asked = Arguments(listen(args.listen), directory, seconds)
+            seen = runner.run(run_demo(asked, screen))
+    return 0 if seen or seconds is None else 1
