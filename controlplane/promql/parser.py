@@ -33,8 +33,14 @@ from controlplane.promql.typing_rules import check
 MAX_DEPTH: Final = 180
 
 
+# The longest text that is read at all.
+MAX_LENGTH: Final = 128 * 1024
+
+
 def parse(text: str, *, experimental: bool = False) -> Expr:
     """Return the tree of an expression. Raises ParseError with line and column."""
+    if len(text) > MAX_LENGTH:
+        _fail(text, f"expression is longer than {MAX_LENGTH} characters", 0)
     try:
         expr = _read(text, experimental=experimental)
         _bound_depth(expr)

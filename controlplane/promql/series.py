@@ -6,9 +6,9 @@ long as its input is *the very same* `SeriesSet` object: a selector hands out a
 new one only when the store's set of matching series has changed.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from controlplane.promql.errors import EvaluationError
 
 METADATA_LABELS = (METRIC_NAME, "__type__", "__unit__")
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
+
+_METADATA = frozenset(METADATA_LABELS)
+
+# Label names with values; a label that is not there may stand with an empty value.
+Key = tuple[tuple[str, str], ...]
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -45,15 +50,45 @@ class Memo(Generic[_T]):
         return made
 
 
+class LazyLabels(Sequence[Labels]):
+    """Label sets that are made when they are looked at: most never are."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, size: int, make: Callable[[int], Labels]) -> None:
+        self._made: list[Labels | None] = [None] * size
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Labels: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Labels]: ...
+
+    def __getitem__(self, index: int | slice) -> Labels | Sequence[Labels]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self._made)))]
+        made = self._made[index]
+        if made is None:
+            made = self._made[index] = self._make(index)
+        return made
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SeriesSet:
     """Label sets in an order; `drops` marks those whose name goes at the very end.
 
     `drops` is None when none does (always, unless names are removed late).
+    `base` are label sets that differ from `labels` in metadata labels only, at
+    hand where `labels` would have to be made.
     """
 
     labels: Sequence[Labels]
     drops: Mask | None = None
+    base: Sequence[Labels] | None = None
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -66,6 +101,21 @@ class SeriesSet:
             found = self._kept[key] = make(self)
         result: _T = found
         return result
+
+    def keys(self, names: Iterable[str], *, without: bool) -> Iterator[Key]:
+        """Yield for each series what tells it apart by (or without) these labels.
+
+        Equal keys mean equal label sets; `key_labels` makes the set of a key.
+        Without labels means without the metric's name, too.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        rows = self.labels
+        if self.base is not None and not _METADATA.intersection(wanted):
+            rows = self.base
+        if not without:
+            return (tuple([(name, ls.value(name)) for name in wanted]) for ls in rows)
+        dropped = {*wanted, *METADATA_LABELS} if rows is self.base else {*wanted, METRIC_NAME}
+        return (tuple([pair for pair in ls.pairs if pair[0] not in dropped]) for ls in rows)
 
     def order(self) -> Refs:
         """Return the positions of the label sets in sorted order."""
@@ -177,7 +227,19 @@ def nameless(series: SeriesSet) -> Relabelled:
 
 
 def _drop_names(series: SeriesSet) -> Relabelled:
+    labels = series.labels
+    if series.base is not None:
+        return Relabelled(series, None)
+    if _differ_in_more_than_names(labels):
+        bare = LazyLabels(len(labels), lambda row: labels[row].drop(*METADATA_LABELS))
+        return Relabelled(SeriesSet(bare, base=labels), None)
     return merge_equal([labels.drop(*METADATA_LABELS) for labels in series.labels])
+
+
+def _differ_in_more_than_names(labels: Sequence[Labels]) -> bool:
+    """Tell whether all have one name and no other metadata, so that none becomes equal."""
+    name = labels[0].name if labels else ""
+    return all(ls.name == name and "__type__" not in ls and "__unit__" not in ls for ls in labels)
 
 
 def marked(series: SeriesSet) -> SeriesSet:

@@ -8,7 +8,7 @@ import numpy as np
 
 from controlplane.model.labels import EMPTY, METRIC_NAME, Labels
 from controlplane.model.samples import Refs
-from controlplane.promql.series import SeriesSet
+from controlplane.promql.series import Key, SeriesSet
 from controlplane.promql.sums import Segments, segments
 
 
@@ -43,14 +43,12 @@ def group(series: SeriesSet, names: Sequence[str], *, without: bool) -> Grouping
     if not without and not names:
         groups = np.zeros(len(series), dtype=np.int64)
         return Grouping(groups, SeriesSet([EMPTY] if len(series) else []))
-    dropped = (METRIC_NAME, *names)
-    number: dict[Labels, int] = {}
-    groups = np.empty(len(series), dtype=np.int64)
-    for row, labels in enumerate(series.labels):
-        key = labels.drop(*dropped) if without else labels.keep(names)
-        groups[row] = number.setdefault(key, len(number))
+    number: dict[Key, int] = {}
+    keys = series.keys(names, without=without)
+    found = [number.setdefault(key, len(number)) for key in keys]
+    groups = np.array(found, dtype=np.int64)
     drops = None
     if series.drops is not None and not without and METRIC_NAME in names:
         drops = np.zeros(len(number), dtype=bool)
         drops[groups[series.drops]] = True
-    return Grouping(groups, SeriesSet(list(number), drops))
+    return Grouping(groups, SeriesSet([Labels(key) for key in number], drops))

@@ -11,11 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controlplane.model.labels import EMPTY, METRIC_NAME, Labels
+from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import Mask, Refs
 from controlplane.promql.ast import BinaryExpr, Cardinality, VectorMatching
 from controlplane.promql.binary.arithmetic import CALCULATE
-from controlplane.promql.series import METADATA_LABELS, Merge, SeriesSet, merge_equal
+from controlplane.promql.series import (
+    METADATA_LABELS,
+    Key,
+    LazyLabels,
+    Merge,
+    Relabelled,
+    SeriesSet,
+    merge_equal,
+    nameless,
+)
 
 # The row of a side that is not there, where a fill value stands for it.
 ABSENT = -1
@@ -59,25 +68,20 @@ class Pairing:
 
 def signatures(left: SeriesSet, right: SeriesSet, matching: VectorMatching) -> Signatures:
     """Number the signatures of both sides in order of first appearance."""
-    number: dict[Labels, int] = {}
+    number: dict[Key, int] = {}
 
     def numbered(series: SeriesSet) -> Refs:
-        keys = (signature(labels, matching) for labels in series.labels)
+        keys = series.keys(matching.labels, without=not matching.on)
         return np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
 
     return Signatures(numbered(left), numbered(right), len(number))
 
 
-def signature(labels: Labels, matching: VectorMatching) -> Labels:
-    """Return the labels by which a series pairs up."""
+def matched_labels(labels: Labels, matching: VectorMatching) -> Labels:
+    """Return the labels by which a series pairs up: those of its message, or of its filling."""
     if matching.on:
         return labels.keep(matching.labels)
     return labels.drop(METRIC_NAME, *matching.labels)
-
-
-def matched_labels(labels: Labels, matching: VectorMatching) -> Labels:
-    """Return the labels that a message, or a filled-in partner, shows of a series."""
-    return signature(labels, matching)
 
 
 def pair(many: SeriesSet, one: SeriesSet, expr: BinaryExpr, *, late: bool) -> Pairing:
@@ -87,9 +91,15 @@ def pair(many: SeriesSet, one: SeriesSet, expr: BinaryExpr, *, late: bool) -> Pa
     # As upstream has it, `fill_left` stands for the many side even with group_right.
     fill_many, fill_one = matching.fill_left is not None, matching.fill_right is not None
     many_rows, one_rows = _pairs(numbers, fill_many=fill_many, fill_one=fill_one)
+    one_unique = len(np.unique(numbers.right)) == len(numbers.right)
+    many_unique = len(np.unique(numbers.left)) == len(numbers.left)
     labels = _result_labels(many, one, many_rows, one_rows, expr, late=late)
     drops = np.full(len(labels), fill_value=True) if late and expr.return_bool else None
-    merged = merge_equal(labels, drops)
+    apart = many_unique and _is_signature(expr, late=late)
+    if one_unique and (apart or _stay_apart(many, expr, late=late)):
+        merged = Relabelled(SeriesSet(labels, drops), None)
+    else:
+        merged = merge_equal(list(labels), drops)
     clashes = None
     if matching.cardinality is not Cardinality.ONE_TO_ONE and merged.merge is not None:
         by_signature = _pair_signatures(numbers, many_rows, one_rows)
@@ -102,8 +112,8 @@ def pair(many: SeriesSet, one: SeriesSet, expr: BinaryExpr, *, late: bool) -> Pa
         numbers.left,
         numbers.right,
         numbers.size,
-        len(np.unique(numbers.right)) == len(numbers.right),
-        len(np.unique(numbers.left)) == len(numbers.left),
+        one_unique,
+        many_unique,
         merged.series,
         merged.merge,
         clashes,
@@ -145,17 +155,42 @@ def _result_labels(
     *,
     late: bool,
 ) -> Sequence[Labels]:
-    drop_name = expr.op in CALCULATE or (expr.return_bool and not late)
-    results = []
-    for left, right in zip(many_rows.tolist(), one_rows.tolist(), strict=True):
-        ours = many.labels[left] if left != ABSENT else None
-        theirs = one.labels[right] if right != ABSENT else None
-        if ours is None:
-            ours = matched_labels(theirs or EMPTY, expr.matching)
-        elif theirs is None:
-            theirs = matched_labels(ours, expr.matching)
-        results.append(_result(ours, theirs or EMPTY, expr.matching, drop_name=drop_name))
-    return results
+    drop_name = _drops_name(expr, late=late)
+    lefts, rights = many_rows.tolist(), one_rows.tolist()
+
+    def make(pair: int) -> Labels:
+        left, right = lefts[pair], rights[pair]
+        if left == ABSENT:
+            theirs = one.labels[right]
+            ours = matched_labels(theirs, expr.matching)
+        else:
+            ours = many.labels[left]
+            theirs = matched_labels(ours, expr.matching) if right == ABSENT else one.labels[right]
+        return _result(ours, theirs, expr.matching, drop_name=drop_name)
+
+    return LazyLabels(len(lefts), make)
+
+
+def _drops_name(expr: BinaryExpr, *, late: bool) -> bool:
+    return expr.op in CALCULATE or (expr.return_bool and not late)
+
+
+def _stay_apart(many: SeriesSet, expr: BinaryExpr, *, late: bool) -> bool:
+    """Tell whether pairs keep the labels by which the many side's series differ."""
+    matching = expr.matching
+    filled = matching.fill_left is not None or matching.fill_right is not None
+    if matching.cardinality is Cardinality.ONE_TO_ONE or filled or matching.include:
+        return False
+    return not _drops_name(expr, late=late) or nameless(many).merge is None
+
+
+def _is_signature(expr: BinaryExpr, *, late: bool) -> bool:
+    """Tell whether a pair's labels are its signature, and so no other pair's."""
+    matching = expr.matching
+    named = not matching.on and not _drops_name(expr, late=late)
+    filled = matching.fill_left is not None or matching.fill_right is not None
+    one_to_one = matching.cardinality is Cardinality.ONE_TO_ONE
+    return one_to_one and not named and not filled and not matching.include
 
 
 def _result(ours: Labels, theirs: Labels, matching: VectorMatching, *, drop_name: bool) -> Labels:

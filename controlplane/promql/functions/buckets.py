@@ -7,12 +7,13 @@ a set of series; histograms with equally many buckets are computed together.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Mask, Refs, Values
-from controlplane.promql.series import SeriesSet
+from controlplane.promql.series import Key, SeriesSet
 
 BUCKET_LABEL = "le"
 # Relative differences below this are rounding errors of summed rates.
@@ -49,6 +50,7 @@ class Repairs:
     steps: list[int] = field(default_factory=list)
 
 
+@lru_cache(maxsize=4096)
 def parse_bound(text: str) -> float | None:
     """Return the upper bound that a `le` label names, or None."""
     if not text or text != text.strip() or "_" in text:
@@ -61,7 +63,7 @@ def parse_bound(text: str) -> float | None:
 
 def histograms(series: SeriesSet) -> Histograms:
     """Find the histograms: series that differ in `le` only, in order of their bounds."""
-    members: dict[tuple[Labels, bool], list[tuple[float, int]]] = {}
+    members: dict[tuple[Key, bool], list[tuple[float, int]]] = {}
     bad: list[int] = []
     marks = [False] * len(series) if series.drops is None else series.drops.tolist()
     for row, labels in enumerate(series.labels):
@@ -69,14 +71,14 @@ def histograms(series: SeriesSet) -> Histograms:
         if bound is None:
             bad.append(row)
         else:
-            key = (labels.drop(BUCKET_LABEL), marks[row])
+            key = (tuple([p for p in labels.pairs if p[0] != BUCKET_LABEL]), marks[row])
             members.setdefault(key, []).append((bound, row))
     drops = None if series.drops is None else np.array([m for _, m in members], dtype=bool)
     by_size: dict[int, list[tuple[int, list[tuple[float, int]]]]] = {}
     for number, buckets in enumerate(members.values()):
         by_size.setdefault(len(buckets), []).append((number, sorted(buckets)))
     shapes = [_shape(found) for found in by_size.values()]
-    return Histograms(SeriesSet([labels for labels, _ in members], drops), shapes, bad)
+    return Histograms(SeriesSet([Labels(key) for key, _ in members], drops), shapes, bad)
 
 
 def _shape(found: list[tuple[int, list[tuple[float, int]]]]) -> Shape:
