@@ -74,8 +74,6 @@ from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.store import Store
 
-_FAILURES_KEPT = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -172,7 +170,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     # From targets to samples.
     target_metrics = TargetMetrics(registry)
     failures = FailureLog(
-        SqlFailures(database), clock=clock, keep=_FAILURES_KEPT, metrics=target_metrics
+        SqlFailures(database),
+        clock=clock,
+        keep=config.target_settings.failures_kept,
+        metrics=target_metrics,
     )
     tools = Tools(client, resolver, policy, clock)
     schedule = Schedule(
@@ -210,6 +211,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         watching=watching,
         targets=targets,
         leases=leases,
+        failures=failures,
         scrapes=scrapes,
     )
     reloader = Reloader(settings.config, config, in_force.change, clock=clock, registry=registry)

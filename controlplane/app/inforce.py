@@ -15,6 +15,7 @@ from controlplane.routing.tree import build_tree
 from controlplane.rules.manager import Manager
 from controlplane.scrape.own import own_job
 from controlplane.scrape.pool import ScrapePool
+from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.registry import TargetRegistry
 from controlplane.transport.policy import OutboundPolicy
@@ -38,6 +39,7 @@ class InForce:
     watching: Watching
     targets: TargetRegistry
     leases: LeaseWatch
+    failures: FailureLog
     scrapes: ScrapePool
 
     async def begin(self, config: Config) -> None:
@@ -70,6 +72,7 @@ class InForce:
         options = config.target_options()
         self.targets.configure(options)
         self.leases.configure(options)
+        self.failures.configure(options.failures_kept)
         self.watching.reload(config.modules, config.global_.scrape_interval, self.targets)
 
     def _scrape(self, config: Config) -> None:
