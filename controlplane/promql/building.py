@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from lark import Token, Transformer
+from lark import Token
 
 from controlplane.errors import InvalidInput
-from controlplane.model.duration import parse_duration
 from controlplane.model.labels import METRIC_NAME
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.promql.ast import (
@@ -23,11 +22,9 @@ from controlplane.promql.ast import (
     BinaryExpr,
     Call,
     Cardinality,
-    DurationExpr,
     DurationNode,
     Edge,
     Expr,
-    Length,
     MatrixSelector,
     NumberLiteral,
     ParenExpr,
@@ -38,24 +35,25 @@ from controlplane.promql.ast import (
     VectorMatching,
     VectorSelector,
 )
+from controlplane.promql.building_durations import (
+    DurationRules,
+    SyntaxProblem,
+    bounded,
+    milliseconds,
+    positive,
+    string_text,
+    token_end,
+    token_start,
+)
 from controlplane.promql.functions.signatures import SIGNATURES
-from controlplane.promql.numbers import format_plain, parse_number
-from controlplane.promql.quoting import quote, unquote
+from controlplane.promql.numbers import format_plain
+from controlplane.promql.quoting import quote
 
-_LONGEST: Final = (1 << 63) / 1e9
 _OFFSET_TWICE: Final = "offset may not be set multiple times"
 _AT_TWICE: Final = "@ <timestamp> may not be set multiple times"
 _NEEDS_SELECTOR: Final = (
     "modifier must be preceded by an instant vector selector or range vector selector or a subquery"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SyntaxProblem(Exception):
-    """What is wrong, and at which offset of the text it begins."""
-
-    reason: str
-    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,79 +83,25 @@ class _Arguments:
     end: int
 
 
-def _text(token: Token) -> str:
-    try:
-        return unquote(token)
-    except ValueError as error:
-        reason = f"error unquoting string {quote(str(token))}: {error}"
-        raise SyntaxProblem(reason, _start(token)) from None
-
-
-def _start(token: Token) -> int:
-    return token.start_pos or 0
-
-
-def _end(token: Token) -> int:
-    return token.end_pos or 0
-
-
-def _length(node: DurationNode) -> Length:
-    """Return milliseconds for a literal, the node itself for an expression."""
-    if isinstance(node, DurationExpr):
-        return node
-    nanoseconds = round(node.value * 1e9)
-    return nanoseconds // 1_000_000 if nanoseconds >= 0 else -(-nanoseconds // 1_000_000)
-
-
-def _positive(node: DurationNode) -> Length:
-    if isinstance(node, NumberLiteral) and node.value <= 0:
-        raise SyntaxProblem("duration must be greater than 0", node.span.start)
-    return _length(node)
-
-
-def _bounded(node: DurationNode) -> DurationNode:
-    if isinstance(node, NumberLiteral) and not -_LONGEST <= node.value <= _LONGEST:
-        raise SyntaxProblem("duration out of range", node.span.start)
-    return node
-
-
-class Builder(Transformer[Token, Expr]):
+class Builder(DurationRules):
     """One method a rule of grammar.lark, called with the rule's parts."""
-
-    def __init__(self, *, experimental: bool) -> None:
-        super().__init__(visit_tokens=False)
-        self._experimental = experimental
-
-    def _require_experimental(self, reason: str, start: int) -> None:
-        if not self._experimental:
-            raise SyntaxProblem(reason, start)
 
     def start(self, parts: list[Expr]) -> Expr:
         return parts[0]
 
     # ---- literals ----
 
-    def number(self, parts: list[Token]) -> NumberLiteral:
-        token = parts[0]
-        span = Span(_start(token), _end(token))
-        try:
-            if token.type == "DURATION":
-                return NumberLiteral(parse_duration(token) / 1000, is_duration=True, span=span)
-            return NumberLiteral(parse_number(token), span=span)
-        except InvalidInput as error:
-            raise SyntaxProblem(error.reason, span.start) from None
-        except ValueError:
-            raise SyntaxProblem(f"error parsing number: {quote(str(token))}", span.start) from None
-
     def string(self, parts: list[Token]) -> StringLiteral:
-        return StringLiteral(_text(parts[0]), Span(_start(parts[0]), _end(parts[0])))
+        return StringLiteral(
+            string_text(parts[0]), Span(token_start(parts[0]), token_end(parts[0]))
+        )
 
     def paren(self, parts: tuple[Token, Expr, Token]) -> ParenExpr:
-        return ParenExpr(parts[1], Span(_start(parts[0]), _end(parts[2])))
+        return ParenExpr(parts[1], Span(token_start(parts[0]), token_end(parts[2])))
 
     def unary(self, parts: tuple[Token, Expr]) -> Expr:
         sign, expr = parts
-        span = Span(_start(sign), expr.span.end)
+        span = Span(token_start(sign), expr.span.end)
         if isinstance(expr, NumberLiteral):
             value = -expr.value if sign == "-" else expr.value
             return replace(expr, value=math.nan if math.isnan(value) else value, span=span)
@@ -221,7 +165,7 @@ class Builder(Transformer[Token, Expr]):
         labels = parts[1] if isinstance(parts[1], tuple) else ()
         closing = parts[-1]
         closing = cast(Token, closing)
-        return _Grouping(labels, without=False, end=_end(closing))
+        return _Grouping(labels, without=False, end=token_end(closing))
 
     def grouping_list(self, parts: Sequence[object]) -> tuple[str, ...]:
         before = parts[0] if isinstance(parts[0], tuple) else ()
@@ -231,10 +175,10 @@ class Builder(Transformer[Token, Expr]):
         token = parts[0]
         if token.type not in ("STRING", "METRIC_IDENTIFIER"):
             return str(token)
-        name = _text(token) if token.type == "STRING" else str(token)
+        name = string_text(token) if token.type == "STRING" else str(token)
         if not name:
             reason = f"invalid label name for grouping: {quote(name)}"
-            raise SyntaxProblem(reason, _start(token))
+            raise SyntaxProblem(reason, token_start(token))
         return name
 
     # ---- selectors ----
@@ -246,8 +190,8 @@ class Builder(Transformer[Token, Expr]):
         name = ""
         matchers: tuple[Matcher, ...] = ()
         first, last = parts[0], parts[-1]
-        start = _start(first) if isinstance(first, Token) else first.span.start
-        end = _end(last) if isinstance(last, Token) else last.span.end
+        start = token_start(first) if isinstance(first, Token) else first.span.start
+        end = token_end(last) if isinstance(last, Token) else last.span.end
         if isinstance(last, _Braces):
             matchers = last.matchers
         if isinstance(first, Token):
@@ -264,7 +208,7 @@ class Builder(Transformer[Token, Expr]):
         opening = cast(Token, opening)
         closing = cast(Token, closing)
         matchers = parts[1] if isinstance(parts[1], tuple) else ()
-        return _Braces(matchers, Span(_start(opening), _end(closing)))
+        return _Braces(matchers, Span(token_start(opening), token_end(closing)))
 
     def matcher_list(self, parts: Sequence[object]) -> tuple[Matcher, ...]:
         before = parts[0] if isinstance(parts[0], tuple) else ()
@@ -274,13 +218,13 @@ class Builder(Transformer[Token, Expr]):
 
     def matcher(self, parts: list[Token]) -> Matcher:
         first = parts[0]
-        name = _text(first) if first.type == "STRING" else str(first)
+        name = string_text(first) if first.type == "STRING" else str(first)
         if len(parts) == 1:
             return Matcher(METRIC_NAME, MatchOp.EQUAL, name)
         try:
-            return Matcher(name, MatchOp(str(parts[1])), _text(parts[2]))
+            return Matcher(name, MatchOp(str(parts[1])), string_text(parts[2]))
         except InvalidInput as error:
-            raise SyntaxProblem(error.reason, _start(first)) from None
+            raise SyntaxProblem(error.reason, token_start(first)) from None
 
     def matrix(self, parts: tuple[Expr, Token, DurationNode, Token]) -> MatrixSelector:
         expr, opening, duration, closing = parts
@@ -291,23 +235,23 @@ class Builder(Transformer[Token, Expr]):
         elif expr.at is not None:
             reason = "no @ modifiers allowed before range"
         else:
-            span = Span(expr.span.start, _end(closing))
-            return MatrixSelector(expr, _positive(_bounded(duration)), span)
-        raise SyntaxProblem(reason, _start(opening))
+            span = Span(expr.span.start, token_end(closing))
+            return MatrixSelector(expr, positive(bounded(duration)), span)
+        raise SyntaxProblem(reason, token_start(opening))
 
     def subquery(self, parts: Sequence[object]) -> SubqueryExpr:
         expr, _, width, _, *step, closing = parts
         closing = cast(Token, closing)
         return SubqueryExpr(
             expr,  # type: ignore[arg-type]
-            _positive(_bounded(width)),  # type: ignore[arg-type]
-            _positive(_bounded(step[0])) if step else None,  # type: ignore[arg-type]
-            span=Span(expr.span.start, _end(closing)),  # type: ignore[attr-defined]
+            positive(bounded(width)),  # type: ignore[arg-type]
+            positive(bounded(step[0])) if step else None,  # type: ignore[arg-type]
+            span=Span(expr.span.start, token_end(closing)),  # type: ignore[attr-defined]
         )
 
     def offset(self, parts: tuple[Expr, Token, DurationNode]) -> Expr:
         expr, _, duration = parts
-        offset, end = _length(_bounded(duration)), duration.span.end
+        offset, end = milliseconds(bounded(duration)), duration.span.end
         target = _modified(expr, f"offset {_NEEDS_SELECTOR}")
         if target.offset != 0:
             raise SyntaxProblem(_OFFSET_TWICE, expr.span.start)
@@ -319,10 +263,10 @@ class Builder(Transformer[Token, Expr]):
             shown = format_plain(seconds)
             reason = f"timestamp out of bounds for @ modifier: {shown}"
             raise SyntaxProblem(reason, expr.span.start)
-        return _put_at(expr, _rounded(seconds * 1000), _end(token))
+        return _put_at(expr, _rounded(seconds * 1000), token_end(token))
 
     def at_edge(self, parts: tuple[Expr, Token, Token, Token, Token]) -> Expr:
-        return _put_at(parts[0], Edge(parts[2].lower()), _end(parts[4]))
+        return _put_at(parts[0], Edge(parts[2].lower()), token_end(parts[4]))
 
     def extended(self, parts: tuple[Expr, Token]) -> Expr:
         expr, token = parts
@@ -332,9 +276,9 @@ class Builder(Transformer[Token, Expr]):
             raise SyntaxProblem(f"{word} modifier is not supported for subqueries", start)
         if isinstance(expr, MatrixSelector):
             inner = self._extend(expr.selector, word, start)
-            return replace(expr, selector=inner, span=Span(start, _end(token)))
+            return replace(expr, selector=inner, span=Span(start, token_end(token)))
         if isinstance(expr, VectorSelector):
-            return replace(self._extend(expr, word, start), span=Span(start, _end(token)))
+            return replace(self._extend(expr, word, start), span=Span(start, token_end(token)))
         raise SyntaxProblem(f"{word} modifier not implemented", start)
 
     @staticmethod
@@ -361,7 +305,7 @@ class Builder(Transformer[Token, Expr]):
             (p for p in rest if isinstance(p, _Grouping)), _Grouping((), without=False, end=0)
         )
         arguments = next(p for p in rest if isinstance(p, _Arguments))
-        op, start = token.lower(), _start(token)
+        op, start = token.lower(), token_start(token)
         if not arguments.args:
             raise SyntaxProblem("no arguments for aggregate expression provided", start)
         if op in ("limitk", "limit_ratio"):
@@ -393,60 +337,20 @@ class Builder(Transformer[Token, Expr]):
         signature = SIGNATURES.get(name)
         if signature is None:
             reason = f"unknown function with name {quote(name)}"
-            raise SyntaxProblem(reason, _start(token))
+            raise SyntaxProblem(reason, token_start(token))
         if signature.experimental:
-            self._require_experimental(f"function {quote(name)} is not enabled", _start(token))
-        return Call(name, arguments.args, Span(_start(token), arguments.end))
+            self._require_experimental(f"function {quote(name)} is not enabled", token_start(token))
+        return Call(name, arguments.args, Span(token_start(token), arguments.end))
 
     def arguments(self, parts: Sequence[object]) -> _Arguments:
         args = parts[1] if isinstance(parts[1], tuple) else ()
         closing = parts[-1]
         closing = cast(Token, closing)
-        return _Arguments(args, _end(closing))
+        return _Arguments(args, token_end(closing))
 
     def argument_list(self, parts: Sequence[object]) -> tuple[object, ...]:
         before = parts[0] if isinstance(parts[0], tuple) else ()
         return (*before, parts[-1])
-
-    # ---- duration expressions ----
-
-    def _duration_expr(
-        self, op: str, left: DurationNode | None, right: DurationNode | None, span: Span
-    ) -> DurationExpr:
-        reason = "experimental duration expression is not enabled"
-        self._require_experimental(reason, span.start)
-        return DurationExpr(op, left, right, span)
-
-    def duration_binary(self, parts: tuple[DurationNode, Token, DurationNode]) -> DurationExpr:
-        left, op, right = parts
-        if op in ("/", "%") and isinstance(right, NumberLiteral) and right.value == 0:
-            reason = "division by zero" if op == "/" else "modulo by zero"
-            raise SyntaxProblem(reason, _start(op))
-        span = Span(left.span.start, right.span.end)
-        return self._duration_expr(str(op), left, right, span)
-
-    def duration_sign(self, parts: tuple[Token, DurationNode]) -> DurationNode:
-        sign, node = parts
-        span = Span(_start(sign), node.span.end)
-        if isinstance(node, NumberLiteral):
-            value = -node.value if sign == "-" else node.value
-            return _bounded(replace(node, value=value, span=span))
-        return self._duration_expr("-", None, node, span) if sign == "-" else node
-
-    def duration_word(self, parts: list[Token]) -> DurationExpr:
-        span = Span(_start(parts[0]), _end(parts[-1]))
-        return self._duration_expr(parts[0].lower(), None, None, span)
-
-    def duration_choice(self, parts: Sequence[object]) -> DurationExpr:
-        word, _, left, _, right, closing = parts
-        word = cast(Token, word)
-        closing = cast(Token, closing)
-        span = Span(_start(word), _end(closing))
-        return self._duration_expr(word.lower(), left, right, span)  # type: ignore[arg-type]
-
-    def duration_paren(self, parts: tuple[Token, DurationNode, Token]) -> DurationExpr:
-        span = Span(_start(parts[0]), _end(parts[2]))
-        return self._duration_expr("(", None, parts[1], span)
 
 
 def _labels(grouping: object) -> tuple[str, ...]:

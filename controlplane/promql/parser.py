@@ -24,7 +24,8 @@ from controlplane.promql.ast import (
     VectorSelector,
     children,
 )
-from controlplane.promql.building import Builder, SyntaxProblem
+from controlplane.promql.building import Builder
+from controlplane.promql.building_durations import SyntaxProblem
 from controlplane.promql.lexer import LexError, PromLexer
 from controlplane.promql.syntax_errors import describe_unexpected
 from controlplane.promql.typing_rules import check

@@ -19,7 +19,7 @@ from controlplane.promql.ast import (
     ValueType,
     VectorSelector,
 )
-from controlplane.promql.building import SyntaxProblem
+from controlplane.promql.building_durations import SyntaxProblem
 from controlplane.promql.functions.signatures import SIGNATURES
 from controlplane.promql.quoting import quote
 

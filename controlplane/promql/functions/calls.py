@@ -7,11 +7,13 @@ import numpy as np
 
 from controlplane.model.labels import METRIC_NAME
 from controlplane.model.samples import Mask, Values
+from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import Span
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
+from controlplane.promql.functions import over_time
 from controlplane.promql.functions.rates import RateKind, courses, extrapolated
 from controlplane.promql.naming import drop_names
-from controlplane.promql.selecting import RangeSelection, widened
+from controlplane.promql.selecting import InstantSelection, RangeSelection, widened
 from controlplane.promql.series import ONE_UNLABELLED, Relabelled, SeriesSet, marked
 
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
@@ -104,6 +106,23 @@ def _widened(windows: Windows, steps: int) -> Windows:
     shape = (len(windows.low), steps)
     low, high = np.broadcast_to(windows.low, shape), np.broadcast_to(windows.high, shape)
     return replace(windows, low=low, high=high)
+
+
+class QuantileOverTime(OverTime):
+    """quantile_over_time, which warns of ranks that are none."""
+
+    __slots__ = ("_rank_span",)
+
+    def __init__(
+        self, rank_span: Span, rank: ScalarNode, matrix: MatrixNode, *, late: bool
+    ) -> None:
+        super().__init__(over_time.quantile, matrix, [rank], late=late)
+        self._rank_span = rank_span
+
+    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
+        if over_time.counted(windows).any():
+            warn_of_rank(numbers[0], frame, self._rank_span)
+        return super().compute(windows, numbers, frame)
 
 
 class Predict(OverTime):
@@ -226,6 +245,20 @@ class Timestamp:
         block = self.vector.evaluate(frame)
         values = np.broadcast_to(frame.seconds, block.values.shape)
         return drop_names(Block(block.series, values, block.present), late=self._late)
+
+
+class SampleTimes:
+    """timestamp(selector): when the newest sample was taken, in seconds."""
+
+    __slots__ = ("_selection",)
+
+    def __init__(self, selection: InstantSelection) -> None:
+        self._selection = selection
+
+    def evaluate(self, frame: Frame) -> Block:
+        frame.run.check()
+        series, found = self._selection.read(frame)
+        return widened(series, found.times / 1000.0, found.present, frame.steps)
 
 
 # Computes a number for each instant.

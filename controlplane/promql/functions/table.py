@@ -11,7 +11,6 @@ import numpy as np
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.matchers import MatchOp
 from controlplane.model.samples import Mask, Values
-from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import (
     Call,
     Expr,
@@ -23,7 +22,7 @@ from controlplane.promql.ast import (
 )
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.extended import ExtendedCall, pairs_cell, rate_cell, refuse_function
-from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
+from controlplane.promql.frame import Frame, MatrixNode, ScalarNode, VectorNode, Windows
 from controlplane.promql.functions import histogram_calls, over_time, regression
 from controlplane.promql.functions.calls import (
     Absent,
@@ -33,8 +32,10 @@ from controlplane.promql.functions.calls import (
     OverTime,
     Pairs,
     Predict,
+    QuantileOverTime,
     Rate,
     Relabel,
+    SampleTimes,
     ScalarCall,
     Timestamp,
     ToScalar,
@@ -51,7 +52,6 @@ from controlplane.promql.selecting import (
     RangeSelection,
     Selector,
     Subquery,
-    widened,
 )
 from controlplane.promql.series import SeriesSet
 
@@ -196,20 +196,7 @@ def _clamp_max(args: Arguments) -> Node:
 
 
 def _quantile_over_time(args: Arguments) -> Node:
-    span = args.span(0)
-
-    def compute(windows: Windows, rank: Values) -> Values:
-        return over_time.quantile(windows, rank)
-
-    class _Warning(OverTime):
-        __slots__ = ()
-
-        def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
-            if over_time.counted(windows).any():
-                warn_of_rank(numbers[0], frame, span)
-            return over_time.quantile(windows, numbers[0])
-
-    return _Warning(compute, args.matrix(1), [args.scalar(0)], late=args.late)
+    return QuantileOverTime(args.span(0), args.scalar(0), args.matrix(1), late=args.late)
 
 
 def _smoothing(args: Arguments) -> Node:
@@ -268,24 +255,10 @@ def absent_labels(expr: Expr) -> Labels:
     return Labels(found)
 
 
-class _SampleTimes:
-    """timestamp(selector): when the newest sample was taken."""
-
-    __slots__ = ("_selection",)
-
-    def __init__(self, selection: InstantSelection) -> None:
-        self._selection = selection
-
-    def evaluate(self, frame: Frame) -> Block:
-        frame.run.check()
-        series, found = self._selection.read(frame)
-        return widened(series, found.times / 1000.0, found.present, frame.steps)
-
-
 def _timestamp(args: Arguments) -> Node:
     vector = args.vector(0)
     if isinstance(vector, InstantSelection):
-        return Elementwise(np.asarray, _SampleTimes(vector), late=args.late)
+        return Elementwise(np.asarray, SampleTimes(vector), late=args.late)
     return Timestamp(vector, late=args.late)
 
 
