@@ -66,6 +66,10 @@ class Recorder:
             raise Overloaded("the queue is full")
         self.writes += writes
 
+    def labels(self, ref: int) -> Labels:
+        """Return the labels of a series by its number."""
+        return self._names[ref]
+
     def last(self, *, reports: bool = False) -> dict[str, Stored]:
         """Return the newest write by series: its time, and its value or STALE."""
         return self.written(-1, reports=reports)
