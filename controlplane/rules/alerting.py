@@ -74,6 +74,8 @@ class AlertingRule:
         self._active: dict[Labels, RuleAlert] = {}
         self._expanded: dict[Labels, tuple[float, Labels, Labels]] = {}
         self._change = StateChange(rule_id)
+        self._produced = _series(())
+        self._url = generator_url(surroundings.external_url, rule.expr)
 
     @property
     def state(self) -> AlertState:
@@ -108,8 +110,10 @@ class AlertingRule:
         if limit and len(active) > limit:
             raise TooLarge(f"exceeded limit of {limit} with {len(active)} alerts")
         before, self._active = self._active, after
-        self._publish(before)
-        return _series(active, changed=self._changed_state(before))
+        if self._publish(before):
+            self._produced = _series(active)
+            return replace(self._produced, changed=self._changed_state(before))
+        return self._produced
 
     def take_change(self) -> StateChange:
         """Return what changed since the last call, for the state store."""
@@ -154,12 +158,14 @@ class AlertingRule:
             if alert.state is not AlertState.PENDING or alert.active_at >= oldest
         }
         self.alerts = tuple(self._active.values())
+        self._produced = _series([alert for alert in self.alerts if alert.active])
 
     def adopt(self, old: "AlertingRule") -> None:
         """Take over the alerts of the rule of this id before a reload."""
         self._active = dict(old._active)
         self.alerts = old.alerts
         self._change = old.take_change()
+        self._produced = _series([alert for alert in self.alerts if alert.active])
 
     def _found(self, ts: Timestamp, query: QueryFunc, query_offset: Duration) -> dict[Labels, Seen]:
         around = self._surroundings
@@ -189,20 +195,23 @@ class AlertingRule:
         self._expanded = expanded
         return found
 
-    def _publish(self, before: dict[Labels, RuleAlert]) -> None:
+    def _publish(self, before: dict[Labels, RuleAlert]) -> bool:
+        """Let the alerts be seen; tell whether anything that is kept of them changed."""
         self.alerts = tuple(self._active.values())
         stored = [
             alert
             for labels, alert in self._active.items()
-            if _kept(alert) != _kept(before.get(labels))
+            if alert is not (old := before.get(labels)) and _kept(alert) != _kept(old)
         ]
         forgotten = [labels for labels in before if labels not in self._active]
-        if stored or forgotten:
-            self._change = StateChange(
-                self.rule_id,
-                stored=[*self._change.stored, *stored],
-                forgotten=[*self._change.forgotten, *forgotten],
-            )
+        if not stored and not forgotten:
+            return False
+        self._change = StateChange(
+            self.rule_id,
+            stored=[*self._change.stored, *stored],
+            forgotten=[*self._change.forgotten, *forgotten],
+        )
+        return True
 
     def _changed_state(self, before: dict[Labels, RuleAlert]) -> bool:
         if before.keys() != self._active.keys():
@@ -215,12 +224,14 @@ class AlertingRule:
         around = self._surroundings
         lasts = _LOST_SENDINGS * max(self._interval, around.resend_delay)
         return Alert(
-            labels=around.external_labels.merge(alert.labels),
+            labels=around.external_labels.merge(alert.labels)
+            if around.external_labels
+            else alert.labels,
             annotations=alert.annotations,
             starts_at=alert.fired_at,
             ends_at=ts + lasts if alert.active else alert.resolved_at,
             updated_at=ts,
-            generator_url=generator_url(around.external_url, self.rule.expr),
+            generator_url=self._url,
             correlation_id=correlation_id,
         )
 
@@ -243,7 +254,7 @@ def _kept(alert: RuleAlert | None) -> tuple[object, ...] | None:
     )
 
 
-def _series(active: Sequence[RuleAlert], *, changed: bool) -> Produced:
+def _series(active: Sequence[RuleAlert]) -> Produced:
     """Return the synthetic series of active alerts: their state, and since when."""
     series = [
         alert.labels.merge({METRIC_NAME: ALERTS, ALERT_STATE: alert.state.value})
@@ -252,4 +263,4 @@ def _series(active: Sequence[RuleAlert], *, changed: bool) -> Produced:
     series += [alert.labels.merge({METRIC_NAME: ALERTS_FOR_STATE}) for alert in active]
     since = [alert.active_at // SECOND for alert in active]
     values = np.array([1] * len(active) + since, dtype=np.float64)
-    return Produced(series, values, changed)
+    return Produced(series, values, changed=False)

@@ -114,15 +114,16 @@ def _seen(alert: RuleAlert | None, labels: Labels, seen: Seen, ts: Timestamp) ->
     """Return the alert as active, with the value and annotations of this pass."""
     if alert is None or not alert.active:
         return RuleAlert(labels, seen.annotations, seen.value, AlertState.PENDING, active_at=ts)
-    active_at = alert.active_at
-    if alert.state is AlertState.PENDING and active_at > ts:
-        active_at = ts  # the clock was set back: start waiting again, not an hour later
-    fresh = replace(
+    set_back = alert.state is AlertState.PENDING and alert.active_at > ts
+    calm = not (alert.keep_firing_since or alert.unconfirmed_until or set_back)
+    if calm and alert.value == seen.value and alert.annotations == seen.annotations:
+        return alert
+    return replace(
         alert,
         annotations=seen.annotations,
         value=seen.value,
-        active_at=active_at,
+        # With the clock set back, start waiting again, not an hour later.
+        active_at=ts if set_back else alert.active_at,
         keep_firing_since=0,
         unconfirmed_until=0,
     )
-    return alert if fresh == alert else fresh
