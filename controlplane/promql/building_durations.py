@@ -1,7 +1,7 @@
 """Numbers and durations of the grammar, and what all its rules need of tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, cast
 
 from lark import Token, Transformer
@@ -22,12 +22,13 @@ from controlplane.promql.quoting import quote, unquote
 _LONGEST: Final = (1 << 63) / 1e9
 
 
-@dataclass(frozen=True, slots=True)
 class SyntaxProblem(Exception):
     """What is wrong, and at which offset of the text it begins."""
 
-    reason: str
-    start: int
+    def __init__(self, reason: str, start: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.start = start
 
 
 def string_text(token: Token) -> str:

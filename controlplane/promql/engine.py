@@ -162,7 +162,7 @@ class Engine:
             self._metrics.failures.labels(type(error).__name__).inc()
             raise
         finally:
-            self._metrics.seconds.labels(kind).observe(self._clock.monotonic() - began)
+            self._metrics.seconds[kind].observe(self._clock.monotonic() - began)
 
 
 def _instant_value(plan: Plan, frame: Frame, time: Timestamp) -> Value:

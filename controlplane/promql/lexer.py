@@ -7,7 +7,6 @@ a parenthesis, so that metrics of that name keep working.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from lark import Token
@@ -104,12 +103,13 @@ _BRACE_SYMBOL: Final = re.compile(r"=~|!~|!=|[=,}]")
 _BRACKET_SYMBOL: Final = re.compile(r"[-+*/%^(),:\]]")
 
 
-@dataclass(frozen=True, slots=True)
 class LexError(Exception):
     """A character that begins no token; `start` is its offset."""
 
-    reason: str
-    start: int
+    def __init__(self, reason: str, start: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.start = start
 
 
 class PromLexer(Lexer):
