@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -105,10 +106,20 @@ class Machine:
         self.pagerduty.heal()
         for name in list(self.firing):
             await self.resolve(name)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while self.pagerduty.open_incidents() or await self.system.store.open_incidents():
-                await self.system.sweeper.sweep(self.system.clock.now() + 600_000)
+                await self.pass_waits()
+                await self.system.sweeper.sweep(self.system.clock.now())
                 await self.system.clock.sleep(0.02)
+
+    async def pass_waits(self) -> None:
+        """Let the minutes pass for which an orphan whose resolve died is left alone."""
+        for incident in await self.system.store.open_incidents():
+            if incident.retry_at:
+                async with self.system.store.begin() as tx:
+                    current = await tx.incident(incident.id)
+                    assert current is not None
+                    await tx.put_incident(replace(current, retry_at=0))
 
 
 async def play(operations: list[tuple[str, str]]) -> None:
