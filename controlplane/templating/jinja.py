@@ -6,7 +6,7 @@ open, endless loops and huge texts, is bounded here.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import jinja2
@@ -54,12 +54,16 @@ class _Environment(ImmutableSandboxedEnvironment):
 class JinjaTemplate:
     """A compiled Jinja2 template; `others` are templates it may include or import."""
 
-    def __init__(self, text: str, name: str, others: Mapping[str, str]) -> None:
+    def __init__(
+        self, text: str, name: str, functions: Collection[str], others: Mapping[str, str]
+    ) -> None:
+        """Compile the text, which may use `functions` as filters. Raises TemplateError."""
         self._name = name
-        self._source = text.removeprefix(MARK)
         self._others = others
+        environment = _environment(others)
+        environment.filters.update(dict.fromkeys(functions, str))
         try:
-            _environment(others).parse(self._source)
+            self._code = environment.compile(text.removeprefix(MARK), name or None)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 f"template: {name}:{error.lineno}: {error.message}", line=error.lineno
@@ -72,8 +76,10 @@ class JinjaTemplate:
         environment.filters.update(calls)
         environment.globals.update(calls)
         try:
-            parts = environment.from_string(self._source).generate(_context(data))
-            return _joined(parts)
+            template = jinja2.Template.from_code(
+                environment, self._code, environment.make_globals(None)
+            )
+            return _joined(template.generate(_context(data)))
         except (jinja2.TemplateError, FunctionError, ArithmeticError, TypeError) as error:
             raise TemplateError(f"template: {self._name}: {error}") from None
         except (RecursionError, MemoryError, ValueError, AttributeError) as error:

@@ -80,7 +80,7 @@ def compile_template(
     `.j2`, is Jinja2. Raises TemplateError.
     """
     if text.startswith(MARK) or name.endswith(".j2"):
-        return JinjaTemplate(text, name, {} if library is None else library.jinja)
+        return JinjaTemplate(text, name, functions, {} if library is None else library.jinja)
     if "{{" not in text:
         return _Literal(text)
     definitions = dict[str, nodes.Definition]() if library is None else dict(library.definitions)

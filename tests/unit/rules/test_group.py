@@ -181,6 +181,17 @@ def test_annotations_may_query(world: World) -> None:
         assert alert.annotations["s"] == str(number)
 
 
+def test_annotations_may_be_jinja(world: World) -> None:
+    """A text that begins with the mark sees the same data and functions."""
+    group = world.group(
+        "groups: [{name: g, rules: [{alert: A, expr: up, annotations: "
+        "{s: '{{/* jinja2 */}}{{ labels.i }} {{ value|humanize }}'}}]}]"
+    )
+    world.put(T0, {"up{i=a}": 1234567})
+    (alert,) = group.evaluate(T0, "").alerts
+    assert alert.annotations["s"] == "a 1.235M"
+
+
 def test_an_empty_label_removes_that_of_the_series(world: World) -> None:
     """Group labels stand under rule labels, and an empty text takes a label away."""
     group = world.group(

@@ -70,6 +70,13 @@ def test_the_sandbox_holds(text: str) -> None:
         render(MARK + text)
 
 
+@pytest.mark.parametrize("text", ["{{ status|nope }}", "line\n{% endfor %}", "{{ status"])
+def test_mistakes_are_found_when_it_is_compiled(text: str) -> None:
+    """Broken syntax and unknown filters are refused before anything is rendered."""
+    with pytest.raises(TemplateError, match=r"^template: t:[12]: "):
+        compile_template(MARK + text, "t", functions=ALERTMANAGER_FUNCTIONS)
+
+
 def test_files_by_their_ending() -> None:
     """A file in .j2 is Jinja2 without the mark, and others may include it."""
     library = Library([("part.j2", "[{{ status }}]")], ALERTMANAGER_FUNCTIONS)
