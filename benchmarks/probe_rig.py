@@ -26,6 +26,7 @@ from controlplane.probes.table import PROBERS
 from controlplane.transport.client import Client
 from controlplane.transport.engine import Engine
 from controlplane.transport.policy import OutboundPolicy
+from controlplane.transport.process import tune_interpreter
 from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.store import Store
@@ -129,7 +130,9 @@ async def _work(load: Load, directory: Path) -> Measured:
             labels = Labels({"job": "bench", "instance": target})
             schedule.put(ProbeJob(target, target, labels, module, load.interval))
     running = asyncio.create_task(schedule.run())
-    await clock.sleep(load.warm_up)
+    await clock.sleep(load.warm_up / 2)
+    tune_interpreter()
+    await clock.sleep(load.warm_up / 2)
     lateness = _Lateness()
     metrics.lateness.observe = lateness.observe  # type: ignore[method-assign,assignment]
     before = _counted(registry)

@@ -234,6 +234,8 @@ class Schedule:
             self._idle.set()
         if entry.gone:
             return
+        if outcome.success is not entry.succeeded:
+            _tell(entry, outcome, correlation_id)
         entry.succeeded = outcome.success
         if outcome.reason is None:
             self._metrics.probes.labels("success").inc()
@@ -285,6 +287,20 @@ def _never(error: str) -> Start:
     """Return a probe that fails at once, for a job that cannot be probed."""
     outcome = Outcome(False, 0.0, reason=Reason.CONFIG, evidence=Evidence(error))  # noqa: FBT003
     return lambda _timeout, done: done(outcome)
+
+
+def _tell(entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
+    """Say that a target went down or came back; that it was well from the start is no news."""
+    if outcome.success and entry.succeeded is None:
+        return
+    log.info(
+        "target up" if outcome.success else "target down",
+        target=entry.job.labels.value("job"),
+        instance=entry.job.labels.value("instance"),
+        id=entry.job.key,
+        reason=None if outcome.reason is None else outcome.reason.value,
+        correlation_id=correlation_id,
+    )
 
 
 def _internal(error: str) -> Outcome:

@@ -22,7 +22,7 @@ from controlplane.clock import Clock
 from controlplane.telemetry.logs import get_logger
 from controlplane.transport.exchange import Exchange, Failure
 from controlplane.transport.handles import HandlePool, Slot, failure_of
-from controlplane.transport.limits import open_files_limit
+from controlplane.transport.process import open_files_limit
 
 log = get_logger(__name__)
 
