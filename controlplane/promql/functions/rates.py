@@ -1,6 +1,7 @@
 """rate, increase, delta, irate, idelta over whole columns."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from controlplane.clock import Duration
 from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.frame import Windows
 from controlplane.tsdb.ports import CounterWindows
+
+# Cells computed at once: a dozen arrays of this size fit into a core's cache.
+_PART: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,28 @@ def extrapolated(
     Where samples lie within 1.1 average distances of an edge the growth is
     carried to the edge, else half a distance; a counter not below its zero.
     """
-    present = course.count >= 2
+    shape = course.count.shape
+    growth = np.empty(shape)
+    # Part by part, so that what stands between two operations stays in the cache.
+    rows = max(1, _PART // max(1, shape[1]))
+    for first in range(0, shape[0], rows):
+        part = slice(first, first + rows)
+        growth[part] = _extrapolated(_rows(course, part), ends, width, kind)
+    return growth, course.count >= 2
+
+
+def _rows(course: CounterWindows, rows: slice) -> CounterWindows:
+    return CounterWindows(
+        course.first[rows],
+        course.last[rows],
+        course.first_times[rows],
+        course.last_times[rows],
+        course.resets[rows],
+        course.count[rows],
+    )
+
+
+def _extrapolated(course: CounterWindows, ends: Times, width: Duration, kind: RateKind) -> Values:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         growth = course.last - course.first
         if kind.counter:
@@ -46,7 +71,8 @@ def extrapolated(
         factor = np.where(sampled != 0, (sampled + to_start + to_end) / sampled, 1.0)
         if kind.per_second:
             factor = factor / (width / 1000.0)
-        return growth * factor, present
+        result: Values = growth * factor
+        return result
 
 
 def courses(windows: Windows) -> CounterWindows:
