@@ -1,0 +1,128 @@
+"""Muting keeps the resolve contract, and breakers hold back, seen from outside."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.clock import Timestamp
+from controlplane.demo.standins import Fault, WebhookStandIn
+from controlplane.model.labels import Labels
+from controlplane.model.secret import Secret
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.pipeline import Pipeline
+from controlplane.notify.ports import GroupFlush
+from controlplane.routing.options import Route
+from controlplane.routing.ports import Flush
+from controlplane.transport.breaker import BreakerOptions
+from tests.support.alerting import QUICK, Alerting, alerting, firing, resolved
+
+ROUTE = Route(receiver="ops", group_by=(), group_wait=0, group_interval=30)
+
+
+class Silence:
+    """Mutes the alerts with a label `n` of a set."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def mutes(self, labels: Labels, now: Timestamp) -> bool:
+        return labels.value("n") in self.names
+
+
+def hook(server: WebhookStandIn, *, send_resolved: bool = True) -> Receiver:
+    config = WebhookConfig(Secret(server.url), send_resolved=send_resolved)
+    return Receiver("ops", webhook_configs=(config,))
+
+
+def pipeline(system: Alerting, silence: Silence) -> Pipeline:
+    return Pipeline(
+        system.store,
+        system.channels,
+        owned=list,
+        wake=system.worker.wake,
+        options=QUICK,
+        metrics=NotifyMetrics(CollectorRegistry()),
+        muters=[silence],
+    )
+
+
+def flush(system: Alerting, *, at: Timestamp) -> Sequence[GroupFlush]:
+    found = tuple(system.alerts.list())
+    return [Flush("{}:{}", Labels(), "{}", "ops", 3_600_000, found, at)]
+
+
+async def test_a_silence_hides_the_firing_and_never_the_end(tmp_path: Path) -> None:
+    """What was told before the silence is told resolved in it; what was not stays untold."""
+    silence = Silence()
+    quiet = Route(receiver="nobody")
+    async with (
+        WebhookStandIn() as server,
+        alerting(tmp_path, quiet, [hook(server)]) as system,
+    ):
+        subject = pipeline(system, silence)
+        now = system.clock.now()
+        told, untold = firing(now, n="told"), firing(now, n="untold")
+        await system.alerts.put([told])
+        await subject(flush(system, at=now))
+        await server.wait_for(lambda: len(server.payloads) == 1)
+        silence.names = {"told", "untold"}
+        await system.alerts.put([untold])
+        await system.worker.idle()
+        await subject(flush(system, at=now + 1))
+        assert await system.store.channels_due(now + 9) == []
+        await system.alerts.put([resolved(told, system.clock.now())])
+        await subject(flush(system, at=system.clock.now() + 1))
+        await server.wait_for(lambda: len(server.payloads) == 2)
+    last = server.payloads[-1]
+    assert (last["status"], len(last["alerts"])) == ("resolved", 1)
+    assert last["alerts"][0]["labels"]["n"] == "told"
+
+
+async def test_without_send_resolved_the_end_is_not_sent(tmp_path: Path) -> None:
+    """The incident is closed all the same, so that the next firing is a first one."""
+    async with WebhookStandIn() as server:
+        receiver = hook(server, send_resolved=False)
+        async with alerting(tmp_path, ROUTE, [receiver]) as system:
+            alert = firing(system.clock.now())
+            await system.alerts.put([alert])
+            await server.wait_for(lambda: len(server.payloads) == 1)
+            await system.alerts.put([resolved(alert, system.clock.now())])
+            while await system.store.open_incidents():
+                await system.clock.sleep(0.01)
+            await system.alerts.put([firing(system.clock.now(), n="2")])
+            await server.wait_for(lambda: len(server.payloads) == 2)
+    reasons = [payload["notification_reason"] for payload in server.payloads]
+    assert reasons == ["first notification"] * 2
+    assert all(payload["status"] == "firing" for payload in server.payloads)
+
+
+async def test_a_restart_pages_nobody_again(tmp_path: Path) -> None:
+    """Groups are rebuilt from the kept alerts, and the log knows what was delivered."""
+    async with WebhookStandIn() as server:
+        async with alerting(tmp_path, ROUTE, [hook(server)]) as system:
+            alert = firing(system.clock.now())
+            await system.alerts.put([alert])
+            await server.wait_for(lambda: len(server.payloads) == 1)
+            await system.worker.idle()
+        async with alerting(tmp_path, ROUTE, [hook(server)]) as system:
+            await system.clock.sleep(0.3)
+            assert len(server.payloads) == 1
+            await system.alerts.put([resolved(alert, system.clock.now())])
+            await server.wait_for(lambda: len(server.payloads) == 2)
+
+
+async def test_a_breaker_spares_a_receiver_that_fails(tmp_path: Path) -> None:
+    """After its threshold there is one trial in a pause, and it recovers by a success."""
+    breaker = BreakerOptions(threshold=2, pause=0.5, longest_pause=0.5)
+    each = Route(receiver="ops", group_by=("...",), group_wait=0, group_interval=3_600_000)
+    async with WebhookStandIn() as server:
+        server.fail_always(Fault.answer(500))
+        async with alerting(tmp_path, each, [hook(server)], breaker=breaker) as system:
+            now = system.clock.now()
+            await system.alerts.put([firing(now, n=str(number)) for number in range(12)])
+            await system.clock.sleep(0.4)
+            assert server.requests <= QUICK.concurrency + 2
+            server.heal()
+            await server.wait_for(lambda: len(server.payloads) == 12)
