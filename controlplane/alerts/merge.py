@@ -69,7 +69,14 @@ def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:
         starts_at=min(older.starts_at, younger.starts_at),
         ends_at=ends_at,
         timeout=timeout,
+        correlation_id=_told_by(older, younger, now),
     )
+
+
+def _told_by(older: Alert, younger: Alert, now: Timestamp) -> str:
+    """Return the id of what last changed the state: saying the same again starts no new story."""
+    same = older.status(now) is younger.status(now) and older.correlation_id
+    return older.correlation_id if same else younger.correlation_id
 
 
 def _overlap(old: Alert, new: Alert) -> bool:

@@ -2,8 +2,10 @@
 
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from opentelemetry.trace import INVALID_SPAN, Span
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from controlplane.api.problems import internal_error
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import answering
 
 log = get_logger(__name__)
 
@@ -64,7 +67,7 @@ class ObserveMiddleware:
             await send(message)
 
         begin = time.perf_counter()
-        with correlated(identifier):
+        with correlated(identifier), _traced(scope) as span:
             try:
                 await self._app(scope, receive, sending)
             except Exception as error:  # noqa: BLE001 - the top: logged and answered
@@ -72,14 +75,16 @@ class ObserveMiddleware:
                 if not started:
                     await response(scope, receive, sending)
             finally:
-                self._record(scope, status, time.perf_counter() - begin)
+                self._record(scope, status, time.perf_counter() - begin, span)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, span: Span) -> None:
         # The route's template, never the path: a path holds ids without end.
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"].isalpha() else "other"
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.duration.labels(route).observe(seconds)
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.response.status_code", status)
         if scope["path"] not in _QUIET:
             log.info(
                 "request",
@@ -90,3 +95,10 @@ class ObserveMiddleware:
                 seconds=round(seconds, 6),
                 client=(scope.get("client") or ("",))[0],
             )
+
+
+def _traced(scope: Scope) -> AbstractContextManager[Span]:
+    """Return the request's span, within the trace that its `traceparent` names."""
+    if scope["path"] in _QUIET:
+        return nullcontext(INVALID_SPAN)
+    return answering("request", Headers(scope=scope), **{"url.path": scope["path"]})

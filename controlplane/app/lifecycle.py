@@ -18,6 +18,7 @@ from controlplane.config.config import Config
 from controlplane.errors import Conflict, ControlPlaneError
 from controlplane.settings.parsing import Listen
 from controlplane.settings.settings import Settings
+from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import TRACING, configure_traces
 
@@ -126,9 +127,10 @@ def _handle_signals(server: _Server, service: Service, stack: AsyncExitStack) ->
 
 
 async def _reload(service: Service) -> None:
-    try:
-        await service.reloader.reload()
-    except ControlPlaneError:
-        return  # the reloader has said why
-    except Exception:
-        log.exception("reload failed")
+    with correlated(new_correlation_id()):
+        try:
+            await service.reloader.reload()
+        except ControlPlaneError:
+            return  # the reloader has said why
+        except Exception:
+            log.exception("reload failed")

@@ -60,6 +60,15 @@ class Content:
     def status_of(self, alert: Alert) -> AlertStatus:
         return alert.status(self.at)
 
+    def correlation_id(self) -> str:
+        """Return the id of what changed the state of an alert last: that is what is told."""
+        changes = [
+            (alert.ends_at if alert.ends_at <= self.at else alert.starts_at, alert.correlation_id)
+            for alert in self.alerts
+            if alert.correlation_id
+        ]
+        return max(changes, default=(0, ""))[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -34,7 +34,7 @@ async def enqueue(
         created_at=now,
         next_attempt_at=max([now, *(old.next_attempt_at for old in waiting)]),
         expires_at=now + max_age,
-        correlation_id=next((a.correlation_id for a in content.alerts if a.correlation_id), ""),
+        correlation_id=content.correlation_id(),
     )
     stored = replace(message, id=await tx.add_message(message))
     await tx.put_incident(on_queued(incident, stored.id, told, now))

@@ -27,6 +27,11 @@ from controlplane.notify.ports import (
     NotificationTransaction,
     OwnedGroups,
 )
+from controlplane.telemetry.correlation import correlated
+from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import span
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +151,17 @@ class Pipeline:
         self, tx: NotificationTransaction, _book: "_Book", draft: Draft
     ) -> Draft | None:
         """Write the message, in the same transaction as the log."""
-        flush, content = draft.flush, _content(draft)
-        max_age = self._options.max_age
+        content = _content(draft)
+        with (
+            correlated(content.correlation_id()),
+            span("flush", receiver=draft.flush.receiver, group=draft.flush.group_key),
+        ):
+            return await self._write(tx, draft, content)
+
+    async def _write(
+        self, tx: NotificationTransaction, draft: Draft, content: Content
+    ) -> Draft | None:
+        flush, max_age = draft.flush, self._options.max_age
         if draft.reason is Reason.ALL_RESOLVED and draft.incident is not None:
             message = await resolve(
                 tx,
@@ -157,10 +171,22 @@ class Pipeline:
                 max_age=max_age,
                 now=flush.at,
             )
-            return None if message is None else draft
-        incident = draft.incident or await _open(tx, draft)
-        await enqueue(tx, incident, draft.told, content, max_age=max_age, now=flush.at)
-        self._metrics.queued.labels(draft.reason.value).inc()
+            if message is None:
+                return None
+        else:
+            incident = draft.incident or await _open(tx, draft)
+            message = await enqueue(
+                tx, incident, draft.told, content, max_age=max_age, now=flush.at
+            )
+            self._metrics.queued.labels(draft.reason.value).inc()
+        log.info(
+            "notification queued",
+            receiver=message.receiver,
+            integration=message.integration,
+            message=message.id,
+            alerts=len(content.alerts),
+            reason=draft.reason.value,
+        )
         return draft
 
 

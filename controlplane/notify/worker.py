@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from random import Random, SystemRandom
 from typing import Final
+
+from opentelemetry.trace import Span, StatusCode
 
 from controlplane.clock import Clock, Duration
 from controlplane.errors import ControlPlaneError
@@ -18,6 +20,7 @@ from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.ports import Integration, NotificationStore
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import span
 from controlplane.transport.backoff import backoff
 from controlplane.transport.breaker import BreakerOptions, BreakerState, CircuitBreaker
 
@@ -156,12 +159,14 @@ class Worker:
         started = self._clock.monotonic()
         at = self._clock.now()
         self._metrics.attempts.labels(*channel).inc()
-        with correlated(claimed.message.correlation_id):
+        with correlated(claimed.message.correlation_id), _traced(claimed) as traced:
             async with self._channels.use(channel) as integration:
                 result = await self._send(integration, claimed)
             seconds = self._clock.monotonic() - started
             self._metrics.request_latency.labels(*channel).observe(seconds)
             error = result if isinstance(result, DeliveryError) else None
+            if error is not None:
+                traced.set_status(StatusCode.ERROR, error.reason.value)
             attempt = Attempt(
                 message_id=claimed.message.id,
                 number=claimed.message.attempts,
@@ -295,3 +300,14 @@ class Worker:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(waiting, sleeping, return_exceptions=True)
+
+
+def _traced(claimed: Claim) -> AbstractContextManager[Span]:
+    message = claimed.message
+    return span(
+        "delivery attempt",
+        receiver=message.receiver,
+        integration=message.integration,
+        message=message.id,
+        attempt=message.attempts,
+    )

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from opentelemetry import trace
 
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import ControlPlaneError
@@ -20,6 +19,7 @@ from controlplane.model.alert import Alert
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN, Refs
 from controlplane.rules.alerting import AlertingRule, Produced, Surroundings
+from controlplane.rules.changes import tell_changes
 from controlplane.rules.dependencies import reads, selectors
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
@@ -28,10 +28,10 @@ from controlplane.rules.recording import RecordingRule
 from controlplane.rules.status import Evaluation, GroupStatus, Health, RuleStatus
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import span
 from controlplane.tsdb.ports import Write
 
 log = get_logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 # Writes of rules name their group after this, so that nobody takes them for a scrape.
 ORIGIN: Final = "rules/"
@@ -114,8 +114,7 @@ class Group:
     def evaluate(self, ts: Timestamp, correlation_id: str) -> Pass:
         """Evaluate every rule at `ts`, in order."""
         started = self._clock.monotonic()
-        with correlated(correlation_id), tracer.start_as_current_span("rule group") as span:
-            span.set_attribute("rule_group", self.key)
+        with correlated(correlation_id), span("rule group", rule_group=self.key):
             samples = self._run(self.members, ts, correlation_id, reactive=False)
             self._bury_orphans(ts, correlation_id)
         self._last_evaluation = ts
@@ -126,10 +125,16 @@ class Group:
         return self._pass(self.members, ts, correlation_id)
 
     def evaluate_reactive(
-        self, members: Sequence[Member], ts: Timestamp, correlation_id: str
+        self, members: Sequence[Member], ts: Timestamp, correlation_id: str, cause: str = ""
     ) -> Pass:
-        """Evaluate some alerting rules because samples that they read have come."""
-        with correlated(correlation_id):
+        """Evaluate some alerting rules because samples that they read have come.
+
+        `cause` is the correlation id of the tick that brought them.
+        """
+        with (
+            correlated(correlation_id, cause=cause),
+            span("rule group", rule_group=self.key, reactive=True),
+        ):
             self._run(members, ts, correlation_id, reactive=True)
         return self._pass(members, ts, correlation_id)
 
@@ -209,6 +214,7 @@ class Group:
     ) -> Produced | None:
         started = self._clock.monotonic()
         produced, error = None, ""
+        before = member.rule.alerts if isinstance(member.rule, AlertingRule) else ()
         try:
             produced = member.rule.evaluate(
                 ts, self._query, query_offset=self.query_offset, limit=self.group.limit
@@ -219,6 +225,8 @@ class Group:
                 "rule failed", rule_group=self.key, rule=member.rule.rule.name, reason=error
             )
             self._metrics.failures.labels(self.key).inc()
+        if produced is not None and isinstance(member.rule, AlertingRule):
+            tell_changes(self.key, member.rule.rule.name, before, member.rule.alerts)
         seconds = self._clock.monotonic() - started
         self._metrics.evaluations.labels(self.key).inc()
         self._metrics.duration.observe(seconds)

@@ -63,7 +63,7 @@ class Manager:
         self._groups: dict[str, Group] = {}
         self._options = RulesOptions()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._burials: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = False
         self._applying = asyncio.Lock()
@@ -111,7 +111,7 @@ class Manager:
 
     async def close(self) -> None:
         """End the thread."""
-        for task in list(self._burials):
+        for task in list(self._background):
             task.cancel()
         await asyncio.to_thread(self._thread.shutdown)
 
@@ -174,9 +174,12 @@ class Manager:
         self._reacting = False
         started = self._clock.monotonic()
         correlation_id = new_correlation_id()
-        for group, members in self._watch.take():
-            self._metrics.reactive_passes.inc(len(members))
-            self._deliver(group.evaluate_reactive(members, self._clock.now(), correlation_id))
+        for each in self._watch.take():
+            self._metrics.reactive_passes.inc(len(each.members))
+            now = self._clock.now()
+            self._deliver(
+                each.group.evaluate_reactive(each.members, now, correlation_id, each.cause)
+            )
         ended = self._clock.monotonic()
         self._pace.spent(ended - started, ended)
         self._metrics.reactive_seconds.inc(ended - started)
@@ -251,8 +254,8 @@ class Manager:
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
-        self._burials.add(task)
-        task.add_done_callback(self._burials.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _restore(self) -> None:
         """Take back the alerts of before a restart, and send them again at once.

@@ -19,6 +19,28 @@ _PENDING: Final = 1024
 _REST: Final = 9
 
 
+# Ticks that a pass is said to be triggered by; when many targets answer at once, the first.
+_MOST_CAUSES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """The series of one commit, write after write, with each write's correlation id."""
+
+    refs: Refs
+    sizes: Sequence[int]
+    ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Rules of a group that read of what was committed; `cause` names the ticks, comma between."""
+
+    group: Group
+    members: list[Member]
+    cause: str
+
+
 @dataclass(slots=True)
 class _Watched:
     group: Group
@@ -39,7 +61,7 @@ class Watch:
         self._watched: list[_Watched] = []
         self._generation = -1
         self._any = np.zeros(0, dtype=np.bool_)
-        self._pending: deque[Refs] = deque(maxlen=_PENDING)
+        self._pending: deque[_Commit] = deque(maxlen=_PENDING)
 
     def watch(self, groups: Sequence[Group]) -> None:
         """Watch the reactive rules of these groups from now on."""
@@ -57,36 +79,38 @@ class Watch:
         if not self._watched:
             return False
         read = self._any
-        columns = [
-            write.refs
-            for write in writes
-            if len(write.refs) and not write.origin.startswith(ORIGIN)
+        concerned = [
+            write for write in writes if len(write.refs) and not write.origin.startswith(ORIGIN)
         ]
-        if not columns:
+        if not concerned:
             return False
-        refs = np.concatenate(columns)
+        refs = np.concatenate([write.refs for write in concerned])
         # A series beyond the mask is new: only a fresh selection can tell.
         if int(refs.max()) < len(read) and not read[refs].any():
             return False
-        self._pending.append(refs)
+        sizes = [len(write.refs) for write in concerned]
+        self._pending.append(_Commit(refs, sizes, [write.correlation_id for write in concerned]))
         return True
 
-    def take(self) -> list[tuple[Group, list[Member]]]:
+    def take(self) -> list[Concerned]:
         """Return the rules that read of the commits noted since the last call."""
-        columns = []
+        commits: list[_Commit] = []
         while self._pending:
-            columns.append(self._pending.popleft())
-        if not columns:
+            commits.append(self._pending.popleft())
+        if not commits:
             return []
-        refs = np.unique(np.concatenate(columns))
+        refs = np.unique(np.concatenate([commit.refs for commit in commits]))
         refs = refs[refs >= 0]
         if len(refs):
             self._select(int(refs[-1]) + 1)
-        found: dict[str, tuple[Group, list[Member]]] = {}
+        found: dict[str, tuple[Group, list[_Watched]]] = {}
         for watched in self._watched:
             if watched.reads[refs].any():
-                found.setdefault(watched.group.key, (watched.group, []))[1].append(watched.member)
-        return list(found.values())
+                found.setdefault(watched.group.key, (watched.group, []))[1].append(watched)
+        return [
+            Concerned(group, [each.member for each in several], _causes(commits, several))
+            for group, several in found.values()
+        ]
 
     def _select(self, bound: int) -> None:
         """Look up which series each rule reads, when the set of series has changed."""
@@ -106,6 +130,23 @@ class Watch:
             combined |= watched.reads
         self._any = combined
         self._generation = querier.generation
+
+
+def _causes(commits: Sequence[_Commit], watched: Sequence[_Watched]) -> str:
+    """Return the ids of the writes that these rules read."""
+    reads = watched[0].reads.copy()
+    for each in watched[1:]:
+        reads |= each.reads
+    found: dict[str, None] = {}
+    for commit in commits:
+        # A ref below zero is that of a sample that was not taken.
+        hits = reads[np.maximum(commit.refs, 0)] & (commit.refs >= 0)
+        ends = np.cumsum(commit.sizes)
+        for position in np.unique(np.searchsorted(ends, np.flatnonzero(hits), side="right")):
+            if len(found) == _MOST_CAUSES:
+                return ",".join(found)
+            found[commit.ids[position]] = None
+    return ",".join(found)
 
 
 class Pace:

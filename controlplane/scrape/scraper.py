@@ -189,6 +189,8 @@ class TargetScraper:
         metrics.scrapes.labels("success" if failed is None else failed.failure.value).inc()
         if failed is not None and before.failure is not failed.failure:
             log.info("scrape failed", target=self.job.url, reason=failed.failure, error=str(failed))
+        if failed is None and before.health is Health.DOWN:
+            log.info("scrape succeeds again", target=self.job.url)
         self._status = replace(
             before,
             health=Health.UP if failed is None else Health.DOWN,

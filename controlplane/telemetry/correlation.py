@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _current: ContextVar[str] = ContextVar("correlation_id", default="")
+_cause: ContextVar[str] = ContextVar("triggered_by", default="")
 
 
 def new_correlation_id() -> str:
@@ -18,11 +19,21 @@ def correlation_id() -> str:
     return _current.get()
 
 
+def triggered_by() -> str:
+    """Return the id of what made the work here begin, or an empty string.
+
+    So one leads to the other where the work of many is done as one: an
+    evaluation has an id of its own and names the tick that set it off.
+    """
+    return _cause.get()
+
+
 @contextmanager
-def correlated(identifier: str) -> Iterator[str]:
+def correlated(identifier: str, *, cause: str = "") -> Iterator[str]:
     """Put `identifier` in force for the block, for logs and whatever it calls."""
-    token = _current.set(identifier)
+    token, before = _current.set(identifier), _cause.set(cause)
     try:
         yield identifier
     finally:
+        _cause.reset(before)
         _current.reset(token)

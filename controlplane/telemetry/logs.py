@@ -9,7 +9,7 @@ import structlog
 from opentelemetry import trace
 
 from controlplane.model.secret import REDACTED
-from controlplane.telemetry.correlation import correlation_id
+from controlplane.telemetry.correlation import correlation_id, triggered_by
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -83,6 +83,9 @@ def _add_ids(
     identifier = correlation_id()
     if identifier:
         event.setdefault("correlation_id", identifier)
+    cause = triggered_by()
+    if cause:
+        event.setdefault("triggered_by", cause)
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event["trace_id"] = f"{span.trace_id:032x}"

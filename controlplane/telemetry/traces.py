@@ -1,9 +1,13 @@
 """Spans, where an OTLP endpoint is set; nearly nothing where none is.
 
 The correlation id is an attribute of every span, and trace ids stand in the
-log lines (`logs.py`), so one leads to the other.
+log lines (`logs.py`), so one leads to the other. The id of a trace that begins
+here is a hash of the correlation id: so an evaluation, the flush it leads to
+and each attempt to deliver are one trace, though minutes, a database row and
+perhaps a restart lie between them.
 """
 
+import hashlib
 import logging
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,16 +16,19 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, Tracer
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from controlplane import __version__
 from controlplane.errors import InvalidInput
 from controlplane.model.secret import Secret
-from controlplane.telemetry.correlation import correlation_id
+from controlplane.telemetry.correlation import correlation_id, triggered_by
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 Attribute = str | bool | int | float
 
@@ -55,6 +62,7 @@ class Tracing:
         self._provider = TracerProvider(
             sampler=ParentBasedTraceIdRatio(ratio),
             resource=Resource.create(attributes),
+            id_generator=_correlated_ids(),
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -63,6 +71,15 @@ class Tracing:
     def span(self, name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
         """Return a context that is one span: part of the one around it, ended with the block."""
         return _OFF if self._tracer is None else _recorded(self._tracer, name, attributes)
+
+    def answering(
+        self, name: str, headers: Mapping[str, str], **attributes: Attribute
+    ) -> AbstractContextManager[Span]:
+        """Return a span for a request that came in: part of the caller's trace if it names one."""
+        if self._tracer is None:
+            return _OFF
+        parent = TraceContextTextMapPropagator().extract(headers)
+        return _recorded(self._tracer, name, attributes, parent, SpanKind.SERVER)
 
     def close(self, timeout: float = 3.0) -> bool:
         """Send what waits, for at most `timeout` seconds; tell whether all of that went out.
@@ -88,6 +105,13 @@ def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
     return TRACING.span(name, **attributes)
 
 
+def answering(
+    name: str, headers: Mapping[str, str], **attributes: Attribute
+) -> AbstractContextManager[Span]:
+    """Return the span of a request with these headers (lower case; `traceparent` is honoured)."""
+    return TRACING.answering(name, headers, **attributes)
+
+
 def configure_traces(
     endpoint: str, *, ratio: float, replica: str, headers: Secret | None = None
 ) -> None:
@@ -110,11 +134,35 @@ def configure_traces(
 
 
 @contextmanager
-def _recorded(tracer: Tracer, name: str, attributes: Mapping[str, Attribute]) -> Iterator[Span]:
-    identifier = correlation_id()
-    marked = {**attributes, "correlation_id": identifier} if identifier else attributes
-    with tracer.start_as_current_span(name, attributes=marked) as current:
+def _recorded(
+    tracer: Tracer,
+    name: str,
+    attributes: Mapping[str, Attribute],
+    parent: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+) -> Iterator[Span]:
+    ids = {"correlation_id": correlation_id(), "triggered_by": triggered_by()}
+    marked = {**attributes, **{key: value for key, value in ids.items() if value}}
+    with tracer.start_as_current_span(name, parent, kind, marked) as current:
         yield current
+
+
+def _correlated_ids() -> "IdGenerator":
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator  # noqa: PLC0415
+
+    class CorrelatedIds(RandomIdGenerator):
+        """Trace ids that follow from the correlation id in force; span ids by chance."""
+
+        def generate_trace_id(self) -> int:
+            identifier = correlation_id()
+            return trace_id_of(identifier) if identifier else super().generate_trace_id()
+
+    return CorrelatedIds()
+
+
+def trace_id_of(identifier: str) -> int:
+    """Return the id of the trace that work under a correlation id belongs to."""
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=16).digest()) or 1
 
 
 def _parse_headers(text: str) -> dict[str, str]:
