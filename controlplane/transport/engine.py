@@ -249,7 +249,14 @@ class Engine:
                 self._finish(curl.slot, code, message)
 
     def _finish(self, slot: Slot, code: int, message: str) -> None:
-        exchange = slot.unload(whole=code == 0)
+        exchange = slot.exchange
+        if exchange is None:
+            return
+        try:
+            slot.unload(whole=code == 0)
+        except Exception as error:  # whatever it is, somebody waits for the end of it
+            log.exception("response cannot be read")
+            exchange.failure, exchange.error = Failure.PROTOCOL, f"cannot be read: {error}"
         if code:
             exchange.failure = exchange.failure or failure_of(code, message)
             exchange.error = exchange.error or message

@@ -11,6 +11,7 @@ _IDLE_KINDS: Final = 256  # sets of options whose handles are kept
 _IDLE_EACH: Final = 1024
 # Options that libcurl has and pycurl has no name for.
 _SUPPRESS_CONNECT_HEADERS: Final = 265
+_CONTENT_LENGTH: Final = pycurl.CONTENT_LENGTH_DOWNLOAD_T
 _TLS_LINE: Final = "SSL connection using "
 
 _TLS_CODES: Final = frozenset((35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98))
@@ -40,6 +41,8 @@ def failure_of(code: int, message: str) -> Failure:
     """Return what a code of libcurl means; unknown ones are faults of the protocol."""
     if code in _TLS_CODES or (code == 56 and "alert" in message):
         return Failure.TLS
+    if code == 1 and "HTTP/0.9" in message:  # what came is not HTTP at all
+        return Failure.PROTOCOL
     if code == 56 and "CONNECT tunnel" in message:
         return Failure.PROXY
     return _CODES.get(code, Failure.PROTOCOL)
@@ -50,12 +53,12 @@ class Slot:
 
     __slots__ = (
         "_connect_to",
-        "_exchange",
         "_headers",
         "_listens",
         "_sink",
         "_url",
         "curl",
+        "exchange",
         "options",
     )
 
@@ -67,7 +70,7 @@ class Slot:
         self._connect_to = ""
         self._listens = False
         self._headers: tuple[str, ...] = ()
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None
         self._sink: Sink | None = None
         _set_up(self.curl, options)
 
@@ -89,7 +92,7 @@ class Slot:
         curl.setopt(pycurl.WRITEFUNCTION, sink.write)
         if exchange.options.certificates:
             self._listen(exchange)
-        self._exchange = exchange
+        self.exchange = exchange
 
     def _listen(self, exchange: Exchange) -> None:
         # libcurl's chatter costs time, so it is asked for where there is something to hear.
@@ -103,16 +106,15 @@ class Slot:
 
     def unload(self, *, whole: bool) -> Exchange:
         """Return the exchange with what libcurl knows of its end, `whole` when that is good."""
-        exchange, sink, info = self._exchange, self._sink, self.curl.getinfo
+        exchange, sink, info = self.exchange, self._sink, self.curl.getinfo
         assert exchange is not None and sink is not None  # noqa: S101, PT018 - loaded before
-        self._exchange = self._sink = None
         exchange.status = info(pycurl.RESPONSE_CODE)
         exchange.http_version = info(pycurl.INFO_HTTP_VERSION)
         exchange.connected = info(pycurl.CONNECT_TIME_T) / 1e6
         exchange.secured = info(pycurl.APPCONNECT_TIME_T) / 1e6
         exchange.first_byte = info(pycurl.STARTTRANSFER_TIME_T) / 1e6
         exchange.ended = info(pycurl.TOTAL_TIME_T) / 1e6
-        exchange.content_length = int(info(pycurl.CONTENT_LENGTH_DOWNLOAD))
+        exchange.content_length = info(_CONTENT_LENGTH)
         exchange.peer = info(pycurl.PRIMARY_IP)
         if whole:
             sink.finish()

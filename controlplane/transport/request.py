@@ -71,7 +71,11 @@ class Request:
         lines = [header_line(name, value) for name, value in self.headers if name.lower() != "host"]
         # What libcurl would add by itself and nobody asked for.
         given = {name.lower() for name, _ in self.headers}
-        lines += [f"{name}:" for name in ("Accept", "Content-Type") if name.lower() not in given]
+        lines += [
+            f"{name}:"
+            for name in ("Accept", "Content-Type", "User-Agent")
+            if name.lower() not in given
+        ]
         lines.append("Expect:")
         if named != url.host or host_header:
             lines.append(header_line("Host", host_header or url.authority))

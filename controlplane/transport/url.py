@@ -70,6 +70,9 @@ def parse_url(text: str) -> Url:
 def follow(base: Url, location: str) -> Url:
     """Return where a Location header points, seen from `base`. Raises InvalidInput."""
     try:
+        parts = urlsplit(location.strip())
+        if parts.scheme and not parts.netloc:
+            return parse_url(location.strip())  # not for the base's host to stand in
         return parse_url(urljoin(str(base), location.strip()))
     except ValueError as error:
         raise InvalidInput(f"not a URL: {error}") from None

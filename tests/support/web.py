@@ -33,18 +33,18 @@ def answer(
 
 @asynccontextmanager
 async def web(
-    respond: bytes | Callable[[str], bytes] | Handler,
+    respond: bytes | Callable[[str], bytes] = b"",
     *,
     context: ssl.SSLContext | None = None,
-    handler: bool = False,
+    handler: Handler | None = None,
 ) -> AsyncIterator[Web]:
-    """Serve with fixed bytes, a function of the path, or (`handler`) a whole handler."""
+    """Serve fixed bytes, or what a function makes of the path; `handler` does all by itself."""
     site = Web(0, "https" if context is not None else "http")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if handler:
-                await respond(reader, writer)  # type: ignore[operator,misc]
+            if handler is not None:
+                await handler(reader, writer)
                 return
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             size = next(
@@ -53,7 +53,7 @@ async def web(
             )
             site.requests.append(head + (await reader.readexactly(size)).decode("latin-1"))
             path = head.split(" ", 2)[1]
-            writer.write(respond if isinstance(respond, bytes) else respond(path))  # type: ignore[arg-type]
+            writer.write(respond if isinstance(respond, bytes) else respond(path))
             await writer.drain()
         except (OSError, EOFError):
             pass  # the client went away, as some tests want

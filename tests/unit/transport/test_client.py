@@ -93,7 +93,7 @@ async def test_reset_is_closed(client: Client) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
 
-    async with web(reset, handler=True) as site:
+    async with web(handler=reset) as site:
         assert (await get(client, site.url())).failure is Failure.CLOSED
 
 
@@ -111,7 +111,7 @@ async def test_silence_ends_at_the_deadline(client: Client) -> None:
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with web(silent, handler=True) as site:
+    async with web(handler=silent) as site:
         call = await get(client, site.url(), timeout=0.2)
     assert call.failure is Failure.TIMEOUT
     assert 0.15 < call.duration < 1.5
@@ -127,7 +127,7 @@ async def test_body_is_stopped_at_its_limit(client: Client) -> None:
             writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
             await writer.drain()
 
-    async with web(endless, handler=True) as site:
+    async with web(handler=endless) as site:
         call = await get(client, site.url(), options=Options(limit=100_000, keep=100))
     assert call.failure is Failure.SIZE
     assert call.final is not None
@@ -291,7 +291,7 @@ async def test_server_name_of_the_options_is_the_one_verified(client: Client) ->
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("inner.example").configure_cert(context)
     seen: list[str] = []
-    context.sni_callback = lambda _sock, name, _context: seen.append(name)  # type: ignore[func-returns-value]
+    context.sni_callback = lambda _sock, name, _context: seen.append(name)
     ca = authority.cert_pem.bytes().decode()
     tls = TLSConfig(ca=ca, server_name="inner.example")
     async with web(answer(), context=context) as site:
@@ -309,7 +309,7 @@ async def test_cancelled_fetch_frees_its_transfer(client: Client) -> None:
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with web(silent, handler=True) as site:
+    async with web(handler=silent) as site:
         task = asyncio.create_task(get(client, site.url(), timeout=30))
         while client.engine.in_flight == 0:
             await SystemClock().sleep(0.01)
@@ -330,7 +330,7 @@ async def test_beyond_the_bound_exchanges_wait_and_then_are_refused() -> None:
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with web(silent, handler=True) as black_hole, web(answer()) as site:
+    async with web(handler=silent) as black_hole, web(answer()) as site:
         held = asyncio.create_task(get(crowded, black_hole.url(), timeout=0.6))
         while engine.in_flight == 0:
             await clock.sleep(0.01)
