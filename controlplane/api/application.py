@@ -8,12 +8,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from controlplane import __version__
-from controlplane.api import health
+from controlplane.api import health, probe
 from controlplane.api.guard import GuardMiddleware
-from controlplane.api.limits import LimitMiddleware
+from controlplane.api.head import HeadMiddleware
+from controlplane.api.limits import LimitMiddleware, Limits
 from controlplane.api.observe import HttpMetrics, ObserveMiddleware
 from controlplane.api.problems import on_error, on_http_exception, on_validation_error
 from controlplane.api.prometheus import query, status
+from controlplane.api.responses import with_media_type
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import alerts, dead_letters, targets
 from controlplane.auth.guard import Guard
@@ -25,13 +27,22 @@ ROUTERS: Final = (
     dead_letters.router,
     query.router,
     status.router,
+    probe.router,
     health.router,
 )
 
 
-def create_application(surface: Surface, guard: Guard, max_body: int) -> FastAPI:
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made at the first asking."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_media_type(super().openapi())
+        return self.openapi_schema
+
+
+def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAPI:
     """Return the application that answers with `surface`, to those whom `guard` admits."""
-    application = FastAPI(
+    application = _Application(
         title="controlplane",
         version=__version__,
         description="Targets, alerts and deliveries; Prometheus' API is under /prometheus.",
@@ -43,7 +54,8 @@ def create_application(surface: Surface, guard: Guard, max_body: int) -> FastAPI
         middleware=[
             Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
             Middleware(GuardMiddleware, guard=guard),
-            Middleware(LimitMiddleware, max_body=max_body),
+            Middleware(LimitMiddleware, limits=limits),
+            Middleware(HeadMiddleware),
         ],
         exception_handlers=_handlers(),
     )

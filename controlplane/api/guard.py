@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controlplane.api.problems import answer
 from controlplane.auth.guard import Guard, Request
-from controlplane.auth.principals import Principal
+from controlplane.auth.principals import Principal, PrincipalKind
 from controlplane.errors import ControlPlaneError
 
 # Open to all: what a load balancer asks.
@@ -41,6 +41,12 @@ def actor(request: HttpRequest) -> str:
     """Return the name that stands beside what this request changes."""
     principal: Principal = request.scope[_PRINCIPAL]
     return principal.name
+
+
+def is_anonymous(request: HttpRequest) -> bool:
+    """Tell whether the path is open to all and a token is set: nobody knows who asks."""
+    principal: Principal = request.scope[_PRINCIPAL]
+    return principal.kind is PrincipalKind.ANONYMOUS
 
 
 def _facts(scope: Scope) -> Request:

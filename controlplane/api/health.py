@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 
+from controlplane.api.guard import is_anonymous
 from controlplane.api.surface import Surface, surface
 from controlplane.errors import ControlPlaneError
 from controlplane.telemetry.logs import get_logger
@@ -33,10 +34,10 @@ class Verdict:
     problem: str
     seconds: float
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the verdict for `/ready`."""
+    def as_json(self, *, in_full: bool) -> dict[str, Any]:
+        """Return the verdict for `/ready`; the problem itself names hosts and files of ours."""
         found = {"ok": not self.problem, "seconds": round(self.seconds, 6)}
-        return {**found, "problem": self.problem} if self.problem else found
+        return {**found, "problem": self.problem} if self.problem and in_full else found
 
 
 async def run_checks(checks: Mapping[str, Check]) -> dict[str, Verdict]:
@@ -52,13 +53,19 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/ready")
-async def ready(on: On) -> Response:
-    """Answer 200 when every dependency and loop works, else 503 and which does not."""
+async def ready(request: Request, on: On) -> Response:
+    """Answer 200 when every dependency and loop works, else 503 and which does not.
+
+    What is wrong with it is told to those who may ask everything, and the log.
+    """
     verdicts = await run_checks(on.checks)
     good = not any(verdict.problem for verdict in verdicts.values())
     body = {
         "status": "ready" if good else "unready",
-        "checks": {name: verdict.as_json() for name, verdict in verdicts.items()},
+        "checks": {
+            name: verdict.as_json(in_full=not is_anonymous(request))
+            for name, verdict in verdicts.items()
+        },
     }
     return JSONResponse(body, status_code=200 if good else 503)
 
@@ -106,4 +113,6 @@ async def _run(name: str, check: Check) -> Verdict:
     except Exception:
         log.exception("readiness check failed", check=name)
         problem = "the check itself failed; see the log"
+    if problem:
+        log.warning("not ready", check=name, problem=problem)
     return Verdict(problem, time.perf_counter() - begin)

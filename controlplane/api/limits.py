@@ -1,72 +1,119 @@
 """A bound on the size of every body and on the time of every request."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.api.problems import answer
+from controlplane.api.problems import answer, answer_status
 from controlplane.errors import DeadlineExceeded, TooLarge
 
-MAX_BODY: Final = 1 << 20
-MAX_SECONDS: Final = 30.0
+_SLOW: Final = 408
 
 
-class BodyTooLarge(Exception):
-    """Raised inside the application when it reads past the bound."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`body` is in bytes, `seconds` the time of a request from its head to its answer.
+
+    `longer` names prefixes of paths with a time of their own.
+    """
+
+    body: int = 1 << 20
+    seconds: float = 30.0
+    longer: Mapping[str, float] = field(default_factory=dict)
+
+    def seconds_of(self, path: str) -> float:
+        """Return how long a request of this path may take."""
+        found = (time for prefix, time in self.longer.items() if path.startswith(prefix))
+        return next(found, self.seconds)
 
 
 class LimitMiddleware:
-    """Refuse bodies over `max_body` bytes, also chunked ones, and slow requests.
+    """Answers 413 to a body over the limit, declared or chunked; 408 or 503 to a late request."""
 
-    `long_paths` names the prefixes whose answers may go on (none has a body).
-    """
-
-    def __init__(
-        self, app: ASGIApp, *, max_body: int = MAX_BODY, max_seconds: float = MAX_SECONDS
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
         self._app = app
-        self._max_body = max_body
-        self._max_seconds = max_seconds
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        await _Bounded(self._app, scope, receive, send).run(self._limits)
 
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
 
-        path = scope["path"]
-        limit = f"the body is over the limit of {self._max_body} bytes"
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._max_body:
-            await answer(path, TooLarge(limit))(scope, receive, send)
+class _OverLimit(Exception):
+    """Ends whatever reads a body that is too large; the middleware answers."""
+
+
+class _Bounded:
+    """One request under the limits."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        self._app, self._scope, self._receive, self._send = app, scope, receive, send
+        self._size = 0
+        self._most = 0
+        self._whole = False
+        self._waiting = False
+        self._over = False
+        self._started = False
+
+    async def run(self, limits: Limits) -> None:
+        """Serve the request, or answer why not."""
+        path, self._most = self._scope["path"], limits.body
+        seconds = limits.seconds_of(path)
+        declared = Headers(scope=self._scope).get("content-length", "0")
+        # What no int can hold is too large as well.
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > self._most):
+            await self._refuse(self._too_large())
             return
         try:
-            async with asyncio.timeout(self._max_seconds):
-                await self._app(scope, self._counting(receive), sending)
-        except BodyTooLarge:
-            if not started:
-                await answer(path, TooLarge(limit))(scope, receive, send)
+            async with asyncio.timeout(seconds):
+                await self._app(self._scope, self._receiving, self._sending)
+        except _OverLimit:
+            pass
         except TimeoutError:
-            if not started:
-                late = DeadlineExceeded(f"not done within {self._max_seconds:g} s")
-                await answer(path, late)(scope, receive, send)
+            await self._refuse(self._too_late(seconds))
+        if self._over:
+            await self._refuse(self._too_large())
 
-    def _counting(self, receive: Receive) -> Receive:
-        seen = 0
+    async def _receiving(self) -> Message:
+        # After the body only the end of the connection can come.
+        self._waiting = not self._whole
+        message = await self._receive()
+        self._waiting = False
+        self._whole = not message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        if self._size > self._most:
+            self._over = True
+            raise _OverLimit
+        return message
 
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body:
-                raise BodyTooLarge
-            return message
+    async def _sending(self, message: Message) -> None:
+        # Whoever reads the body may answer in his own way to our exception.
+        if self._over and not self._started:
+            return
+        self._started = True
+        await self._send(message)
 
-        return counted
+    async def _refuse(self, response: Response) -> None:
+        if self._started:
+            return
+        self._started = True
+        # Nobody will read what still comes.
+        response.headers["connection"] = "close"
+        await response(self._scope, self._receive, self._send)
+
+    def _too_large(self) -> Response:
+        reason = f"the body is over the limit of {self._most} bytes"
+        return answer(self._scope["path"], TooLarge(reason))
+
+    def _too_late(self, seconds: float) -> Response:
+        path = self._scope["path"]
+        if self._waiting:
+            return answer_status(path, _SLOW, f"the body did not arrive within {seconds:g} s")
+        return answer(path, DeadlineExceeded(f"not done within {seconds:g} s"))

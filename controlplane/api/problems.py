@@ -5,14 +5,16 @@ shape of the program they speak for. Nothing internal is shown: an error that
 is none of ours is logged with its correlation id and answered as `internal`.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Router
 
 from controlplane.errors import (
     ConfigError,
@@ -28,6 +30,7 @@ from controlplane.errors import (
     Unauthorized,
     Unavailable,
 )
+from controlplane.promql.errors import QueryCanceled
 from controlplane.telemetry.correlation import correlation_id
 from controlplane.telemetry.logs import get_logger
 
@@ -60,14 +63,18 @@ _KINDS: Final[Sequence[tuple[type[ControlPlaneError], Kind]]] = (
     (Overloaded, Kind(503, "overloaded", "Too busy, try again later", "unavailable")),
     (Unavailable, Kind(503, "unavailable", "A dependency does not answer", "unavailable")),
     (DeadlineExceeded, Kind(503, "timeout", "The request took too long", "timeout")),
+    (QueryCanceled, Kind(499, "canceled", "Whoever asked has gone", "canceled")),
     (ControlPlaneError, Kind(422, "failed", "The request failed", "execution")),
 )
 _INTERNAL: Final = Kind(500, "internal", "Something went wrong on our side", "internal")
-_HTTP: Final = {
+_HTTP: Final[Mapping[int, Kind]] = {
     400: Kind(400, "bad-request", "The request is malformed", "bad_data"),
     404: Kind(404, "not-found", "There is no such thing", "not_found"),
     405: Kind(405, "method-not-allowed", "This method is not allowed here", "bad_data"),
+    408: Kind(408, "slow-request", "The request came too slowly", "timeout"),
+    415: Kind(415, "unsupported-media-type", "This type of body is not taken", "bad_data"),
 }
+_UNREADABLE: Final = "the body is not JSON"
 
 
 def kind_of(error: ControlPlaneError) -> Kind:
@@ -78,34 +85,35 @@ def kind_of(error: ControlPlaneError) -> Kind:
 def answer(path: str, error: ControlPlaneError) -> Response:
     """Return the answer for an error of ours, in the shape that `path` speaks."""
     kind = kind_of(error)
-    details: list[dict[str, str]] = []
-    if isinstance(error, ConfigError):
-        details = [
-            {"pointer": f"{problem.file}:{problem.line}", "detail": problem.reason}
-            for problem in error.problems
-        ]
-    elif isinstance(error, InvalidInput) and error.pointer:
-        details = [{"pointer": error.pointer, "detail": error.reason}]
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    return render(path, kind, str(error), details, headers)
+    if type(error) is Unavailable:
+        # Its words name hosts and files of ours.
+        log.warning("a dependency does not answer", path=path, reason=str(error))
+        return render(path, kind, "a dependency does not answer; the log says which", (), headers)
+    return render(path, kind, str(error), _places(error), headers)
+
+
+def answer_status(path: str, status: int, detail: str) -> Response:
+    """Return the answer for a status that no error of ours stands for."""
+    return render(path, _HTTP[status], detail)
 
 
 def render(
     path: str,
     kind: Kind,
     detail: str,
-    errors: Sequence[dict[str, str]] = (),
-    headers: dict[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem, or Prometheus' envelope below `/prometheus/`."""
     if path.startswith(PROMETHEUS_PREFIX):
         status = 400 if kind.status == 422 and kind.upstream == "bad_data" else kind.status
         body: dict[str, Any] = {"status": "error", "errorType": kind.upstream, "error": detail}
-        return JSONResponse(body, status_code=status, headers=headers)
+        return _json(body, status, "application/json", headers)
     problem: dict[str, Any] = {
         "type": f"urn:controlplane:problem:{kind.slug}",
         "title": kind.title,
@@ -114,7 +122,7 @@ def render(
         "correlation_id": correlation_id(),
         "errors": list(errors),
     }
-    return JSONResponse(problem, status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
+    return _json(problem, kind.status, MEDIA_TYPE, headers)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -128,18 +136,28 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
     details = [_place(entry) for entry in error.errors()]
     summary = "; ".join(f"{entry['pointer'] or 'body'}: {entry['detail']}" for entry in details)
-    kind = kind_of(InvalidInput(summary))
-    return render(request.url.path, kind, summary, details)
+    return render(request.url.path, kind_of(InvalidInput(summary)), summary, details)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework refused before any of our code ran."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    kind = _HTTP.get(error.status_code)
-    if kind is None:
-        kind = Kind(error.status_code, "refused", "The request is refused", "bad_data")
-    headers = dict(error.headers or {})
-    return render(request.url.path, kind, str(error.detail), headers=headers)
+    path = request.url.path
+    if error.status_code == 404:
+        return render(path, _HTTP[404], "nothing is served at this path")
+    if error.status_code == 405:
+        return _not_allowed(request)
+    if isinstance(error.__cause__, RecursionError | ValueError):
+        # The framework could not read the body as JSON.
+        reason = "the body is nested too deeply"
+        if not isinstance(error.__cause__, RecursionError):
+            reason = _UNREADABLE
+        return render(
+            path, kind_of(InvalidInput(reason)), reason, [{"pointer": "", "detail": reason}]
+        )
+    fallback = Kind(error.status_code, "refused", "The request is refused", "bad_data")
+    kind = _HTTP.get(error.status_code, fallback)
+    return render(path, kind, str(error.detail), headers=error.headers)
 
 
 def internal_error(path: str, error: BaseException) -> Response:
@@ -149,10 +167,54 @@ def internal_error(path: str, error: BaseException) -> Response:
     return render(path, _INTERNAL, detail)
 
 
-def _place(entry: dict[str, Any]) -> dict[str, str]:
-    where = [str(part) for part in entry["loc"]]
-    prefix = {"body": "", "query": "?", "path": "", "header": ""}.get(where[0], "/")
-    rest = where[1:] if where[0] in ("body", "query", "path", "header") else where
-    if prefix == "?":
-        return {"pointer": "?" + ".".join(rest), "detail": str(entry["msg"])}
-    return {"pointer": "".join(f"/{part}" for part in rest), "detail": str(entry["msg"])}
+def _json(
+    body: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] | None
+) -> Response:
+    # What is quoted from a request may hold what UTF-8 cannot: lone surrogates.
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return Response(content, status, dict(headers or {}), media_type)
+
+
+def _not_allowed(request: Request) -> Response:
+    """Answer 405 with the methods of the path, which OPTIONS asks for."""
+    allowed = ", ".join(sorted(_methods(request)))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": allowed})
+    detail = f"{request.method} is not allowed here, but {allowed}"
+    return render(request.url.path, _HTTP[405], detail, headers={"Allow": allowed})
+
+
+def _methods(request: Request) -> set[str]:
+    """Return every method that some route of the path has."""
+    router: Router = request.app.router
+    found = {"OPTIONS"}
+    for method in ("GET", "POST", "PATCH", "DELETE"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in router.routes):
+            found.add(method)
+    return found | {"HEAD"} if "GET" in found else found
+
+
+def _places(error: ControlPlaneError) -> list[dict[str, str]]:
+    if isinstance(error, ConfigError):
+        return [
+            {"pointer": f"{problem.file}:{problem.line}", "detail": problem.reason}
+            for problem in error.problems
+        ]
+    if isinstance(error, InvalidInput):
+        return [{"pointer": error.pointer, "detail": error.reason}]
+    return []
+
+
+def _place(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return one finding of pydantic's as a JSON pointer, or `?name`, and a reason."""
+    origin, *rest = entry["loc"]
+    detail = str(entry["msg"]).removeprefix("Value error, ")
+    if entry["type"] == "json_invalid":
+        return {"pointer": "", "detail": f"{_UNREADABLE}: {entry['ctx']['error']} at {rest[0]}"}
+    if origin == "query":
+        # A name that may come more than once has its place after it.
+        return {"pointer": f"?{rest[0]}" if rest else "?", "detail": detail}
+    parts = [str(part) for part in rest if part != "[key]"]
+    escaped = (part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return {"pointer": "".join(f"/{part}" for part in escaped), "detail": detail}

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.provider import Alerts
 from controlplane.api.application import create_application
+from controlplane.api.limits import Limits
+from controlplane.api.probe import LONGEST_SECONDS
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.surface import Surface
 from controlplane.app.inforce import InForce
@@ -118,6 +120,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     transport.start()
     stack.push_async_callback(transport.close)
     client = Client(transport, resolver, policy, clock)
+    stack.push_async_callback(client.close)
     senders = Senders(settings.external_url, HTTPClients(client))
 
     # From alerts to pages.
@@ -257,7 +260,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     jobs.start()
     stack.callback(jobs.stop)
-    application = create_application(surface, Guard(settings.api_token), settings.max_body)
+    application = create_application(surface, Guard(settings.api_token), _limits(settings))
     return Service(application, reloader, supervisor)
 
 
@@ -287,8 +290,19 @@ def _engine_options(settings: Settings, config: Config) -> EngineOptions:
     )
 
 
+def _limits(settings: Settings) -> Limits:
+    # The engine ends a query itself; the answer has yet to be written then.
+    query = (settings.query_timeout + settings.request_timeout) / 1000
+    return Limits(
+        body=settings.max_body,
+        seconds=settings.request_timeout / 1000,
+        longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
+    )
+
+
 def _keep_evidence(log: FailureLog, target_id: str, time: Timestamp, outcome: Outcome) -> None:
     evidence = {} if outcome.evidence is None else asdict(outcome.evidence)
+    evidence |= {"phases": dict(evidence.get("phases", ()))}
     reason = "" if outcome.reason is None else outcome.reason.value
     log.add(target_id, time, reason, {**evidence, "duration_seconds": outcome.duration})
 

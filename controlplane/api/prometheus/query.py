@@ -5,43 +5,47 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 
 from controlplane.api.prometheus.encode import Json, encode_result, success
 from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.query_pool import Canceled
+from controlplane.api.selectors import PARAMETER, selectors
 from controlplane.api.surface import Surface, surface
-from controlplane.clock import Duration
+from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Refs
-from controlplane.promql.parser import parse_selector
 from controlplane.tsdb.ports import Querier
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-_METHODS: Final = ["GET", "POST"]
 # Upstream's bound on the points of one series.
 _MAX_POINTS: Final = 11_000
-_LONGEST_QUERY: Final[Duration] = 2 * 60 * 1000
 _ESCAPED: Final = re.compile(r"(?<!_)_([0-9a-fA-F]{1,6})_(?!_)")
 
 Given = Annotated[Parameters, Depends(read_parameters)]
 On = Annotated[Surface, Depends(surface)]
 
 
-@router.api_route("/query", methods=_METHODS)
-async def query(given: Given, on: On) -> Json:
+@router.get("/query")
+@router.post("/query")
+async def query(request: Request, given: Given, on: On) -> Response:
     """Evaluate an expression at one instant."""
     text = _expression(given)
     time = given.time("time", on.clock.now())
-    timeout = _timeout(given)
-    return encode_result(
-        await on.queries.run(lambda: on.engine.instant(text, time, timeout=timeout))
-    )
+    timeout, limit = _timeout(given, on), given.count("limit")
+
+    def evaluate(canceled: Canceled) -> Json:
+        result = on.engine.instant(text, time, timeout=timeout, limit=limit, canceled=canceled)
+        return encode_result(result)
+
+    return await on.queries.answer(request, evaluate)
 
 
-@router.api_route("/query_range", methods=_METHODS)
-async def query_range(given: Given, on: On) -> Json:
+@router.get("/query_range")
+@router.post("/query_range")
+async def query_range(request: Request, given: Given, on: On) -> Response:
     """Evaluate an expression at every step of a range."""
     start, end, step = given.time("start"), given.time("end"), given.duration("step")
     if end < start:
@@ -61,65 +65,67 @@ async def query_range(given: Given, on: On) -> Json:
             "query resolution (?step=XX)",
             pointer="?step",
         )
-    text, timeout = _expression(given), _timeout(given)
-    return encode_result(
-        await on.queries.run(lambda: on.engine.range(text, start, end, step, timeout=timeout))
-    )
+    text, timeout, limit = _expression(given), _timeout(given, on), given.count("limit")
+
+    def evaluate(canceled: Canceled) -> Json:
+        result = on.engine.range(
+            text, start, end, step, timeout=timeout, limit=limit, canceled=canceled
+        )
+        return encode_result(result)
+
+    return await on.queries.answer(request, evaluate)
 
 
-@router.api_route("/series", methods=_METHODS)
-async def series(given: Given, on: On) -> Json:
+@router.get("/series")
+@router.post("/series")
+async def series(request: Request, given: Given, on: On) -> Response:
     """Return the label sets of the series that match."""
-    selectors = _selectors(given)
-    if not selectors:
-        raise InvalidInput("no match[] parameter provided", pointer="?match[]")
-    limit = given.count("limit")
+    wanted, limit = _selectors(given, on), given.count("limit")
+    if not wanted:
+        raise InvalidInput("no match[] parameter provided", pointer=f"?{PARAMETER}")
 
-    def collect() -> list[dict[str, str]]:
+    def collect(_canceled: Canceled) -> Json:
         querier = on.store.querier()
-        found = sorted(querier.labels(refs_of(querier, selectors)))
-        return [dict(labels) for labels in (found[:limit] if limit else found)]
+        found = sorted(querier.labels(refs_of(querier, wanted)))
+        return _cut([dict(labels) for labels in found], limit)
 
-    return success(await on.queries.run(collect))
+    return await on.queries.answer(request, collect)
 
 
-@router.api_route("/labels", methods=_METHODS)
-async def labels(given: Given, on: On) -> Json:
+@router.get("/labels")
+@router.post("/labels")
+async def labels(request: Request, given: Given, on: On) -> Response:
     """Return the names of labels."""
-    selectors, limit = _selectors(given), given.count("limit")
+    wanted, limit = _selectors(given, on), given.count("limit")
 
-    def collect() -> list[str]:
+    def collect(_canceled: Canceled) -> Json:
         querier = on.store.querier()
-        if not selectors:
+        if not wanted:
             names = sorted(querier.label_names())
         else:
-            found = querier.labels(refs_of(querier, selectors))
+            found = querier.labels(refs_of(querier, wanted))
             names = sorted({name for labels in found for name in labels})
-        return names[:limit] if limit else names
+        return _cut(names, limit)
 
-    return success(await on.queries.run(collect))
+    return await on.queries.answer(request, collect)
 
 
 @router.get("/label/{name}/values")
-async def label_values(
-    name: str,
-    given: Given,
-    on: On,
-) -> Json:
+async def label_values(name: str, request: Request, given: Given, on: On) -> Response:
     """Return the values of one label."""
-    selectors, limit = _selectors(given), given.count("limit")
-    wanted = unescape_label_name(name)
+    wanted, limit = _selectors(given, on), given.count("limit")
+    label = unescape_label_name(name)
 
-    def collect() -> list[str]:
+    def collect(_canceled: Canceled) -> Json:
         querier = on.store.querier()
-        if not selectors:
-            values = sorted(querier.label_values(wanted))
+        if not wanted:
+            values = sorted(querier.label_values(label))
         else:
-            found = querier.labels(refs_of(querier, selectors))
-            values = sorted({labels[wanted] for labels in found if wanted in labels})
-        return values[:limit] if limit else values
+            found = querier.labels(refs_of(querier, wanted))
+            values = sorted({labels[label] for labels in found if label in labels})
+        return _cut(values, limit)
 
-    return success(await on.queries.run(collect))
+    return await on.queries.answer(request, collect)
 
 
 def refs_of(querier: Querier, selectors: Sequence[Sequence[Matcher]]) -> Refs:
@@ -146,6 +152,21 @@ def unescape_label_name(name: str) -> str:
     return text
 
 
+def _cut(found: Sequence[object], limit: int) -> Json:
+    """Return the first `limit` (0: all), with upstream's warning when more were there."""
+    if not limit or len(found) <= limit:
+        return success(found)
+    return success(found[:limit], warnings=["results truncated due to limit"])
+
+
+def _check_range(given: Parameters, now: Timestamp) -> None:
+    """Refuse a range that is none; all that the store still knows is answered with."""
+    start, end = given.time("start", 0), given.time("end", now)
+    if end < start:
+        reason = 'invalid parameter "end": end timestamp must not be before start time'
+        raise InvalidInput(reason, pointer="?end")
+
+
 def _expression(given: Parameters) -> str:
     text = given.text("query")
     if not text:
@@ -153,11 +174,11 @@ def _expression(given: Parameters) -> str:
     return text
 
 
-def _timeout(given: Parameters) -> Duration:
-    if not given.text("timeout"):
-        return _LONGEST_QUERY
-    return min(_LONGEST_QUERY, given.duration("timeout"))
+def _timeout(given: Parameters, on: Surface) -> Duration:
+    longest = on.engine.options.timeout
+    return min(longest, given.duration("timeout")) if given.text("timeout") else longest
 
 
-def _selectors(given: Parameters) -> list[Sequence[Matcher]]:
-    return [parse_selector(text) for text in given.all("match[]")]
+def _selectors(given: Parameters, on: Surface) -> Sequence[Sequence[Matcher]]:
+    _check_range(given, on.clock.now())
+    return selectors(given.all(PARAMETER))

@@ -6,16 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.filters import AlertFilter
 from controlplane.api.v1.schemas import AlertOut, NotificationOut, Page, StoryOut
 from controlplane.errors import NotFound
-from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.alert import Alert
 from controlplane.model.matchers import matches_all
 from controlplane.notify.message import Attempt, Message
-from controlplane.promql.parser import parse_selector
 
-router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
+router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"], responses=problems())
 
 On = Annotated[Surface, Depends(surface)]
 
@@ -23,31 +24,24 @@ _MESSAGES_TOLD = 100
 
 
 @router.get("")
-async def list_alerts(
-    on: On,
-    state: Annotated[list[AlertStatus] | None, Query()] = None,
-    match: Annotated[list[str] | None, Query(alias="match[]")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: str | None = None,
-) -> Page[AlertOut]:
+async def list_alerts(on: On, given: Annotated[AlertFilter, Query()]) -> Page[AlertOut]:
     """List the alerts that fire, and those that resolved a short while ago, by labels."""
-    now = on.clock.now()
-    selectors = [parse_selector(text) for text in match or ()]
-    after = decode_cursor(cursor)
+    now, selectors, states = on.clock.now(), given.selectors(), given.state
+    after = decode_cursor(given.cursor)
     found = [
         alert
         for alert in on.alerts.list()
-        if (not state or alert.status(now) in state)
+        if (not states or alert.status(now) in states)
         and (not selectors or any(matches_all(each, alert.labels) for each in selectors))
         and (after is None or str(alert.labels) > after)
     ]
     found.sort(key=lambda alert: str(alert.labels))
-    shown = found[:limit]
-    more = encode_cursor(str(shown[-1].labels)) if len(found) > limit else None
+    shown = found[: given.limit]
+    more = encode_cursor(str(shown[-1].labels)) if len(found) > given.limit else None
     return Page(items=[_out(on, alert) for alert in shown], next_cursor=more)
 
 
-@router.get("/{fingerprint}")
+@router.get("/{fingerprint}", responses=problems(404))
 async def show(fingerprint: str, on: On) -> AlertOut:
     """Return one alert."""
     alert = on.alerts.get(fingerprint)
@@ -56,7 +50,7 @@ async def show(fingerprint: str, on: On) -> AlertOut:
     return _out(on, alert)
 
 
-@router.get("/{fingerprint}/story")
+@router.get("/{fingerprint}/story", responses=problems(404))
 async def story(fingerprint: str, on: On) -> StoryOut:
     """Return an alert with each message about it and each attempt to deliver it."""
     alert = on.alerts.get(fingerprint)

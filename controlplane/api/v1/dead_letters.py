@@ -4,32 +4,32 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
 from controlplane.api.v1.alerts import with_attempts
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.schemas import NotificationOut, Page
 from controlplane.errors import InvalidInput, NotFound
 from controlplane.notify.message import MessageState
 
-router = APIRouter(prefix="/api/v1/dead-letters", tags=["notifications"])
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["notifications"], responses=problems())
 
 On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("")
-async def list_dead(
-    on: On, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
-) -> Page[NotificationOut]:
+async def list_dead(on: On, given: Annotated[PageFilter, Query()]) -> Page[NotificationOut]:
     """List dead messages with the answers that their receivers gave, the newest first."""
     messages = await on.notifications.list_messages(
-        MessageState.DEAD, before=_before(cursor), limit=limit + 1
+        MessageState.DEAD, before=_before(given.cursor), limit=given.limit + 1
     )
-    shown = messages[:limit]
-    more = encode_cursor(str(shown[-1].id)) if len(messages) > limit else None
+    shown = messages[: given.limit]
+    more = encode_cursor(str(shown[-1].id)) if len(messages) > given.limit else None
     return Page(items=await with_attempts(on, shown), next_cursor=more)
 
 
-@router.post("/{message_id}/redrive", status_code=202)
+@router.post("/{message_id}/redrive", status_code=202, responses=problems(404, 409))
 async def redrive(message_id: str, on: On) -> NotificationOut:
     """Put a dead message back in the queue; 409 when what happened since overtook it."""
     if not message_id.isdecimal() or len(message_id) > 18:

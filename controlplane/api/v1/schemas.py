@@ -237,21 +237,3 @@ class StoryOut(BaseModel):
 
     alert: AlertOut | None
     notifications: list[NotificationOut]
-
-
-class ProblemOut(BaseModel):
-    """RFC 9457. `type` is stable; `errors` names each place that is wrong."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    correlation_id: str
-    errors: list["PlaceOut"]
-
-
-class PlaceOut(BaseModel):
-    """One wrong place: a JSON pointer, or `?name` for a parameter."""
-
-    pointer: str
-    detail: str

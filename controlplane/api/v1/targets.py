@@ -1,45 +1,39 @@
 """`/api/v1/targets`: register, list, change, renew, delete, and why a probe failed."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ValidationError
 
+from controlplane.api.bodies import read_object, refused, takes_json
 from controlplane.api.guard import actor
+from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
+from controlplane.api.v1.filters import TargetFilter
 from controlplane.api.v1.merge_patch import merge_patch
 from controlplane.api.v1.schemas import (
     FailureOut,
     Page,
-    ProblemOut,
     TargetIn,
     TargetOut,
     TargetPatched,
 )
 from controlplane.errors import InvalidInput
-from controlplane.model.target import Provenance, Target
-from controlplane.promql.parser import parse_selector
-from controlplane.targets.index import Query as TargetQuery
-from controlplane.targets.index import State
+from controlplane.model.target import Target
 from controlplane.targets.registry import Edit
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ProblemOut, "description": text}
-    for code, text in (
-        (404, "There is no such target"),
-        (409, "A file owns the name, or it changed meanwhile"),
-        (422, "The request cannot be used; `errors` says where"),
-    )
-}
-
-router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=_PROBLEMS)
+router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=problems(404, 409))
 
 On = Annotated[Surface, Depends(surface)]
 Actor = Annotated[str, Depends(actor)]
 
 
-@router.post("", status_code=201, responses={200: {"model": TargetOut}})
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"model": TargetOut, "description": "It was there and is replaced"}},
+    dependencies=[Depends(takes_json)],
+)
 async def register(given: TargetIn, response: Response, on: On) -> TargetOut:
     """Register a target, or replace all that its name said before; this renews the lease."""
     target, created = await on.targets.register(given.to_spec(), on.clock.now())
@@ -49,23 +43,9 @@ async def register(given: TargetIn, response: Response, on: On) -> TargetOut:
 
 
 @router.get("")
-async def list_targets(
-    on: On,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: str | None = None,
-    match: Annotated[list[str] | None, Query(alias="match[]")] = None,
-    state: Annotated[list[State] | None, Query()] = None,
-    provenance: Annotated[list[Provenance] | None, Query()] = None,
-) -> Page[TargetOut]:
+async def list_targets(on: On, given: Annotated[TargetFilter, Query()]) -> Page[TargetOut]:
     """List targets by name. Repeated `match[]` selectors over labels are alternatives."""
-    query = TargetQuery(
-        limit=limit,
-        cursor=cursor,
-        match=tuple(parse_selector(text) for text in match or ()),
-        states=tuple(state or ()),
-        provenances=tuple(provenance or ()),
-    )
-    found = on.targets.find(query)
+    found = on.targets.find(given.to_query())
     items = [TargetOut.of(target, state.value) for target, state in found.items]
     return Page(items=items, next_cursor=found.next_cursor)
 
@@ -76,14 +56,23 @@ async def show(target_id: str, on: On) -> TargetOut:
     return _out(on, on.targets.get(target_id))
 
 
-@router.patch("/{target_id}")
+@router.patch(
+    "/{target_id}",
+    dependencies=[Depends(takes_json)],
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/merge-patch+json": {"schema": {"type": "object"}}},
+        }
+    },
+)
 async def change(target_id: str, request: Request, on: On, by: Actor) -> TargetOut:
     """Change parts of a target by JSON merge patch (RFC 7396).
 
     `paused` and `label_overrides` are the operator's: they survive a new
     registration and may be set on targets that a file owns.
     """
-    patch = await _json_object(request)
+    patch = await read_object(request)
     target = await on.targets.update(
         target_id, lambda edit: _patched(edit, patch), actor=by, now=on.clock.now()
     )
@@ -118,22 +107,12 @@ def _out(on: Surface, target: Target) -> TargetOut:
     return TargetOut.of(target, on.targets.state(target).value)
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        raise InvalidInput("the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise InvalidInput("a merge patch of a target is a JSON object")
-    return body
-
-
 def _patched(edit: Edit, patch: dict[str, Any]) -> Edit:
     current = TargetPatched.of(edit).model_dump(mode="json")
     try:
         merged = TargetPatched.model_validate(merge_patch(current, patch))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"/{part}" for part in first["loc"])
-        raise InvalidInput(str(first["msg"]), pointer=place) from None
+        raise refused(error) from None
+    except RecursionError:
+        raise InvalidInput("the body is nested too deeply") from None
     return Edit(merged.to_spec(), merged.paused, merged.label_overrides)
