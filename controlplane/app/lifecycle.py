@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from typing import Final
 
 import uvicorn
@@ -21,6 +22,7 @@ from controlplane.settings.settings import Settings
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import TRACING, configure_traces
+from controlplane.transport.process import tune_interpreter
 
 log = get_logger(__name__)
 
@@ -71,6 +73,9 @@ async def serve(
     async with AsyncExitStack() as stack:
         listening = listening or bind(settings.listen)
         stack.callback(listening.close)
+        # Port 0 was any free one: links and logs name the one that it became.
+        host, port = listening.getsockname()[:2]
+        settings = replace(settings, listen=Listen(host, port))
         configure_traces(
             settings.otlp_endpoint,
             ratio=settings.traces_ratio,
@@ -79,6 +84,7 @@ async def serve(
         )
         stack.push_async_callback(asyncio.to_thread, TRACING.close)
         service = await build(settings, config, clock=clock, registry=registry, stack=stack)
+        tune_interpreter()
         server = _server(service.application)
         _handle_signals(server, service, stack)
         log.info("serving", url=settings.external_url, listen=str(settings.listen))

@@ -12,9 +12,12 @@ from controlplane.model.secret import Secret
 from controlplane.storage.options import RetentionOptions, StorageOptions
 from controlplane.transport.policy import DEFAULT_DENY, OutboundPolicy
 
+# The second names a driver too: the one that is used anyway.
+_DATABASES: Final = ("sqlite:///", "postgresql://", "postgresql+asyncpg://")
+
 
 def _database_url(node: Scalar) -> Secret:
-    if not node.text.startswith(("sqlite:///", "postgresql://")):
+    if not node.text.startswith(_DATABASES):
         raise InvalidInput("expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
     return Secret(node.text)
 

@@ -12,7 +12,11 @@ from controlplane.errors import InvalidInput
 from controlplane.storage.options import StorageOptions
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-_DRIVERS_BY_ALIAS: Final = {**_DRIVERS, "postgres": _DRIVERS["postgresql"]}
+_DRIVERS_BY_ALIAS: Final = {
+    **_DRIVERS,
+    "postgres": _DRIVERS["postgresql"],
+    **{driver: driver for driver in _DRIVERS.values()},
+}
 # What may follow `?` in a PostgreSQL URL. `host` is the directory of a Unix
 # socket; the cache size is set to 0 behind a pooler such as pgbouncer.
 _QUERY_KEYS: Final = frozenset({"host", "ssl", "sslmode", "prepared_statement_cache_size"})
