@@ -1,5 +1,8 @@
 """What is kept of a failed HTTP probe: the story for people, without secrets."""
 
+import base64
+import binascii
+from collections.abc import Sequence
 from typing import Final
 
 from controlplane.errors import InvalidInput
@@ -14,6 +17,8 @@ from controlplane.transport.response import decoded_headers
 _SECRET_HEADERS: Final = frozenset(
     ("set-cookie", "set-cookie2", "authorization", "proxy-authorization", "x-api-key")
 )
+# A shorter credential is no secret, and striking it out would tear words apart.
+_SHORTEST_SECRET: Final = 4
 _MOST_HEADERS: Final = 100
 _LONGEST_VALUE: Final = 1024
 
@@ -27,24 +32,57 @@ def gather_evidence(call: Call, error: str, phases: tuple[tuple[str, float], ...
     if exchange is None:
         peer = hop.resolution.address if hop is not None and hop.resolution is not None else ""
         return Evidence(error, phases, peer, url, log=log)
+    secrets = _secrets(call)
     return Evidence(
         error=error,
         phases=phases,
         peer=exchange.peer or (hop.resolution.address if hop and hop.resolution else ""),
         url=url,
         status=exchange.status,
-        headers=_shown_headers(exchange),
-        body=exchange.body[:EVIDENCE_BODY].decode("utf-8", "replace"),
+        headers=_shown_headers(exchange, secrets),
+        body=_struck(exchange.body.decode("utf-8", "replace"), secrets)[:EVIDENCE_BODY],
         certificate=_certificate(exchange),
         log=log,
     )
 
 
-def _shown_headers(exchange: Exchange) -> tuple[tuple[str, str], ...]:
+def _shown_headers(exchange: Exchange, secrets: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (name, REDACTED if name.lower() in _SECRET_HEADERS else value[:_LONGEST_VALUE])
+        (
+            name,
+            REDACTED
+            if name.lower() in _SECRET_HEADERS
+            else _struck(value, secrets)[:_LONGEST_VALUE],
+        )
         for name, value in decoded_headers(exchange.header_lines)[:_MOST_HEADERS]
     )
+
+
+def _secrets(call: Call) -> Sequence[str]:
+    """Return what we logged in with: a service may repeat it in what it answers."""
+    own = call.request.credentials
+    given = [own.header() or ""] if own is not None else []
+    given += [value for name, value in call.request.headers if name.lower() in _SECRET_HEADERS]
+    secrets: list[str] = []
+    for header in given:
+        kind, _, secret = header.rpartition(" ")
+        secrets.append(secret)
+        if kind.lower() == "basic":
+            secrets.append(_password(secret))
+    return [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+
+
+def _password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[2]
+    except binascii.Error:
+        return ""
+
+
+def _struck(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def _certificate(exchange: Exchange) -> str:
