@@ -22,19 +22,22 @@ SERIES = 50
 
 def main() -> None:
     configure_logs()
-    if len(sys.argv) > 2:
+    limited = len(sys.argv) > 2
+    if limited:
         largest = int(sys.argv[2])
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     options = StoreOptions(wal_segment_bytes=20_000, commit_interval=1)
     store = Store.open(Path(sys.argv[1]), options, SystemClock(), CollectorRegistry())
     refs = store.refs([Labels({"__name__": "m", "n": str(n)}) for n in range(SERIES)])
-    start = newest(store, refs)
+    tick = newest(store, refs) or SystemClock().now() - 3_600_000
     say("ready")
-    tick = start
     while True:
         tick += 1000
         store.append([Write("o", tick, refs, np.full(SERIES, float(tick)))])
-        say(str(newest(store, refs)))
+        if limited:
+            store.flush()  # each tick is a record of its own: the first ones fit
+        if (shown := newest(store, refs)) is not None:
+            say(str(shown))
 
 
 def say(line: str) -> None:
@@ -43,12 +46,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def newest(store: Store, refs: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-    """Return the instant of the newest sample that a query shows, else a starting point."""
+def newest(store: Store, refs: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int | None:
+    """Return the instant of the newest sample that a query shows, None before the first."""
     end = np.array([2**45], dtype=np.int64)
     found = store.querier().instants(refs, end, 2**45)
     if not found.present.any():
-        return SystemClock().now() - 3_600_000
+        return None
     assert found.present.all()
     return int(found.times.min())
 
