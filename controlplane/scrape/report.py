@@ -10,7 +10,7 @@ from controlplane.model.samples import Refs, Values
 from controlplane.scrape.job import ScrapeJob
 from controlplane.tsdb.ports import Appender
 
-_NAMES: Final = (
+NAMES: Final = (
     "up",
     "scrape_duration_seconds",
     "scrape_samples_scraped",
@@ -18,7 +18,7 @@ _NAMES: Final = (
     "scrape_series_added",
 )
 # With `extra_scrape_metrics`.
-_EXTRA_NAMES: Final = (
+EXTRA_NAMES: Final = (
     "scrape_timeout_seconds",
     "scrape_sample_limit",
     "scrape_body_size_bytes",
@@ -39,7 +39,7 @@ class Report:
     """The report series of one job. They carry the target's labels and no other."""
 
     def __init__(self, appender: Appender, job: ScrapeJob) -> None:
-        names = _NAMES + (_EXTRA_NAMES if job.config.extra_scrape_metrics else ())
+        names = NAMES + (EXTRA_NAMES if job.config.extra_scrape_metrics else ())
         self._job = job
         self._appender = appender
         self._series = [job.labels.merge({METRIC_NAME: name}) for name in names]
