@@ -14,6 +14,7 @@ from controlplane.config.schema import Key, Section
 from controlplane.config.scrape import scrape_configs
 from controlplane.config.stores import OUTBOUND, STORAGE
 from controlplane.config.targets import TARGET_SETTINGS, targets
+from controlplane.config.templates import Check, unchecked
 from controlplane.targets.options import TargetOptions
 
 _PROMETHEUS: Final = (
@@ -38,11 +39,15 @@ _LATER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What some sections say that others stand on. `probers` holds the prober of each module."""
+    """What some sections say that others stand on.
+
+    `probers` holds the prober of each module; `check_template` knows the files of `templates`.
+    """
 
     defaults: GlobalOptions = field(default_factory=GlobalOptions)
     target_settings: TargetOptions = field(default_factory=TargetOptions)
     probers: Mapping[str, str] = field(default_factory=dict)
+    check_template: Check = unchecked
 
 
 def every_section() -> dict[str, Section[Any]]:
@@ -72,7 +77,7 @@ def document(context: Context) -> Section[Any]:
             "rule_files": Key(PATTERNS),
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),
-            "receivers": Key(receivers(context.defaults)),
+            "receivers": Key(receivers(context.defaults, context.check_template)),
             "templates": Key(PATTERNS),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),

@@ -10,9 +10,11 @@ from controlplane.config.document import Context, document
 from controlplane.config.findings import Findings
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.includes import read_files
+from controlplane.config.places import PATTERNS
 from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.routing import check_receivers, check_root_route
 from controlplane.config.targets import TARGET_SETTINGS
+from controlplane.config.templates import read_templates
 from controlplane.errors import ConfigError
 from controlplane.model.marked_yaml import Mapping, Node, Scalar, Sequence
 from controlplane.rules.load import load_file
@@ -29,26 +31,29 @@ def load(path: Path | str) -> Config:
     found = Findings()
     files = read_files(Path(path), found)
     root = files.root
+    patterns = found.read_or(PATTERNS, root.get("templates"), (), "templates")
+    templates = _matching(root.get("templates"), patterns, found)
+    check, templates_digest = read_templates(templates, found)
     context = Context(
         found.read_or(GLOBAL, root.get("global"), GlobalOptions(), "global"),
         found.read_or(
             TARGET_SETTINGS, root.get("target_settings"), TargetOptions(), "target_settings"
         ),
         _probers(root.get("modules")),
+        check,
     )
     values, _ = document(context).values(root, found)
     _check_routing(root, found)
     if "route" in values:
         check_root_route(values["route"], root.entries["route"], found)
     rule_files = _matching(root.get("rule_files"), values.get("rule_files", ()), found)
-    templates = _matching(root.get("templates"), values.get("templates", ()), found)
     groups = _groups(rule_files, found)
     found.raise_any()
     values |= {"global_": context.defaults, "rule_files": rule_files, "templates": templates}
     return Config(
         path=str(path),
-        digest=hashlib.sha256(f"{files.digest}{groups!r}".encode()).hexdigest(),
-        files=(*map(str, files.files), *rule_files),
+        digest=hashlib.sha256(f"{files.digest}{groups!r}{templates_digest}".encode()).hexdigest(),
+        files=(*map(str, files.files), *rule_files, *templates),
         groups=groups,
         **values,
     )

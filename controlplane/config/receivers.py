@@ -1,11 +1,12 @@
 """`receivers`: alertmanager.yml's list of whom to tell, and how (Alertmanager 0.34)."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.http_client import HTTP_CLIENT
-from controlplane.config.kinds import BOOLEAN, GO_DURATION, NATURAL, TEXT, TEXTS, Anything, text
+from controlplane.config.kinds import BOOLEAN, GO_DURATION, NATURAL, TEXT, TEXTS, text
 from controlplane.config.places import (
     SECRET,
     SECRET_FILE,
@@ -15,6 +16,7 @@ from controlplane.config.places import (
     split_url,
 )
 from controlplane.config.schema import Key, Leaf, ListOf, MapOf, Section, UniqueList
+from controlplane.config.templates import Check, TemplateTree, template
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import Secret
@@ -51,19 +53,21 @@ _FOREIGN_INTEGRATIONS: Final = (
     "wechat",
 )
 
-SLACK_CONFIRM: Final = Section(
-    "slack_confirm",
-    SlackConfirm,
-    {
-        "text": Key(TEXT, required=True),
-        "title": Key(TEXT),
-        "ok_text": Key(TEXT),
-        "dismiss_text": Key(TEXT),
-    },
-)
+
+def _slack_confirm(text: Leaf[str]) -> Section[SlackConfirm]:
+    return Section(
+        "slack_confirm",
+        SlackConfirm,
+        {
+            "text": Key(text, required=True),
+            "title": Key(text),
+            "ok_text": Key(text),
+            "dismiss_text": Key(text),
+        },
+    )
 
 
-def _slack_action(**values: Any) -> SlackAction:
+def _action(**values: Any) -> SlackAction:
     """Leave out what an action with a URL has no use for, as Alertmanager does."""
     if values.get("url"):
         values = {
@@ -72,28 +76,32 @@ def _slack_action(**values: Any) -> SlackAction:
     return SlackAction(**values)
 
 
-SLACK_ACTION: Final = Section(
-    "slack_action",
-    _slack_action,
-    {
-        "type": Key(TEXT, required=True),
-        "text": Key(TEXT, required=True),
-        "url": Key(TEXT),
-        "style": Key(TEXT),
-        "name": Key(TEXT),
-        "value": Key(TEXT),
-        "confirm": Key(SLACK_CONFIRM),
-    },
-)
-SLACK_FIELD: Final = Section(
-    "slack_field",
-    SlackField,
-    {
-        "title": Key(TEXT, required=True),
-        "value": Key(TEXT, required=True),
-        "short": Key(BOOLEAN),
-    },
-)
+def _slack_action(text: Leaf[str]) -> Section[SlackAction]:
+    return Section(
+        "slack_action",
+        _action,
+        {
+            "type": Key(text, required=True),
+            "text": Key(text, required=True),
+            "url": Key(text),
+            "style": Key(text),
+            "name": Key(text),
+            "value": Key(text),
+            "confirm": Key(_slack_confirm(text)),
+        },
+    )
+
+
+def _slack_field(text: Leaf[str]) -> Section[SlackField]:
+    return Section(
+        "slack_field",
+        SlackField,
+        {
+            "title": Key(text, required=True),
+            "value": Key(text, required=True),
+            "short": Key(BOOLEAN),
+        },
+    )
 
 
 def _slack(defaults: GlobalOptions, **values: Any) -> SlackConfig:
@@ -108,8 +116,9 @@ def _slack(defaults: GlobalOptions, **values: Any) -> SlackConfig:
     return SlackConfig(**values)
 
 
-def slack_config(defaults: GlobalOptions) -> Section[SlackConfig]:
+def slack_config(defaults: GlobalOptions, check: Check) -> Section[SlackConfig]:
     """Return the section of one entry of `slack_configs`."""
+    text = template(check)
     templates = (
         "channel",
         "username",
@@ -139,25 +148,25 @@ def slack_config(defaults: GlobalOptions) -> Section[SlackConfig]:
             "app_token_file": Key(SECRET_FILE, field="app_token"),
             "app_url": Key(URL),
             "update_message": Key(BOOLEAN),
-            **{name: Key(TEXT) for name in templates},
-            "fields": Key(ListOf("a list of fields", SLACK_FIELD)),
+            **{name: Key(text) for name in templates},
+            "fields": Key(ListOf("a list of fields", _slack_field(text))),
             "short_fields": Key(BOOLEAN),
             "link_names": Key(BOOLEAN),
             "mrkdwn_in": Key(TEXTS),
-            "actions": Key(ListOf("a list of actions", SLACK_ACTION)),
+            "actions": Key(ListOf("a list of actions", _slack_action(text))),
             "timeout": Key(GO_DURATION),
         },
     )
 
 
-PAGERDUTY_IMAGE: Final = Section(
-    "pagerduty_image",
-    PagerdutyImage,
-    {"src": Key(TEXT, required=True), "alt": Key(TEXT), "href": Key(TEXT)},
-)
-PAGERDUTY_LINK: Final = Section(
-    "pagerduty_link", PagerdutyLink, {"href": Key(TEXT, required=True), "text": Key(TEXT)}
-)
+def _pagerduty_image(text: Leaf[str]) -> Section[PagerdutyImage]:
+    keys = {"src": Key(text, required=True), "alt": Key(text), "href": Key(text)}
+    return Section("pagerduty_image", PagerdutyImage, keys)
+
+
+def _pagerduty_link(text: Leaf[str]) -> Section[PagerdutyLink]:
+    keys = {"href": Key(text, required=True), "text": Key(text)}
+    return Section("pagerduty_link", PagerdutyLink, keys)
 
 
 def _pagerduty(
@@ -170,8 +179,9 @@ def _pagerduty(
     return PagerdutyConfig(routing_key, **values)
 
 
-def pagerduty_config(defaults: GlobalOptions) -> Section[PagerdutyConfig]:
+def pagerduty_config(defaults: GlobalOptions, check: Check) -> Section[PagerdutyConfig]:
     """Return the section of one entry of `pagerduty_configs`."""
+    text = template(check)
     templates = ("client", "client_url", "description", "source", "severity", "component", "group")
     return Section(
         "pagerduty_config",
@@ -179,14 +189,14 @@ def pagerduty_config(defaults: GlobalOptions) -> Section[PagerdutyConfig]:
         {
             "send_resolved": Key(BOOLEAN),
             "http_config": Key(HTTP_CLIENT),
-            "routing_key": Key(SECRET),
+            "routing_key": Key(_secret_template(check, SECRET)),
             "routing_key_file": Key(SECRET_FILE, field="routing_key"),
             "url": Key(URL),
-            **{name: Key(TEXT) for name in templates},
-            "class": Key(TEXT, field="class_"),
-            "details": Key(MapOf("a mapping of details", Anything())),
-            "images": Key(ListOf("a list of images", PAGERDUTY_IMAGE)),
-            "links": Key(ListOf("a list of links", PAGERDUTY_LINK)),
+            **{name: Key(text) for name in templates},
+            "class": Key(text, field="class_"),
+            "details": Key(MapOf("a mapping of details", TemplateTree(check), check)),
+            "images": Key(ListOf("a list of images", _pagerduty_image(text))),
+            "links": Key(ListOf("a list of links", _pagerduty_link(text))),
             "timeout": Key(GO_DURATION),
         },
         unsupported=dict.fromkeys(
@@ -196,10 +206,26 @@ def pagerduty_config(defaults: GlobalOptions) -> Section[PagerdutyConfig]:
 
 
 def _template_url(node: Scalar) -> Secret:
-    """Return a URL that may be a template, and is only looked at when it is not."""
+    """Return a URL that may be a template; only one that is none can be looked at as a URL."""
     if "{{" not in node.text:
         split_url(node.text)
     return Secret(text(node))
+
+
+def _secret_template(check: Check, plain: Leaf[Secret]) -> Leaf[Secret]:
+    """Return the kind of a secret that may be a template; no message repeats any of it."""
+
+    def parse(node: Scalar) -> Secret:
+        try:
+            check(node.text)
+        except InvalidInput:
+            raise InvalidInput("not a valid template") from None
+        return plain.parse(node)
+
+    return replace(plain, parse=parse)
+
+
+_TEMPLATE_URL: Final = Leaf("a URL", _template_url, show_inline, blank=True)
 
 
 def _webhook(defaults: GlobalOptions, *, url: Secret | None = None, **values: Any) -> WebhookConfig:
@@ -209,7 +235,7 @@ def _webhook(defaults: GlobalOptions, *, url: Secret | None = None, **values: An
     return WebhookConfig(url, **values)
 
 
-def webhook_config(defaults: GlobalOptions) -> Section[WebhookConfig]:
+def webhook_config(defaults: GlobalOptions, check: Check) -> Section[WebhookConfig]:
     """Return the section of one entry of `webhook_configs`."""
     return Section(
         "webhook_config",
@@ -217,27 +243,29 @@ def webhook_config(defaults: GlobalOptions) -> Section[WebhookConfig]:
         {
             "send_resolved": Key(BOOLEAN),
             "http_config": Key(HTTP_CLIENT),
-            "url": Key(Leaf("a URL", _template_url, show_inline, blank=True)),
+            "url": Key(_secret_template(check, _TEMPLATE_URL)),
             "url_file": Key(SECRET_FILE, field="url"),
             "max_alerts": Key(NATURAL),
             "timeout": Key(GO_DURATION),
-            "payload": Key(Anything()),
+            "payload": Key(TemplateTree(check)),
         },
     )
 
 
-def receiver(defaults: GlobalOptions) -> Section[Receiver]:
-    """Return the section of one receiver under a file's `global`."""
+def receiver(defaults: GlobalOptions, check: Check) -> Section[Receiver]:
+    """Return the section of one receiver under a file's `global` and `templates`."""
     return Section(
         "receiver",
         Receiver,
         {
             "name": Key(TEXT, required=True),
-            "slack_configs": Key(ListOf("a list of Slack configs", slack_config(defaults))),
+            "slack_configs": Key(ListOf("a list of Slack configs", slack_config(defaults, check))),
             "pagerduty_configs": Key(
-                ListOf("a list of PagerDuty configs", pagerduty_config(defaults))
+                ListOf("a list of PagerDuty configs", pagerduty_config(defaults, check))
             ),
-            "webhook_configs": Key(ListOf("a list of webhook configs", webhook_config(defaults))),
+            "webhook_configs": Key(
+                ListOf("a list of webhook configs", webhook_config(defaults, check))
+            ),
         },
         unsupported=dict.fromkeys(
             ("labels", *(f"{name}_configs" for name in _FOREIGN_INTEGRATIONS)), _ALERTMANAGER
@@ -245,6 +273,6 @@ def receiver(defaults: GlobalOptions) -> Section[Receiver]:
     )
 
 
-def receivers(defaults: GlobalOptions) -> UniqueList[Receiver]:
+def receivers(defaults: GlobalOptions, check: Check) -> UniqueList[Receiver]:
     """Return the list of receivers; their names are unique."""
-    return UniqueList("a list of receivers", receiver(defaults), "name")
+    return UniqueList("a list of receivers", receiver(defaults, check), "name")

@@ -34,8 +34,8 @@ class Templates:
         )
 
     def check(self, text: str) -> None:
-        """Raise TemplateError when a text cannot be compiled."""
-        compile_template(text, functions=ALERTMANAGER_FUNCTIONS, library=self._library)
+        """Raise TemplateError when a text cannot be compiled, or calls what is not defined."""
+        compile_template(text, functions=ALERTMANAGER_FUNCTIONS, library=self._library).check()
 
     def data(self, notification: Notification) -> Data:
         """Return what templates see of a notification."""

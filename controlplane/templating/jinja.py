@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import jinja2
+from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from controlplane.templating.errors import FunctionError, TemplateError
@@ -59,15 +60,23 @@ class JinjaTemplate:
     ) -> None:
         """Compile the text, which may use `functions` as filters. Raises TemplateError."""
         self._name = name
+        self._source = text.removeprefix(MARK)
         self._others = others
         environment = _environment(others)
         environment.filters.update(dict.fromkeys(functions, str))
         try:
-            self._code = environment.compile(text.removeprefix(MARK), name or None)
+            self._code = environment.compile(self._source, name or None)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 f"template: {name}:{error.lineno}: {error.message}", line=error.lineno
             ) from None
+
+    def check(self) -> None:
+        """Raise TemplateError when it includes or imports a file that there is none of."""
+        tree = _environment(self._others).parse(self._source)
+        for name in meta.find_referenced_templates(tree):
+            if name is not None and name not in self._others:
+                raise TemplateError(f"template: {self._name}: no template file {name!r}")
 
     def render(self, data: object, functions: Mapping[str, Function]) -> str:
         """Return the text for `data`. Raises TemplateError."""

@@ -1,5 +1,6 @@
 """The syntax tree of a Go template. `str()` of a node is its source, normalised as Go does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -245,6 +246,17 @@ class Definition:
         before = self.source[:pos]
         line = before.count("\n") + 1
         return line, len(before[before.rfind("\n") + 1 :].encode())
+
+
+def calls(body: Body) -> Iterator[Call]:
+    """Iterate over the calls of named templates in a body, at every depth."""
+    for node in body.nodes:
+        if isinstance(node, Call):
+            yield node
+        elif isinstance(node, If | With | Range):
+            yield from calls(node.body)
+            if node.otherwise is not None:
+                yield from calls(node.otherwise)
 
 
 def _control(word: str, node: If | With | Range) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from controlplane.templating import nodes
 from controlplane.templating.builtins import BUILTINS
+from controlplane.templating.errors import TemplateError
 from controlplane.templating.evaluate import Functions, execute
 from controlplane.templating.jinja import MARK, JinjaTemplate
 from controlplane.templating.parser import parse
@@ -20,6 +21,10 @@ class Template(Protocol):
         `functions` are the ones besides the language's own; they must cover
         the names given when the template was compiled. Raises TemplateError.
         """
+        ...
+
+    def check(self) -> None:
+        """Raise TemplateError when the text calls a named template that there is none of."""
         ...
 
 
@@ -51,6 +56,13 @@ class _GoTemplate:
     def render(self, data: object, functions: Functions) -> str:
         return execute(self._root, self._definitions, {**functions, **BUILTINS}, data)
 
+    def check(self) -> None:
+        for call in nodes.calls(self._root.body):
+            if call.name not in self._definitions:
+                line, _ = self._root.place(call.pos)
+                where = f"template: {self._root.file}:{line}"
+                raise TemplateError(f'{where}: template "{call.name}" not defined', line=line)
+
 
 class _Literal:
     """A text without actions renders to itself."""
@@ -60,6 +72,9 @@ class _Literal:
 
     def render(self, data: object, functions: Functions) -> str:  # noqa: ARG002
         return self._text
+
+    def check(self) -> None:
+        """There is nothing that it could call."""
 
 
 _EMPTY: Final = frozenset[str]()
