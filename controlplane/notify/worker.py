@@ -9,7 +9,7 @@ from typing import Final
 
 from opentelemetry.trace import Span, StatusCode
 
-from controlplane.clock import Clock, Duration
+from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.delivery import Claim, claim, fail, succeed
@@ -78,9 +78,10 @@ class Worker:
         await self._release()
         while True:
             self._woken.clear()
+            looked = self._clock.now()
             try:
-                await self._start_due()
-                seconds = await self._idle_time()
+                await self._start_due(looked)
+                seconds = await self._idle_time(looked)
             except ControlPlaneError as error:
                 log.warning("the outbox cannot be read", error=str(error))
                 seconds = _AFTER_ERROR
@@ -109,10 +110,10 @@ class Worker:
         if freed:
             log.info("attempts of an earlier run are repeated", messages=freed)
 
-    async def _start_due(self) -> None:
+    async def _start_due(self, now: Timestamp) -> None:
         if self._draining:
             return
-        for channel in await self._store.channels_due(self._clock.now()):
+        for channel in await self._store.channels_due(now):
             for claimed in await self._claim(channel, self._room(channel)):
                 self._start(channel, claimed)
         for state, number in (await self._store.depth()).items():
@@ -279,11 +280,13 @@ class Worker:
             self._breakers[channel] = CircuitBreaker(self._breaker_options)
         return self._breakers[channel]
 
-    async def _idle_time(self) -> float:
-        """Return how long there is nothing to do, in seconds."""
-        now = self._clock.now()
-        due = await self._store.next_attempt(now)
-        until = _LONGEST_SLEEP if due is None else (due - now) / 1000
+    async def _idle_time(self, looked: Timestamp) -> float:
+        """Return how long there is nothing to do, in seconds.
+
+        What fell due since `looked` was not seen then: it is due at once.
+        """
+        due = await self._store.next_attempt(looked)
+        until = _LONGEST_SLEEP if due is None else max(0.0, (due - self._clock.now()) / 1000)
         paused = [breaker.until for breaker in self._breakers.values()]
         left = [at - self._clock.monotonic() for at in (*self._quiet_until.values(), *paused)]
         return min([_LONGEST_SLEEP, until, *(seconds for seconds in left if seconds > 0)])

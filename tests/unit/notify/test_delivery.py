@@ -61,12 +61,12 @@ async def attempts(system: Alerting, messages: Sequence[Message]) -> list[Attemp
 async def test_temporary_failures_are_tried_again(
     tmp_path: Path, fault: Fault, outcome: Outcome, status: int | None, reason: FailureReason
 ) -> None:
-    """The message arrives in the end, and each attempt is on record without the URL."""
+    """The message arrives before the worker's routine look, each attempt on record, no URL."""
     async with WebhookStandIn() as server:
         server.fail_next(fault, fault)
         async with alerting(tmp_path, SLOWLY, [hook(server, timeout=100)]) as system:
             await system.alerts.put([firing(system.clock.now())])
-            await server.wait_for(lambda: len(server.payloads) == 1)
+            await server.wait_for(lambda: len(server.payloads) == 1, seconds=4.0)
             tried = await attempts(system, await settled(system, MessageState.DELIVERED))
     assert [a.outcome for a in tried] == [outcome, outcome, Outcome.DELIVERED]
     assert {(a.status_code, a.reason) for a in tried[:2]} == {(status, reason)}
