@@ -36,11 +36,11 @@ check: setup-dev
 	$(BIN)/lint-imports
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate --no-strip-extras pyproject.toml
+	--no-emit-index-url --no-header --no-annotate --no-strip-extras pyproject.toml --group build
 
 lock: setup-dev
-	$(COMPILE) -o requirements/run.txt
-	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) $(UPGRADE) -o requirements/run.txt
+	$(COMPILE) $(UPGRADE) --extra dev -c requirements/run.txt -o requirements/dev.txt
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
