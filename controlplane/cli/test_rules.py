@@ -8,6 +8,7 @@ from pathlib import Path
 from controlplane.errors import ConfigError
 from controlplane.rules.testing.files import load_tests
 from controlplane.rules.testing.running import run_file
+from controlplane.telemetry.logs import configure_logs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every file; 0 when all tests passed, 1 with what differs."""
+    configure_logs(level="WARNING", json=False)
     return max(_test(path, args.run or []) for path in args.files)
 
 

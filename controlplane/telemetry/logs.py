@@ -73,7 +73,7 @@ def configure_logs(*, level: str = "INFO", json: bool = True, stream: TextIO | N
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Libraries that tell every request at INFO would drown what we say ourselves.
-    for chatty in ("httpx", "httpcore", "aiohttp.access", "apscheduler", "alembic"):
+    for chatty in ("httpx", "httpcore", "aiohttp.access", "apscheduler", "alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
