@@ -14,7 +14,7 @@ from controlplane.api.head import HeadMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
 from controlplane.api.observe import HttpMetrics, ObserveMiddleware
 from controlplane.api.problems import on_error, on_http_exception, on_validation_error
-from controlplane.api.prometheus import query, status
+from controlplane.api.prometheus import query, status, write
 from controlplane.api.responses import with_media_type
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import alerts, dead_letters, targets
@@ -27,6 +27,7 @@ ROUTERS: Final = (
     dead_letters.router,
     query.router,
     status.router,
+    write.router,
     probe.router,
     health.router,
 )

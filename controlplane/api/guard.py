@@ -15,6 +15,7 @@ from controlplane.errors import ControlPlaneError
 _PUBLIC: Final = frozenset({"/health", "/ready", "/-/healthy", "/-/ready"})
 # POSTs below it change nothing: clients send long queries as forms.
 _READS: Final = "/prometheus/api/v1/"
+_WRITES: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/")
 _PRINCIPAL: Final = "controlplane.principal"
 
 
@@ -56,5 +57,5 @@ def _facts(scope: Scope) -> Request:
         headers=dict(Headers(scope=scope)),
         client=(scope.get("client") or ("",))[0],
         public=path in _PUBLIC,
-        reads=path.startswith(_READS),
+        reads=path.startswith(_READS) and not path.startswith(_WRITES),
     )

@@ -19,17 +19,23 @@ _SLOW: Final = 408
 class Limits:
     """`body` is in bytes, `seconds` the time of a request from its head to its answer.
 
-    `longer` names prefixes of paths with a time of their own.
+    `longer` and `larger` name prefixes of paths with a time and a size of their own.
     """
 
     body: int = 1 << 20
     seconds: float = 30.0
     longer: Mapping[str, float] = field(default_factory=dict)
+    larger: Mapping[str, int] = field(default_factory=dict)
 
     def seconds_of(self, path: str) -> float:
         """Return how long a request of this path may take."""
         found = (time for prefix, time in self.longer.items() if path.startswith(prefix))
         return next(found, self.seconds)
+
+    def bytes_of(self, path: str) -> int:
+        """Return how large a body of this path may be."""
+        found = (size for prefix, size in self.larger.items() if path.startswith(prefix))
+        return next(found, self.body)
 
 
 class LimitMiddleware:
@@ -64,7 +70,7 @@ class _Bounded:
 
     async def run(self, limits: Limits) -> None:
         """Serve the request, or answer why not."""
-        path, self._most = self._scope["path"], limits.body
+        path, self._most = self._scope["path"], limits.bytes_of(self._scope["path"])
         seconds = limits.seconds_of(path)
         declared = Headers(scope=self._scope).get("content-length", "0")
         # What no int can hold is too large as well.

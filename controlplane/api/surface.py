@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
 from controlplane.clock import Clock, Timestamp
+from controlplane.ingest.receiver import Receiver
 from controlplane.model.labels import Labels
 from controlplane.notify.message import Message
 from controlplane.notify.ports import NotificationStore
@@ -47,6 +48,8 @@ class Surface:
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]
     checks: "Mapping[str, Check]"
+    receiver: Receiver
+    intake: QueryPool
 
 
 def surface(request: Request) -> Surface:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,9 @@ from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.errors import Unavailable
+from controlplane.ingest.metrics import IngestMetrics
+from controlplane.ingest.options import MOST_BYTES, IngestOptions
+from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR
 from controlplane.model.secret import Secret
 from controlplane.notify.channels import Channels
@@ -75,6 +79,9 @@ from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.store import Store
+
+# Where samples are pushed to: bodies as large as their protocols let them be.
+_PUSHED: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/", "/v1/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,12 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         targets, store, clock=clock, options=config.target_options(), metrics=target_metrics
     )
 
+    # From those who push samples.
+    options = IngestOptions(keep=settings.retention)
+    receiver = Receiver(store, clock, IngestMetrics(registry), options)
+    intake = QueryPool(threads=2, waiting=30)
+    stack.callback(intake.close)
+
     # What looks in from above.
     supervisor, jobs = Supervisor(clock, registry), Jobs(clock, registry)
     in_force = InForce(
@@ -236,6 +249,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         tools=tools,
         modules=lambda: reloader.config.modules,
         checks=readiness_checks(database, store, supervisor),
+        receiver=receiver,
+        intake=intake,
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
@@ -297,6 +312,7 @@ def _limits(settings: Settings) -> Limits:
         body=settings.max_body,
         seconds=settings.request_timeout / 1000,
         longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
+        larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
     )
 
 

@@ -1,0 +1,27 @@
+"""The bounds of what is taken in."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.clock import Duration
+from controlplane.model.duration import MINUTE
+
+# Upstream refuses a remote write of more, decompressed.
+MOST_BYTES: Final = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """`max_bytes` bounds a decompressed body.
+
+    `keep` is the store's retention (0: for ever): older samples are refused at
+    once, as are those more than `ahead` in the future. `max_keys` bounds the
+    encodings of label sets that are remembered, `max_families` the metric
+    families whose type and help are.
+    """
+
+    max_bytes: int = MOST_BYTES
+    keep: Duration = 0
+    ahead: Duration = 10 * MINUTE
+    max_keys: int = 4_000_000
+    max_families: int = 100_000

@@ -1,0 +1,160 @@
+"""From a request's samples to the store: what is refused is known before the answer."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import InvalidInput, Overloaded
+from controlplane.ingest.incoming import Incoming, Rejections, Tally
+from controlplane.ingest.metadata import MetadataBook
+from controlplane.ingest.metrics import IngestMetrics
+from controlplane.ingest.options import IngestOptions
+from controlplane.ingest.ports import SampleStore
+from controlplane.ingest.remote_write import decompress, read_version_1, read_version_2
+from controlplane.ingest.series import REFUSED, SeriesBook
+from controlplane.model.samples import STALE_NAN, Mask, Refs, Times, Values
+from controlplane.telemetry.correlation import correlation_id
+from controlplane.tsdb.ports import Write
+from controlplane.tsdb.sift import NEVER, Batch, sift
+
+_FLUSH_SECONDS: Final = 10.0
+# Far enough for any sample that the store holds.
+_EVER: Final = 2**47
+
+
+class Receiver:
+    """Takes requests in. Blocks: call it on a thread. Safe from any of them.
+
+    The store answers nothing to an append, so what it would refuse as out of
+    order is found here, by the newest sample of each series that came this way
+    or was there before. When a call returns, its samples are kept and visible.
+    """
+
+    def __init__(
+        self, store: SampleStore, clock: Clock, metrics: IngestMetrics, options: IngestOptions
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options
+        self._series = SeriesBook(store, options.max_keys)
+        self._newest = _Newest(store)
+        self._lock = threading.Lock()
+        self.metadata = MetadataBook(options.max_families)
+
+    def remote_write(self, body: bytes, version: int) -> Tally:
+        """Take in a snappy-compressed body of remote write, version 1 or 2.
+
+        Raises InvalidInput for what cannot be decoded, TooLarge, and Overloaded
+        when the samples should be sent again: all of them, as those that were
+        kept already do no harm.
+        """
+        protocol, read = (
+            ("remote_write_1", read_version_1),
+            ("remote_write_2", read_version_2),
+        )[version - 1]
+        try:
+            incoming = read(decompress(body, self._options.max_bytes), self.metadata)
+        except InvalidInput:
+            self._metrics.unreadable.labels(protocol).inc()
+            raise
+        return self.take(incoming)
+
+    def take(self, incoming: Incoming) -> Tally:
+        """Store what a request holds. Raises Overloaded as `remote_write` does."""
+        with self._lock:
+            epoch, written = self._append(incoming)
+        if not self._store.flush(_FLUSH_SECONDS):
+            raise Overloaded("the sample store does not keep up", retry_after=_FLUSH_SECONDS)
+        if self._store.epoch != epoch:
+            # Series were removed meanwhile, perhaps one of these: numbers are asked for anew.
+            raise Overloaded("series were removed meanwhile")
+        self._metrics.samples.labels(incoming.protocol).inc(written)
+        for reason, number in incoming.rejections.counts.items():
+            self._metrics.rejected.labels(incoming.protocol, reason).inc(number)
+        return Tally(written, incoming.rejections)
+
+    def _append(self, incoming: Incoming) -> tuple[int, int]:
+        refs = self._series.refs(incoming)
+        self._metrics.known.set(len(self._series))
+        epoch = self._series.epoch
+        batch = self._in_time(
+            Batch(refs[incoming.owners], incoming.times, incoming.values), incoming.rejections
+        )
+        last_times, last_values = self._newest.of(batch.refs, epoch)
+        alive = np.ones(len(last_times), dtype=np.bool_)
+        sifted = sift(
+            batch, alive=alive, last_times=last_times, last_values=last_values, cutoff=NEVER
+        )
+        for reason, number in sifted.rejected.items():
+            incoming.rejections.add(reason, number)
+        taken = sifted.batch
+        repeated = len(batch) - len(taken) - sum(sifted.rejected.values())
+        if len(taken):
+            self._store.append(_writes(taken, incoming.protocol))
+            self._newest.note(taken)
+        return epoch, len(taken) + repeated
+
+    def _in_time(self, batch: Batch, rejections: Rejections) -> Batch:
+        """Leave out samples of refused series and those out of bounds of time."""
+        now = self._clock.now()
+        refused = batch.refs == REFUSED  # counted with their label sets
+        limited = batch.refs == -1
+        late = batch.times < (now - self._options.keep if self._options.keep else NEVER)
+        early = batch.times > now + self._options.ahead
+        known = ~(refused | limited)
+        rejections.add("series_limit", int(np.count_nonzero(limited)))
+        rejections.add("too_old", int(np.count_nonzero(known & late)))
+        rejections.add("out_of_bounds", int(np.count_nonzero(known & early)))
+        return batch.take(known & ~late & ~early)
+
+
+class _Newest:
+    """Time and value of the newest sample of each series, by its number."""
+
+    def __init__(self, store: SampleStore) -> None:
+        self._store = store
+        self._epoch = store.epoch
+        self._times: Times = np.empty(0, dtype=np.int64)
+        self._values: Values = np.empty(0, dtype=np.float64)
+        self._looked_up: Mask = np.empty(0, dtype=np.bool_)
+
+    def of(self, refs: Refs, epoch: int) -> tuple[Times, Values]:
+        """Return times and values, indexed by number, filled in for `refs`."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._times, self._values = self._times[:0], self._values[:0]
+            self._looked_up = self._looked_up[:0]
+        if len(refs) and refs.max() >= len(self._times):
+            self._grow(int(refs.max()) + 1)
+        unknown = np.unique(refs[~self._looked_up[refs]])
+        if len(unknown):
+            self._look_up(unknown)
+        return self._times, self._values
+
+    def note(self, batch: Batch) -> None:
+        """Remember samples; each series' are in rising order."""
+        self._times[batch.refs] = batch.times
+        self._values[batch.refs] = batch.values
+
+    def _look_up(self, refs: Refs) -> None:
+        found = self._store.querier().instants(refs, np.array([_EVER]), 2 * _EVER)
+        there = found.present[:, 0]
+        self._times[refs[there]] = found.times[there, 0]
+        self._values[refs[there]] = found.values[there, 0]
+        self._looked_up[refs] = True
+
+    def _grow(self, size: int) -> None:
+        more = max(size, 2 * len(self._times)) - len(self._times)
+        self._times = np.concatenate((self._times, np.full(more, NEVER)))
+        self._values = np.concatenate((self._values, np.full(more, STALE_NAN)))
+        self._looked_up = np.concatenate((self._looked_up, np.zeros(more, dtype=np.bool_)))
+
+
+def _writes(batch: Batch, origin: str) -> Sequence[Write]:
+    single: Timestamp = int(batch.times[0])
+    times = single if bool((batch.times == single).all()) else batch.times
+    return [Write(origin, times, batch.refs, batch.values, correlation_id())]
