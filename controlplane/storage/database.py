@@ -16,6 +16,12 @@ from controlplane.storage.options import StorageOptions
 # A server that is gone shows itself as any of these, depending on the moment.
 _UNREACHABLE: Final = (exc.DBAPIError, exc.TimeoutError, OSError)
 
+# What makes a transaction durable without changing anything, schema or not.
+_WRITE_NOTHING: Final = {
+    "sqlite": "PRAGMA user_version = 0",
+    "postgresql": "SELECT pg_current_xact_id()",
+}
+
 
 class Database:
     """One database. Write in `begin()`, read in `read()`; both are transactions.
@@ -32,6 +38,8 @@ class Database:
         self._url = parse_url(url.reveal() if isinstance(url, Secret) else url)
         self._writer, self._reader = engines(self._url, self._options)
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else self._capacity)
+        # A full disk is read from as ever: only a write tells.
+        self._last_write_failed = False
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,13 +64,18 @@ class Database:
         or the wait for a turn is too long. Never nest: the inner one would
         wait for the outer.
         """
-        with self._faults():
-            await self._wait_for_turn()
-            try:
-                async with self._writer.begin() as connection:
-                    yield connection
-            finally:
-                self._turns.release()
+        try:
+            with self._faults():
+                await self._wait_for_turn()
+                try:
+                    async with self._writer.begin() as connection:
+                        yield connection
+                finally:
+                    self._turns.release()
+        except Unavailable:
+            self._last_write_failed = True
+            raise
+        self._last_write_failed = False
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -83,9 +96,12 @@ class Database:
             await engine.dispose()
 
     async def ping(self) -> None:
-        """Return when the database answers. Raises Unavailable."""
+        """Return when the database answers and takes what is written. Raises Unavailable."""
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
+        if self._last_write_failed:
+            async with self.begin() as connection:
+                await connection.execute(text(_WRITE_NOTHING[self._url.get_backend_name()]))
 
     async def close(self) -> None:
         """Close every connection. A later use opens new ones."""
