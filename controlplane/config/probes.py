@@ -202,10 +202,12 @@ MODULE: Final = Section(
 )
 
 # What exists without a file. A module of the same name in the file takes its place.
+# These prefer IPv4, unlike a module of a file: a name with addresses of both kinds,
+# such as localhost, often has its server on the older kind only.
 DEFAULT_MODULES: Final[Mapping[str, Module]] = {
-    "http_2xx": Module("http"),
-    "tcp_connect": Module("tcp"),
-    "tls_connect": Module("tcp", tcp=TCPProbe(tls=True)),
+    "http_2xx": Module("http", http=HTTPProbe(preferred_ip_protocol="ip4")),
+    "tcp_connect": Module("tcp", tcp=TCPProbe(preferred_ip_protocol="ip4")),
+    "tls_connect": Module("tcp", tcp=TCPProbe(preferred_ip_protocol="ip4", tls=True)),
 }
 
 

@@ -31,7 +31,7 @@ from controlplane.probes.outcome import (
 from controlplane.probes.prober import Done, Start, Tools
 from controlplane.transport.client import Call
 from controlplane.transport.decoders import decoder_for
-from controlplane.transport.exchange import DEFAULT_SIZE_LIMIT, Exchange, Options
+from controlplane.transport.exchange import DEFAULT_SIZE_LIMIT, Exchange, Failure, Options
 from controlplane.transport.profile import Profile
 from controlplane.transport.request import Request
 from controlplane.transport.response import header_value
@@ -192,7 +192,7 @@ class _HTTPTarget:
 
     def _outcome(self, call: Call) -> Outcome:
         exchange = call.final
-        if exchange is None or not _answered(exchange):
+        if exchange is None or not _answered(exchange) or call.failure is Failure.REDIRECT:
             return self._unanswered(call)
         verdict = self._plan.rules.judge(call, exchange)
         phases = _phases(call)

@@ -58,7 +58,7 @@ class HTTPRules:
         if verdict.reason is None and exchange.failure is not None:
             verdict = Verdict(Reason(exchange.failure), exchange.error, self.reads_body)
         if verdict.reason is None and self.reads_body:
-            verdict = self._body(exchange)
+            verdict = self._body(call, exchange)
         if verdict.reason is None:
             verdict = self._protocol(call, exchange)
         return verdict
@@ -80,7 +80,10 @@ class HTTPRules:
                 return Verdict(Reason.HEADER, error, regex=True)
         return _GOOD
 
-    def _body(self, exchange: Exchange) -> Verdict:
+    def _body(self, call: Call, exchange: Exchange) -> Verdict:
+        if call.refused_redirect and exchange.size:
+            # Go closes such a body before anybody can look at it.
+            return Verdict(Reason.BODY, "a redirect's own body is not read", regex=True)
         text = exchange.body.decode("utf-8", "replace")
         for source, pattern in self._present:
             if pattern.search(text) is not None:

@@ -15,7 +15,7 @@ from controlplane.probes.outcome import ProbeSample
 
 # Request headers that modules give in clear text and nobody else should read.
 _SECRET_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key"))
-_USER_INFO: Final = re.compile("//[^/@]*@")
+_USER_INFO: Final = re.compile("//[^/]*@")
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -67,7 +67,8 @@ def render_debug(asked: Asked) -> str:
     log = list(evidence.log) if evidence is not None else []
     log.append(_verdict(asked))
     module = yaml.safe_dump(_plain(asked.module), sort_keys=False, allow_unicode=True)
-    heading = f"module {asked.module_name}, target {asked.target}, timeout {asked.timeout:g}s"
+    target = _USER_INFO.sub(f"//{REDACTED}@", asked.target)
+    heading = f"module {asked.module_name}, target {target}, timeout {asked.timeout:g}s"
     return (
         f"Logs for the probe:\n{heading}\n"
         + "".join(f"{line}\n" for line in log)
@@ -129,7 +130,7 @@ def _plain(value: object) -> object:
         return {
             name: _shown(name, each)
             for name, each in shown.items()
-            if each not in (None, "", 0, (), {}) and each != blank[name].default
+            if each not in (None, "", (), {}) and each != blank[name].default
         }
     if isinstance(value, Mapping):
         return {

@@ -6,6 +6,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from controlplane.errors import Forbidden
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import Resolver
 
@@ -17,7 +18,7 @@ def guarded_connector(
 ) -> aiohttp.TCPConnector:
     """Return a connector that looks names up afresh and connects only where the policy allows.
 
-    A denied address is an OSError, which aiohttp makes a ClientConnectorError.
+    A denied address is a DeniedAddress, the `os_error` of aiohttp's ClientConnectorError.
     aiohttp asks a resolver for names only, so literal addresses are checked
     where the socket is made.
     """
@@ -34,6 +35,10 @@ def guarded_connector(
         use_dns_cache=False,
         limit=most_connections,
     )
+
+
+class DeniedAddress(OSError, Forbidden):
+    """The policy's no, in the only form that aiohttp lets through."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -73,4 +78,4 @@ class GuardedResolver(AbstractResolver):
 
 def _check(policy: OutboundPolicy, address: str) -> None:
     if not policy.allows(address):
-        raise OSError(f"the outbound policy denies {address}")
+        raise DeniedAddress(f"the outbound policy denies {address}")

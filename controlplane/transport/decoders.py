@@ -25,6 +25,8 @@ class Inflate:
         self._stream = zlib.decompressobj(window)
 
     def feed(self, data: bytes) -> bytes:
+        if self._stream.eof and not self._several:
+            return b""  # what follows is none of ours, and zlib would keep it
         try:
             pieces = [self._stream.decompress(data)]
             while self._several and self._stream.eof and self._stream.unused_data:

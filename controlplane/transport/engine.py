@@ -58,7 +58,8 @@ class Engine:
         self._in_flight = 0
         self._signalled = False
         self._closing = False
-        self._faults = threading.Event()
+        self._pause = threading.Event()
+        self.faults = 0  # of our own, in all
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._wake_read = self._wake_write = -1
@@ -82,6 +83,7 @@ class Engine:
         self._thread = None
         os.close(self._wake_read)
         os.close(self._wake_write)
+        self._wake_read = self._wake_write = -1
 
     @property
     def in_flight(self) -> int:
@@ -106,8 +108,8 @@ class Engine:
         self.submit((exchange,))
 
     def _signal(self) -> None:
-        # A pipe full of signals wakes it all right.
-        with contextlib.suppress(BlockingIOError):
+        # A pipe full of signals wakes it all right, and one that is closed has nobody to wake.
+        with contextlib.suppress(OSError):
             os.write(self._wake_write, b"x")
 
     # What follows runs on the engine's thread.
@@ -135,8 +137,9 @@ class Engine:
         try:
             self._step()
         except Exception:  # the thread serves everybody and must not end
+            self.faults += 1
             log.exception("engine turn failed")
-            self._faults.wait(_PAUSE_SECONDS)  # a fault that repeats must not eat the core
+            self._pause.wait(_PAUSE_SECONDS)  # a fault that repeats must not eat the core
 
     def _step(self) -> None:
         now = self._clock.monotonic()
@@ -233,10 +236,8 @@ class Engine:
         slot, exchange.slot = exchange.slot, None
         if slot is None:
             return
-        slot = cast(Slot, slot)
-        self._multi.remove_handle(slot.curl)
         self._in_flight -= 1
-        self._pool.give(slot)
+        self._release(cast(Slot, slot))
 
     def _collect(self) -> None:
         """Take what libcurl has finished."""
@@ -255,16 +256,25 @@ class Engine:
         try:
             slot.unload(whole=code == 0)
         except Exception as error:  # whatever it is, somebody waits for the end of it
+            self.faults += 1
             log.exception("response cannot be read")
             exchange.failure, exchange.error = Failure.PROTOCOL, f"cannot be read: {error}"
         if code:
             exchange.failure = exchange.failure or failure_of(code, message)
             exchange.error = exchange.error or message
-        self._multi.remove_handle(slot.curl)
         exchange.slot = None
         self._in_flight -= 1
-        self._pool.give(slot)
         self._outbox.append(exchange)
+        self._release(slot)
+
+    def _release(self, slot: Slot) -> None:
+        """Put a handle back; one that cannot be is let go, and holds nobody up."""
+        try:
+            self._multi.remove_handle(slot.curl)
+            self._pool.give(slot)
+        except Exception:  # its exchange has ended, and the others must
+            self.faults += 1
+            log.exception("handle cannot be put back")
 
     def _deliver(self) -> None:
         batch = list(self._outbox)

@@ -149,6 +149,7 @@ class Sink:
         if self.size > self._limit:
             self.failure = Failure.SIZE
             self.error = f"the body is larger than {self._limit} bytes"
+            self.size = self._limit
             return -1
         return None
 

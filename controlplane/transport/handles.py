@@ -6,6 +6,7 @@ from typing import Any, Final
 import pycurl
 
 from controlplane.transport.exchange import Exchange, Failure, Options, Sink, TLSFacts
+from controlplane.transport.response import final_headers
 
 _IDLE_KINDS: Final = 256  # sets of options whose handles are kept
 _IDLE_EACH: Final = 1024
@@ -108,6 +109,7 @@ class Slot:
         """Return the exchange with what libcurl knows of its end, `whole` when that is good."""
         exchange, sink, info = self.exchange, self._sink, self.curl.getinfo
         assert exchange is not None and sink is not None  # noqa: S101, PT018 - loaded before
+        exchange.header_lines = final_headers(exchange.header_lines)
         exchange.status = info(pycurl.RESPONSE_CODE)
         exchange.http_version = info(pycurl.INFO_HTTP_VERSION)
         exchange.connected = info(pycurl.CONNECT_TIME_T) / 1e6

@@ -61,9 +61,9 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """Which proxy, if any. `proxy_url` may carry user and password."""
+    """Which proxy, if any. `proxy_url` may carry user and password, so it is not shown."""
 
-    proxy_url: str = ""
+    proxy_url: str = field(default="", repr=False)
     no_proxy: str = ""
     proxy_from_environment: bool = False
     proxy_connect_header: Mapping[str, tuple[Secret, ...]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pycurl
 
+from controlplane.errors import InvalidInput
 from controlplane.transport.credentials import credentials_for
 from controlplane.transport.exchange import Options
 from controlplane.transport.options import HTTPClientConfig
@@ -95,7 +96,9 @@ class Profile:
 
 def _http_version(config: HTTPClientConfig, *, http3: bool) -> int:
     if http3:
-        return int(pycurl.CURL_HTTP_VERSION_3)
+        if not pycurl.version_info()[4] & pycurl.VERSION_HTTP3:
+            raise InvalidInput("enable_http3: the libcurl here speaks no HTTP/3")
+        return int(pycurl.CURL_HTTP_VERSION_3ONLY)
     if config.enable_http2:
         return int(pycurl.CURL_HTTP_VERSION_2TLS)
     return int(pycurl.CURL_HTTP_VERSION_1_1)

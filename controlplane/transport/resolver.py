@@ -7,22 +7,12 @@ the hosts file comes first.
 """
 
 import asyncio
-import secrets
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from controlplane.clock import Clock
-from controlplane.transport.dns import (
-    NAME_ERROR,
-    NO_ERROR,
-    Answer,
-    QueryType,
-    decode_answer,
-    encode_name,
-    encode_query,
-)
+from controlplane.transport.dns import QueryType, encode_name
 from controlplane.transport.nameservice import (
     Followed,
     ResolvConf,
@@ -31,13 +21,11 @@ from controlplane.transport.nameservice import (
     parse_hosts,
     parse_resolv_conf,
 )
+from controlplane.transport.questions import NameServers, Question
 
 _KIND_OF: Final = {4: QueryType.A, 6: QueryType.AAAA}
 _VERSION_OF: Final = {kind: version for version, kind in _KIND_OF.items()}
 _MOST_LOOKUPS: Final = 16_384
-# A socket's port is part of what an answer must match: it is changed this often.
-_QUERIES_A_SOCKET: Final = 4_096
-_LONGEST_ANSWER: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +83,7 @@ class StubResolver:
         self._servers = None if servers is None else tuple(servers)
         self._hosts = Followed(hosts, parse_hosts, clock)
         self._conf = Followed(resolv_conf, parse_resolv_conf, clock)
-        self._sockets: dict[Server, _Socket] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.name_servers = NameServers(clock)
         self.under_way = 0
 
     def lookup(
@@ -140,12 +127,8 @@ class StubResolver:
         return await future
 
     async def close(self) -> None:
-        """Close all sockets. Lookups under way end by their time-outs."""
-        for task in self._tasks:
-            task.cancel()
-        for used in self._sockets.values():
-            used.close()
-        self._sockets.clear()
+        """Close all sockets. Lookups under way end with an error."""
+        self.name_servers.close()
 
     def conf(self) -> ResolvConf:
         """Return how to ask, as the file says now."""
@@ -156,22 +139,6 @@ class StubResolver:
 
     def monotonic(self) -> float:
         return self._clock.monotonic()
-
-    def socket_to(self, server: Server) -> "_Socket":
-        """Return a socket connected to a server. Raises OSError."""
-        used = self._sockets.get(server)
-        if used is None or used.worn_out:
-            fresh = _Socket(server)
-            if used is not None:
-                used.retire()
-            self._sockets[server] = used = fresh
-        return used
-
-    def ask_by_tcp(self, question: "_Question", server: Server, seconds: float) -> None:
-        """Ask again over TCP, for an answer that did not fit."""
-        task = asyncio.get_running_loop().create_task(_ask_by_tcp(question, server, seconds))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _versions(prefer: str, *, fallback: bool) -> tuple[int, ...]:
@@ -210,15 +177,18 @@ class _Lookup:
         self._started = resolver.monotonic()
         self.deadline = self._started + timeout
         self._done: Resolved | None = done
-        self._questions: list[_Question] = []
+        self._questions: list[Question] = []
         self._error = ""
         self._timed_out = False
 
     def begin(self) -> None:
         """Ask about the next candidate."""
         _, wire_name = self._names.pop(0)
+        resolver = self.resolver
+        servers, conf = resolver.name_servers, resolver.conf()
         self._questions = [
-            _Question(self, wire_name, _KIND_OF[version]) for version in self._versions
+            Question(servers, conf, wire_name, _KIND_OF[version], self.deadline, self.answered)
+            for version in self._versions
         ]
         for question in self._questions:
             question.ask()
@@ -256,167 +226,3 @@ class _Lookup:
 
     def _seconds(self) -> float:
         return self.resolver.monotonic() - self._started
-
-
-class _Question:
-    """One question, asked of server after server until one answers."""
-
-    def __init__(self, lookup: _Lookup, wire_name: bytes, kind: QueryType) -> None:
-        self._lookup = lookup
-        self.wire_name = wire_name
-        self.kind = kind
-        conf = lookup.resolver.conf()
-        self._patience = conf.timeout
-        self._servers = list(conf.servers) * conf.attempts
-        self._timer: asyncio.TimerHandle | None = None
-        self._socket: _Socket | None = None
-        self._identifier = 0
-        self.server: Server = self._servers[0]
-        self.addresses: tuple[str, ...] = ()
-        self.over = False
-        self.timed_out = False
-        self.error = ""
-
-    def ask(self) -> None:
-        """Ask the next server; without one, or without time, the question is over."""
-        self._forget()
-        remaining = self._lookup.deadline - self._lookup.resolver.monotonic()
-        if not self._servers or remaining <= 0:
-            self._finish(timed_out=True, error=self.error or "no name server answered in time")
-            return
-        self.server = self._servers.pop(0)
-        try:
-            self._socket = self._lookup.resolver.socket_to(self.server)
-            self._identifier = self._socket.send(self)
-        except OSError as error:
-            self.error = f"name server {self.server[0]}: {error.strerror or error}"
-            asyncio.get_running_loop().call_soon(self._ask_again)
-            return
-        self._timer = asyncio.get_running_loop().call_later(
-            min(self._patience, remaining), self.ask
-        )
-
-    def _ask_again(self) -> None:
-        if not self.over:
-            self.ask()
-
-    def refused(self) -> None:
-        """The server's port is closed: nobody will answer."""
-        self.error = f"name server {self.server[0]} refuses queries"
-        self.ask()
-
-    def answer(self, answer: Answer, *, by_tcp: bool = False) -> None:
-        """Take a server's word."""
-        if answer.truncated and not by_tcp:
-            self._forget()
-            remaining = self._lookup.deadline - self._lookup.resolver.monotonic()
-            self._lookup.resolver.ask_by_tcp(self, self.server, min(self._patience, remaining))
-        elif answer.code in (NO_ERROR, NAME_ERROR):
-            self.addresses = answer.addresses
-            self._finish()
-        else:
-            self.error = f"name server {self.server[0]} answers with code {answer.code}"
-            self.ask()
-
-    def stop(self) -> None:
-        """Nobody wants the answer any more."""
-        self._forget()
-        self.over = True
-
-    def _finish(self, *, timed_out: bool = False, error: str = "") -> None:
-        if not self.over:
-            self._forget()
-            self.over, self.timed_out, self.error = True, timed_out, error
-            self._lookup.answered()
-
-    def _forget(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._socket is not None:
-            self._socket.forget(self._identifier)
-            self._socket = None
-
-
-class _Socket:
-    """A UDP socket connected to one server, with the questions it waits for."""
-
-    def __init__(self, server: Server) -> None:
-        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-        self._sock = socket.socket(family, socket.SOCK_DGRAM)
-        self._sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        self._sock.connect(server)
-        self._waiting: dict[int, _Question] = {}
-        self._asked = 0
-        self._retired = False
-        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._readable)
-
-    @property
-    def worn_out(self) -> bool:
-        """Whether the next query should take a new socket."""
-        return self._asked >= _QUERIES_A_SOCKET
-
-    def send(self, question: _Question) -> int:
-        """Send a question and return the number it is waiting under. Raises OSError."""
-        identifier = secrets.randbits(16)
-        while identifier in self._waiting:
-            identifier = secrets.randbits(16)
-        self._sock.send(encode_query(identifier, question.wire_name, question.kind))
-        self._asked += 1
-        self._waiting[identifier] = question
-        return identifier
-
-    def forget(self, identifier: int) -> None:
-        """Wait no longer for an answer."""
-        self._waiting.pop(identifier, None)
-        if self._retired and not self._waiting:
-            self.close()
-
-    def retire(self) -> None:
-        """Close as soon as nothing is waited for."""
-        self._retired = True
-        if not self._waiting:
-            self.close()
-
-    def close(self) -> None:
-        """Close now."""
-        if self._sock.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            self._sock.close()
-
-    def _readable(self) -> None:
-        while self._sock.fileno() >= 0:
-            try:
-                message = self._sock.recv(_LONGEST_ANSWER)
-            except BlockingIOError:
-                return
-            except OSError:
-                for question in list(self._waiting.values()):
-                    question.refused()
-                return
-            question_asked = self._waiting.get(int.from_bytes(message[:2], "big"))
-            if question_asked is not None:
-                answer = decode_answer(message, question_asked.wire_name, question_asked.kind)
-                if answer is not None:
-                    question_asked.answer(answer)
-
-
-async def _ask_by_tcp(question: _Question, server: Server, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(*server)
-            try:
-                query = encode_query(secrets.randbits(16), question.wire_name, question.kind)
-                writer.write(len(query).to_bytes(2, "big") + query)
-                size = int.from_bytes(await reader.readexactly(2), "big")
-                message = await reader.readexactly(size)
-            finally:
-                writer.close()
-    except (OSError, EOFError, TimeoutError):
-        question.refused()
-        return
-    answer = decode_answer(message, question.wire_name, question.kind)
-    if answer is None:
-        question.refused()
-    else:
-        question.answer(answer, by_tcp=True)

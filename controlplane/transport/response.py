@@ -1,6 +1,10 @@
 """Reading a response's header lines, which arrive as bytes that may be anything."""
 
 from collections.abc import Iterable
+from typing import Final
+
+# The line that ends a head.
+_END: Final = b"\r\n"
 
 
 def decoded_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:
@@ -31,9 +35,12 @@ def header_value(lines: Iterable[bytes], name: str) -> str:
 
 
 def final_headers(lines: list[bytes]) -> list[bytes]:
-    """Return the lines of the last response among `lines`: interim ones (1xx) come first."""
-    starts = [index for index, line in enumerate(lines) if line.startswith(b"HTTP/")]
-    return lines[starts[-1] :] if len(starts) > 1 else lines
+    """Return the head of the last response: interim ones (1xx) come before it, trailers after."""
+    if lines[-1:] == [_END] and lines.count(_END) == 1:
+        return lines
+    start = max((at for at, line in enumerate(lines) if line.startswith(b"HTTP/")), default=0)
+    end = next((at for at, line in enumerate(lines) if at > start and not line.strip()), None)
+    return lines[start:] if end is None else lines[start : end + 1]
 
 
 def decode(raw: bytes) -> str:

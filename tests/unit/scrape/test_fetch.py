@@ -20,9 +20,6 @@ from controlplane.transport.options import Authorization, BasicAuth, HTTPClientC
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import Resolution, Resolved
 
-# pycurl warns of an older way to ask libcurl for a length, on libcurl's own thread.
-pytestmark = pytest.mark.filterwarnings("ignore:getinfo option is deprecated")
-
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 
