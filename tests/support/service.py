@@ -33,12 +33,11 @@ async def eventually(look: Callable[[], Awaitable[T]], what: str) -> T:
     raise AssertionError(f"not seen within {_PATIENCE:g}s: {what}")
 
 
-async def run_command(
+async def run_program(
     *words: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str, str]:
-    """Run one command of the program; return its code, output and errors."""
+    """Run a program to its end; return its code, output and errors."""
     process = await asyncio.create_subprocess_exec(
-        *_COMMAND,
         *words,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -48,6 +47,13 @@ async def run_command(
         out, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()
+
+
+async def run_command(
+    *words: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run one command of `controlplane`; return its code, output and errors."""
+    return await run_program(*_COMMAND, *words, environment=environment)
 
 
 class Service:
