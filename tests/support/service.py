@@ -33,27 +33,23 @@ async def eventually(look: Callable[[], Awaitable[T]], what: str) -> T:
     raise AssertionError(f"not seen within {_PATIENCE:g}s: {what}")
 
 
-async def run_program(
-    *words: str, environment: Mapping[str, str] | None = None
-) -> tuple[int, str, str]:
+async def run_program(*words: str) -> tuple[int, str, str]:
     """Run a program to its end; return its code, output and errors."""
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=_environment(environment or {}),
-    )
+    process = await _start(*words)
     async with asyncio.timeout(_PATIENCE):
         out, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()
 
 
-async def run_command(
-    *words: str, environment: Mapping[str, str] | None = None
-) -> tuple[int, str, str]:
+async def run_command(*words: str) -> tuple[int, str, str]:
     """Run one command of `controlplane`; return its code, output and errors."""
-    return await run_program(*_COMMAND, *words, environment=environment)
+    return await run_program(*_COMMAND, *words)
+
+
+async def start_command(*words: str) -> asyncio.subprocess.Process:
+    """Start one command of `controlplane`, its output and errors in pipes."""
+    return await _start(*_COMMAND, *words)
 
 
 class Service:
@@ -231,6 +227,13 @@ async def running(
         yield await service.start()
     finally:
         await service.close()
+
+
+async def _start(*words: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *words, stdout=pipe, stderr=pipe, env=_environment({})
+    )
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:

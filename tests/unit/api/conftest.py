@@ -1,0 +1,35 @@
+"""The whole application in this process, over real SQLite and a real sample store."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controlplane.app.build import build
+from controlplane.clock import SystemClock
+from controlplane.config.loader import load
+from controlplane.settings.settings import Settings
+
+_CONFIG = """
+global: {scrape_interval: 1h, evaluation_interval: 1h}
+targets:
+  - {name: owned, url: "http://127.0.0.1:1/", labels: {team: infra}}
+"""
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the application; the file owns one target."""
+    path = tmp_path / "controlplane.yml"
+    path.write_text(_CONFIG)
+    settings = Settings(data_dir=tmp_path / "data", config=path, replica="test")
+    async with AsyncExitStack() as stack:
+        service = await build(
+            settings, load(path), clock=SystemClock(), registry=CollectorRegistry(), stack=stack
+        )
+        transport = httpx.ASGITransport(service.application, client=("127.0.0.1", 4711))
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        yield await stack.enter_async_context(client)
