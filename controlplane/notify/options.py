@@ -125,6 +125,13 @@ class SlackConfig:
                 f"with api_url {SLACK_APP_URL}",
                 pointer="/update_message",
             )
+        if self.is_bot:
+            _check_bot(self.http_config)
+
+    @property
+    def is_bot(self) -> bool:
+        """By its own key, or as Alertmanager's files spelled it before there was one."""
+        return self.app_token is not None or self.update_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,28 @@ class WebhookConfig:
     def __post_init__(self) -> None:
         if self.max_alerts < 0:
             raise InvalidInput("max_alerts cannot be negative", pointer="/max_alerts")
+
+
+def _check_bot(client: HTTPClientConfig) -> None:
+    """Refuse what a bot's requests, which slack-sdk makes, have no place for."""
+    ways = client.authorization
+    refused = {
+        "basic_auth": client.basic_auth is not None,
+        "oauth2": client.oauth2 is not None,
+        "authorization/type": ways is not None and ways.type.lower() != "bearer",
+        "authorization": ways is not None and ways.credentials is None,
+        "tls_config/server_name": bool(client.tls_config.server_name),
+        "proxy_connect_header": bool(client.proxy.proxy_connect_header),
+        "proxy_url": client.proxy.proxy_url.startswith("socks"),
+    }
+    for key, given in refused.items():
+        if given:
+            name = f"http_config.{key.replace('/', '.')}"
+            raise InvalidInput(
+                f"{name} cannot be used by a Slack bot, which sends its token "
+                "as a bearer, directly or by an http proxy",
+                pointer=f"/http_config/{key}",
+            )
 
 
 IntegrationConfig = SlackConfig | PagerdutyConfig | WebhookConfig

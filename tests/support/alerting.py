@@ -99,6 +99,7 @@ async def alerting(
     breaker: BreakerOptions = NEVER_BREAKS,
     owner: str = "test",
     start: bool = True,
+    around: Surroundings | None = None,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end."""
     url = f"sqlite:///{directory / 'controlplane.db'}"
@@ -109,7 +110,9 @@ async def alerting(
     registry = CollectorRegistry()
     store = SqlNotifications(db)
     metrics = NotifyMetrics(registry)
-    around = Surroundings(Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector)
+    around = around or Surroundings(
+        Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector
+    )
     channels = Channels(build_integrations(receivers, around))
     worker = Worker(
         store,

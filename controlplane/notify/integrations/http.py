@@ -3,6 +3,7 @@
 What leaves here as an error names no URL: webhook addresses are secrets.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -63,12 +64,15 @@ def refusal(answer: Answer, detail: str, url: str) -> DeliveryError:
     return from_status(answer.status_code, words, retry_after=retry_after(answer.headers))
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds that `Retry-After` asks for; a date counts from `Date`."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` asks for; a date counts from `Date`.
+
+    `headers` know their names in any case of letters.
+    """
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         until = parsedate_to_datetime(text)

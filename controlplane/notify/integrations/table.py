@@ -9,6 +9,7 @@ import httpx
 
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
 from controlplane.notify.integrations.slack.bot import SlackBot
+from controlplane.notify.integrations.slack.web_api import WebAPI
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
 from controlplane.notify.integrations.webhook.client import Webhook
 from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
@@ -30,24 +31,16 @@ class Surroundings:
 
 
 def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
-    authorization = config.http_config.authorization
-    if config.api_url is not None and (authorization is None or not config.update_message):
+    if config.api_url is not None and not config.is_bot:
         client = around.http_client(config.http_config)
         return SlackWebhook(name, config, config.api_url, around.templates, client)
-    # A bot: by its own key, or as Alertmanager's files spelled it before there was one.
     app_url = config.app_url if config.api_url is None else config.api_url.reveal()
+    authorization = config.http_config.authorization
     token = config.app_token or (authorization.credentials if authorization else None)
     if token is None:
         raise AssertionError("SlackConfig refuses a bot without a token")
-    return SlackBot(
-        name,
-        config,
-        around.templates,
-        around.connector,
-        token=token,
-        app_url=app_url,
-        proxy=config.http_config.proxy.proxy_url or None,
-    )
+    api = WebAPI(config.http_config, around.connector, token=token, app_url=app_url)
+    return SlackBot(name, config, around.templates, api)
 
 
 def _pagerduty(name: str, config: PagerdutyConfig, around: Surroundings) -> Integration:

@@ -125,6 +125,27 @@ REFUSED = [
     (SLACK + "channel: c", 5, "no Slack api_url and no app_token"),
     (SLACK + "{api_url: http://x/y, app_token: t}", 5, "at most one of api_url/api_url_file &"),
     (SLACK + "{api_url: nothing}", 5, "api_url: not a URL"),
+    *(
+        (SLACK + f"{{app_token: t, channel: c, http_config: {{{key}}}}}", 5, f"http_config.{name}")
+        for key, name in (
+            ("basic_auth: {username: u}", "basic_auth cannot be used by a Slack bot"),
+            ("oauth2: {client_id: i, token_url: http://x/}", "oauth2"),
+            ("tls_config: {server_name: s}", "tls_config.server_name"),
+            ("proxy_url: socks5://x:1", "proxy_url"),
+            ("proxy_url: http://x, proxy_connect_header: {a: [b]}", "proxy_connect_header"),
+        )
+    ),
+    *(
+        (
+            SLACK + f"{{api_url: http://x/y, update_message: true, http_config: {{{key}}}}}",
+            5,
+            reason,
+        )
+        for key, reason in (
+            ("authorization: {type: Token, credentials: c}", "http_config.authorization.type"),
+            ("authorization: {type: Bearer}", "http_config.authorization cannot be used"),
+        )
+    ),
     (SLACK + "{api_url: http://x/y, fields: [{title: a}]}", 5, "slack_field: value is missing"),
     (SLACK + "{api_url: http://x/y, actions: [{type: a, text: b}]}", 5, "missing name or url"),
     (SLACK + "{api_url: http://x/y, chanel: c}", 5, "chanel: unknown key in slack_config; did you"),

@@ -15,6 +15,7 @@ from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason, Told
 from controlplane.notify.integrations.slack.bot import SlackBot
+from controlplane.notify.integrations.slack.web_api import WebAPI
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
 from controlplane.notify.options import SlackAction, SlackConfig, SlackField
 from controlplane.notify.rendering import Templates
@@ -48,14 +49,10 @@ async def bot(server: SlackStandIn, **options: Any) -> AsyncIterator[SlackBot]:
     )
     assert config.app_token is not None
     templates = Templates(external_url=EXTERNAL_URL)
-    subject = SlackBot(
-        "slack/0",
-        config,
-        templates,
-        aiohttp.TCPConnector,
-        token=config.app_token,
-        app_url=config.app_url,
+    api = WebAPI(
+        config.http_config, aiohttp.TCPConnector, token=config.app_token, app_url=config.app_url
     )
+    subject = SlackBot("slack/0", config, templates, api)
     yield subject
     await subject.close()
 

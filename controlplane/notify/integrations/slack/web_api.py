@@ -1,0 +1,163 @@
+"""Slack's Web API: calls as a bot, by one `http_config`, and every way in which they fail.
+
+slack-sdk makes the requests, on aiohttp. What it leaves to the environment
+(proxies, certificates) is decided here, afresh for each call.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from controlplane.errors import ControlPlaneError, Forbidden, Unavailable
+from controlplane.model.secret import Secret
+from controlplane.notify.errors import DeliveryError, from_status
+from controlplane.notify.integrations.http import retry_after
+from controlplane.notify.message import FailureReason, Outcome
+from controlplane.transport.contexts import ssl_context
+from controlplane.transport.options import HTTPClientConfig
+from controlplane.transport.proxies import proxy_for
+from controlplane.transport.url import parse_url
+
+# The message cannot be changed any more: a new one takes its place.
+_GONE: Final = frozenset(
+    {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"}
+)
+_TEMPORARY: Final = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"}
+    | {"team_added_to_org", "accesslimited"}
+)
+_AUTH: Final = frozenset(
+    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
+    | {"no_permission", "missing_scope", "not_allowed_token_type", "ekm_access_denied"}
+)
+
+Connector = Callable[[], aiohttp.BaseConnector]
+Call = Callable[..., Awaitable[Any]]
+
+
+class MessageGone(DeliveryError):
+    """The message that was to be changed does not exist or may not be changed."""
+
+
+class WebAPI:
+    """Calls methods with a bot's token, over connections that are kept.
+
+    `app_url` is the address of `chat.postMessage`; the other methods stand
+    beside it. `connector` makes what connects, by the outbound policy.
+    """
+
+    def __init__(
+        self, config: HTTPClientConfig, connector: Connector, *, token: Secret, app_url: str
+    ) -> None:
+        self._config = config
+        self._connector = connector
+        self._token = token
+        self._base_url = app_url.removesuffix("chat.postMessage")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post_message(self, **arguments: Any) -> Any:
+        """Return the answer of `chat.postMessage`. Raises DeliveryError."""
+        client = await self._client()
+        return await _called(client.chat_postMessage, **arguments)
+
+    async def update(self, **arguments: Any) -> Any:
+        """Return the answer of `chat.update`. Raises DeliveryError, or MessageGone."""
+        client = await self._client()
+        return await _called(client.chat_update, **arguments)
+
+    async def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _client(self) -> AsyncWebClient:
+        """Return a client with the secrets, certificates and proxy of this moment."""
+        try:
+            token, headers = self._token.reveal().strip(), self._headers()
+            # Loading certificates takes milliseconds; a context is kept until a file changes.
+            context = await asyncio.to_thread(ssl_context, self._config.tls_config)
+        except (ControlPlaneError, OSError, ssl.SSLError) as error:
+            what = str(error) if isinstance(error, Unavailable) else type(error).__name__
+            raise DeliveryError(f"Slack client: {what}", temporary=True) from None
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=self._connector())
+        client = AsyncWebClient(
+            token,
+            base_url=self._base_url,
+            session=self._session,
+            ssl=context,
+            headers=headers,
+            retry_handlers=[],
+        )
+        # Without one slack-sdk would take the environment's, whatever the configuration says.
+        client.proxy = proxy_for(self._config.proxy, parse_url(self._base_url)) or None
+        return client
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            name: ", ".join((*held.values, *(secret.reveal() for secret in held.secrets)))
+            for name, held in self._config.http_headers.items()
+        }
+
+
+async def _called(call: Call, **arguments: Any) -> Any:
+    try:
+        return await call(**arguments)
+    except SlackApiError as error:
+        raise _refused(error) from None
+    except aiohttp.ClientConnectorError as error:
+        raise _not_connected(error) from None
+    except aiohttp.ClientHttpProxyError as error:
+        words = f"the proxy refused to reach Slack: status code {error.status}"
+        raise DeliveryError(words, temporary=True) from None
+    except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+        unsent = isinstance(error, aiohttp.ConnectionTimeoutError)
+        raise DeliveryError(
+            "Slack did not answer in time",
+            reason=FailureReason.CONTEXT_DEADLINE_EXCEEDED,
+            temporary=True,
+            outcome=Outcome.REFUSED if unsent else Outcome.UNKNOWN,
+        ) from None
+    except (aiohttp.ClientError, SlackRequestError, asyncio.IncompleteReadError) as error:
+        words = f"the connection to Slack failed: {type(error).__name__}"
+        raise DeliveryError(words, temporary=True, outcome=Outcome.UNKNOWN) from None
+
+
+def _not_connected(error: aiohttp.ClientConnectorError) -> DeliveryError:
+    """Return the error for a request that never left; the policy's no is for good."""
+    if isinstance(error.os_error, Forbidden):
+        return DeliveryError(str(error.os_error))
+    return DeliveryError(f"Slack cannot be reached: {type(error).__name__}", temporary=True)
+
+
+def _refused(error: SlackApiError) -> DeliveryError:
+    answer = error.response
+    plain = isinstance(answer, dict)  # slack-sdk's form of an answer that is no JSON
+    status = answer["status_code"] if plain else answer.status_code
+    headers = answer["headers"] if plain else answer.headers
+    if not 200 <= status < 300:
+        return from_status(status, retry_after=retry_after(headers))
+    code = "" if plain else str(answer.get("error", ""))
+    temporary = code in _TEMPORARY or not code
+    kind = MessageGone if code in _GONE else DeliveryError
+    return kind(
+        f"Slack answered {code or 'what is no JSON'}",
+        reason=_reason(code),
+        temporary=temporary,
+        outcome=Outcome.UNKNOWN if temporary and code != "ratelimited" else Outcome.REFUSED,
+        status_code=status,
+    )
+
+
+def _reason(code: str) -> FailureReason:
+    if code in _AUTH:
+        return FailureReason.AUTH_ERROR
+    if code == "ratelimited":
+        return FailureReason.RATE_LIMITED
+    return FailureReason.SERVER_ERROR if code in _TEMPORARY else FailureReason.CLIENT_ERROR
