@@ -57,6 +57,17 @@ class NumberLiteral:
     is_duration: bool = False
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal as written: NaN is NaN here, and -0 is not 0."""
+        return isinstance(other, NumberLiteral) and self._written == other._written
+
+    def __hash__(self) -> int:
+        return hash(self._written)
+
+    @property
+    def _written(self) -> tuple[str, bool]:
+        return float(self.value).hex(), self.is_duration
+
 
 @dataclass(frozen=True, slots=True)
 class StringLiteral:

@@ -104,7 +104,7 @@ class Builder(DurationRules):
         span = Span(token_start(sign), expr.span.end)
         if isinstance(expr, NumberLiteral):
             value = -expr.value if sign == "-" else expr.value
-            return replace(expr, value=math.nan if math.isnan(value) else value, span=span)
+            return replace(expr, value=value, span=span)
         return UnaryExpr(str(sign), expr, span)
 
     # ---- binary expressions ----

@@ -43,6 +43,7 @@ ONE, TWO, THREE = NumberLiteral(1), NumberLiteral(2), NumberLiteral(3)
         ("1+2*3", BinaryExpr("+", ONE, BinaryExpr("*", TWO, THREE))),
         ("-a*b", BinaryExpr("*", UnaryExpr("-", name("a")), name("b"))),
         ("-1", NumberLiteral(-1)),
+        ("-NaN", NumberLiteral(float("nan"))),
         ("(1)", ParenExpr(ONE)),
         ("0755", NumberLiteral(493)),
         ("0x1F", NumberLiteral(31)),
