@@ -1,8 +1,12 @@
 # One command each: setup, run, test, check, bench. `make setup` costs nothing when nothing changed.
+# Another Python than `python3`: make PYTHON=python3.13 setup
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Wheels only, each by its hash: no compiler is needed and nothing else is installed.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
 .PHONY: setup setup-dev run test check lock bench clean
 
@@ -10,17 +14,21 @@ setup: $(VENV)/.run.stamp
 
 setup-dev: $(VENV)/.dev.stamp
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with make PYTHON=python3.11")'
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "$(PYTHON) is not there: say which Python to use, as in 'make PYTHON=python3.12 setup'" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed and $(PYTHON) is %d.%d: say which to use, as in make PYTHON=python3.12 setup" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments: install python3-venv (Debian, Ubuntu), or use another Python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(VENV)/.run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(LOCKED) requirements/run.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev.stamp: requirements/dev.txt $(VENV)/.run.stamp
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(LOCKED) requirements/dev.txt
 	@touch $@
 
 run: setup
@@ -35,15 +43,16 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate --no-strip-extras pyproject.toml --group build
+# Keeps what is locked and fits; `make lock UPGRADE=--upgrade` takes the newest of all.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --no-strip-extras $(UPGRADE) pyproject.toml --group build
 
 lock: setup-dev
-	$(COMPILE) $(UPGRADE) -o requirements/run.txt
-	$(COMPILE) $(UPGRADE) --extra dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --output-file requirements/run.txt
+	$(COMPILE) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info

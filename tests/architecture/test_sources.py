@@ -17,12 +17,17 @@ _UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X:", "NotImplemented" + "Error
 _TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".sh", ".cfg", ".json", ".tmpl", ""}
 
 
-def files() -> list[Path]:
+def tracked() -> list[Path]:
     """Return the files that belong to the project: those that git would commit."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     paths = (ROOT / line for line in done.stdout.splitlines())
-    return sorted(path for path in paths if path.is_file() and path.suffix in _TEXT)
+    return sorted(path for path in paths if path.is_file())
+
+
+def files() -> list[Path]:
+    """Return those of the project's files that hold text."""
+    return [path for path in tracked() if path.suffix in _TEXT]
 
 
 def modules(directory: Path) -> Iterator[Path]:
