@@ -40,6 +40,7 @@ _ACTIONS: Final = tuple(
     for mask in range(32)
 )
 _MOST_EVENTS: Final = 256  # taken from epoll at a time, so that new work is not kept waiting
+_MOST_GATHERED: Final = 64  # ends told together at most, so that none is kept for long
 _IDLE_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.1
 
@@ -52,7 +53,7 @@ class Engine:
         self._clock = clock
         self._most = most_in_flight or max(64, open_files_limit() * 4 // 5)
         self._inbox: deque[Exchange] = deque()
-        self._outbox: deque[Exchange] = deque()
+        self._outbox: list[Exchange] = []
         self._waiting: list[tuple[float, int, Exchange]] = []
         self._serial = 0
         self._in_flight = 0
@@ -144,11 +145,13 @@ class Engine:
     def _step(self) -> None:
         now = self._clock.monotonic()
         action = self._multi.socket_action
-        for fd, mask in self._epoll.poll(self._patience(now), _MOST_EVENTS):
-            if fd == self._wake_read:
+        for fd, mask in self._poll(now):
+            if fd in self._watched:
+                action(fd, _ACTIONS[mask & 31])
+            elif fd == self._wake_read:
                 self._drain_signals()
             else:
-                action(fd, _ACTIONS[mask & 31])
+                self._unwatch(fd)
         if self._inbox:
             self._take(self._inbox)
         now = self._clock.monotonic()
@@ -158,8 +161,19 @@ class Engine:
         self._collect()
         if self._waiting:
             self._admit(now)
+
+    def _poll(self, now: float) -> list[tuple[int, int]]:
+        """Return what happens on the sockets; before a wait, deliver what has ended.
+
+        While there is work, ends are gathered: each delivery wakes another thread.
+        """
         if self._outbox:
+            if len(self._outbox) < _MOST_GATHERED:
+                events = self._epoll.poll(0, _MOST_EVENTS)
+                if events:
+                    return events
             self._deliver()
+        return self._epoll.poll(self._patience(now), _MOST_EVENTS)
 
     def _patience(self, now: float) -> float:
         until = _IDLE_SECONDS if self._timer_at is None else self._timer_at - now
@@ -176,14 +190,21 @@ class Engine:
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         watched = self._watched
         if what == pycurl.POLL_REMOVE:
-            if fd in watched:
-                watched.discard(fd)
-                self._epoll.unregister(fd)
+            # As a rule it is closed now, and epoll forgets it by itself.
+            watched.discard(fd)
         elif fd in watched:
             self._epoll.modify(fd, _EVENTS[what])
         else:
             watched.add(fd)
-            self._epoll.register(fd, _EVENTS[what])
+            try:
+                self._epoll.register(fd, _EVENTS[what])
+            except FileExistsError:
+                self._epoll.modify(fd, _EVENTS[what])
+
+    def _unwatch(self, fd: int) -> None:
+        # Closed already, if this event was taken together with what ended it.
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(fd)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._timer_at = None if milliseconds < 0 else self._clock.monotonic() + milliseconds / 1000
@@ -277,8 +298,7 @@ class Engine:
             log.exception("handle cannot be put back")
 
     def _deliver(self) -> None:
-        batch = list(self._outbox)
-        self._outbox.clear()
+        batch, self._outbox = self._outbox, []
         try:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(_tell, batch)
@@ -289,7 +309,13 @@ class Engine:
 def _tell(batch: list[Exchange]) -> None:
     for exchange in batch:
         if not exchange.cancelled:
+            # Who is told as a rule holds the exchange: a cycle less for the collector.
+            done, exchange.done = exchange.done, _ignore
             try:
-                exchange.done(exchange)
+                done(exchange)
             except Exception:  # one caller's fault is not the next one's
                 log.exception("callback of an exchange failed")
+
+
+def _ignore(_exchange: Exchange) -> None:
+    """Whoever asked has been told."""

@@ -123,12 +123,18 @@ class Exchange:
 class Sink:
     """Takes a response body: counts it, keeps its start, stops it at a limit."""
 
-    __slots__ = ("_decoder", "_keep", "_kept", "_limit", "error", "failure", "size")
+    __slots__ = ("_decoder", "_keep", "_kept", "_limit", "_options", "error", "failure", "size")
 
     def __init__(self, options: Options) -> None:
+        self._options = options
         self._limit = options.limit
         self._keep = options.keep
-        self._decoder = options.decoder() if options.decoder is not None else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Make ready for the next response."""
+        new_decoder = self._options.decoder
+        self._decoder = new_decoder() if new_decoder is not None else None
         self._kept: list[bytes] = []
         self.size = 0
         self.failure: Failure | None = None

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pycurl
 
 from controlplane.transport.exchange import Exchange, Failure, Options, Sink, TLSFacts
-from controlplane.transport.response import final_headers
+from controlplane.transport.response import ends_head, final_headers
 
 _IDLE_KINDS: Final = 256  # sets of options whose handles are kept
 _IDLE_EACH: Final = 1024
@@ -38,14 +38,27 @@ _CODES: Final = {
 }
 
 
+# Where a code has several meanings, libcurl's words tell which.
+_WORDS: Final = {
+    1: (("HTTP/0.9", Failure.PROTOCOL),),  # what came is not HTTP at all
+    7: (("CONNECT tunnel", Failure.PROXY), ("over proxy", Failure.PROXY)),
+    55: (("Failed to connect", Failure.CONNECT),),  # QUIC
+    56: (
+        ("alert", Failure.TLS),
+        ("CONNECT tunnel", Failure.PROXY),
+        ("Failed to connect", Failure.CONNECT),
+        ("chunk", Failure.PROTOCOL),
+    ),
+}
+
+
 def failure_of(code: int, message: str) -> Failure:
     """Return what a code of libcurl means; unknown ones are faults of the protocol."""
-    if code in _TLS_CODES or (code == 56 and "alert" in message):
+    if code in _TLS_CODES:
         return Failure.TLS
-    if code == 1 and "HTTP/0.9" in message:  # what came is not HTTP at all
-        return Failure.PROTOCOL
-    if code == 56 and "CONNECT tunnel" in message:
-        return Failure.PROXY
+    for words, failure in _WORDS.get(code, ()):
+        if words in message:
+            return failure
     return _CODES.get(code, Failure.PROTOCOL)
 
 
@@ -55,6 +68,7 @@ class Slot:
     __slots__ = (
         "_connect_to",
         "_headers",
+        "_lines",
         "_listens",
         "_sink",
         "_url",
@@ -72,8 +86,11 @@ class Slot:
         self._listens = False
         self._headers: tuple[str, ...] = ()
         self.exchange: Exchange | None = None
-        self._sink: Sink | None = None
+        self._lines: list[bytes] = []
+        self._sink = Sink(options)
         _set_up(self.curl, options)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._sink.write)
 
     def load(self, exchange: Exchange, seconds: float) -> None:
         """Set what this one exchange wants; what is as before is left alone."""
@@ -87,10 +104,9 @@ class Slot:
         if exchange.headers is not self._headers:
             curl.setopt(pycurl.HTTPHEADER, list(exchange.headers))
             self._headers = exchange.headers
-        sink = self._sink = Sink(exchange.options)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))
-        curl.setopt(pycurl.HEADERFUNCTION, exchange.header_lines.append)
-        curl.setopt(pycurl.WRITEFUNCTION, sink.write)
+        self._lines.clear()
+        self._sink.reset()
         if exchange.options.certificates:
             self._listen(exchange)
         self.exchange = exchange
@@ -108,8 +124,8 @@ class Slot:
     def unload(self, *, whole: bool) -> Exchange:
         """Return the exchange with what libcurl knows of its end, `whole` when that is good."""
         exchange, sink, info = self.exchange, self._sink, self.curl.getinfo
-        assert exchange is not None and sink is not None  # noqa: S101, PT018 - loaded before
-        exchange.header_lines = final_headers(exchange.header_lines)
+        assert exchange is not None  # noqa: S101 - loaded before
+        exchange.header_lines = final_headers(self._lines.copy())
         exchange.status = info(pycurl.RESPONSE_CODE)
         exchange.http_version = info(pycurl.INFO_HTTP_VERSION)
         exchange.connected = info(pycurl.CONNECT_TIME_T) / 1e6
@@ -123,6 +139,8 @@ class Slot:
         exchange.size = sink.size
         exchange.body = sink.body()
         exchange.failure, exchange.error = sink.failure, sink.error
+        if whole and not ends_head(exchange.header_lines):
+            exchange.failure, exchange.error = Failure.CLOSED, "the peer closed within the head"
         if exchange.tls is not None:
             exchange.tls.chain = _chain(info(pycurl.INFO_CERTINFO))
         return exchange
@@ -188,12 +206,12 @@ def _set_up(curl: Any, options: Options) -> None:
 
 
 def _set_method(curl: Any, options: Options) -> None:
+    if options.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
     if options.body is not None:
         curl.setopt(pycurl.POSTFIELDS, options.body)
         curl.setopt(pycurl.CUSTOMREQUEST, options.method)
-    elif options.method == "HEAD":
-        curl.setopt(pycurl.NOBODY, 1)
-    elif options.method != "GET":
+    elif options.method not in ("GET", "HEAD"):
         curl.setopt(pycurl.CUSTOMREQUEST, options.method)
 
 
