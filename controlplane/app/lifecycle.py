@@ -51,7 +51,9 @@ def bind(listen: Listen) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise Conflict(f"cannot listen on {listen}: {error.strerror}") from None
+        raise Conflict(
+            f"cannot listen on {listen}: {error.strerror}; --listen HOST:PORT takes another address"
+        ) from None
     listening.setblocking(False)  # noqa: FBT003 - the socket API
     return listening
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvloop
 
-from controlplane.demo.run import Arguments, run_demo
+from controlplane.demo.run import DEFAULT_LISTEN, Arguments, run_demo
 from controlplane.demo.screen import Screen
 from controlplane.errors import Unavailable
 from controlplane.model.duration import parse_duration
@@ -25,7 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="end when all stories were seen, at the latest after this (90s); "
         "the exit code is 1 when one was not",
     )
-    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help=f"default {DEFAULT_LISTEN}, or a free port when that is taken",
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="where files are kept; else a fresh one")
 
 
@@ -43,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
             raise Unavailable(f"{directory}: {error.strerror}") from None
         with log, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             configure_logs(stream=log)
-            asked = Arguments(listen(args.listen), directory, seconds)
+            address = listen(args.listen) if args.listen else None
+            asked = Arguments(address, directory, seconds)
             seen = runner.run(run_demo(asked, screen))
     return 0 if seen or seconds is None else 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import sysconfig
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,10 +24,11 @@ from controlplane.demo.standins import (
 )
 from controlplane.demo.stories import FAILING, HEALTHY, SILENT, Step, Story, demo_stories
 from controlplane.demo.watching import Messages, watch_alerts
-from controlplane.errors import Unavailable
+from controlplane.errors import Conflict, Unavailable
 from controlplane.settings.parsing import Listen
 from controlplane.settings.settings import Settings
 
+DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 _CYCLE: Final = Cycle(first=6.0, trouble=16.0, calm=16.0)
 _REMIND_SECONDS: Final = 10.0
 _ROUTING_KEY: Final = "0123456789abcdef0123456789abcdef"
@@ -33,9 +36,12 @@ _ROUTING_KEY: Final = "0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """`seconds` None runs until it is interrupted; `directory` keeps files and data."""
+    """`seconds` None runs until it is interrupted; `directory` keeps files and data.
 
-    listen: Listen
+    `listen` None is the default address, or a free port of it when somebody else has it.
+    """
+
+    listen: Listen | None
     directory: Path
     seconds: float | None = None
 
@@ -62,7 +68,7 @@ class _Demo:
         async with AsyncExitStack() as stack:
             slack = await stack.enter_async_context(SlackStandIn(on_message=self._on_message))
             pager = await stack.enter_async_context(PagerDutyStandIn(on_message=self._on_message))
-            listening = bind(self._arguments.listen)
+            listening = self._bind()
             host, port = listening.getsockname()[:2]
             path = self._arguments.directory / "controlplane.yml"
             path.write_text(json.dumps(_configuration(slack, pager), indent=2), encoding="utf-8")
@@ -77,6 +83,18 @@ class _Demo:
                 listening=listening,
                 meanwhile=self._meanwhile,
             )
+
+    def _bind(self) -> socket.socket:
+        asked = self._arguments.listen
+        if asked is not None:
+            return bind(asked)
+        try:
+            return bind(DEFAULT_LISTEN)
+        except Conflict:
+            self._screen.say(
+                f"{DEFAULT_LISTEN} is taken: the demo listens on a free port", "yellow"
+            )
+            return bind(Listen(DEFAULT_LISTEN.host, 0))
 
     async def _meanwhile(self, url: str) -> None:
         services = SampleServices(url, clock=self._clock, cycle=_CYCLE)
@@ -146,10 +164,7 @@ class _Demo:
 
 
 def _configuration(slack: SlackStandIn, pager: PagerDutyStandIn) -> dict[str, Any]:
-    package = Path(controlplane.__file__).parent
-    shipped = package.parent / "alert_rules"
-    if not shipped.is_dir():
-        raise Unavailable(f"the shipped rules are not in {shipped}: run the demo from a checkout")
+    shipped = _shipped_rules()
     own = Path(__file__).with_name("demo.rules.yml")
     oncall = {
         "name": "oncall",
@@ -178,3 +193,18 @@ def _configuration(slack: SlackStandIn, pager: PagerDutyStandIn) -> dict[str, An
         },
         "receivers": [oncall, {"name": "nobody"}],
     }
+
+
+def _shipped_rules() -> Path:
+    """Return the folder alert_rules/: beside the package in a checkout, else as installed."""
+    below = Path("share", "controlplane", "alert_rules")
+    user = sysconfig.get_preferred_scheme("user")
+    places = (
+        Path(controlplane.__file__).parents[1] / "alert_rules",
+        sysconfig.get_path("data") / below,
+        sysconfig.get_path("data", user) / below,
+    )
+    for place in places:
+        if place.is_dir():
+            return place
+    raise Unavailable(f"the shipped rules are in none of {', '.join(map(str, places))}")
