@@ -57,7 +57,9 @@ def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:
     """
     if old is None or not _overlap(old, new):
         return new
-    older, younger = (new, old) if new.updated_at < old.updated_at else (old, new)
+    # What was said "later than now" was said before the clock was set back.
+    late = new.updated_at < old.updated_at <= now
+    older, younger = (new, old) if late else (old, new)
     ends_at, timeout = younger.ends_at, younger.timeout
     if older.ends_at > younger.ends_at:
         both_ended = older.status(now) is younger.status(now) is AlertStatus.RESOLVED

@@ -223,13 +223,17 @@ class AlertingRule:
     def _outgoing(self, alert: RuleAlert, ts: Timestamp, correlation_id: str) -> Alert:
         around = self._surroundings
         lasts = _LOST_SENDINGS * max(self._interval, around.resend_delay)
+        # After the clock was set back, what has happened may lie ahead: nothing
+        # is told to start or to have ended later than now.
+        started = min(alert.fired_at, ts)
+        ended = min(alert.resolved_at, ts)
         return Alert(
             labels=around.external_labels.merge(alert.labels)
             if around.external_labels
             else alert.labels,
             annotations=alert.annotations,
-            starts_at=alert.fired_at,
-            ends_at=ts + lasts if alert.active else alert.resolved_at,
+            starts_at=started if alert.active else min(started, ended),
+            ends_at=ts + lasts if alert.active else ended,
             updated_at=ts,
             generator_url=self._url,
             correlation_id=correlation_id,

@@ -78,6 +78,11 @@ class RuleMetrics:
             "Times that the alerts of an evaluation were not accepted; they are sent again.",
             registry=registry,
         )
+        self.alerts_dropped = Counter(
+            "controlplane_rule_alerts_dropped_total",
+            "Alerts of rules that were found wrong and are not sent again.",
+            registry=registry,
+        )
         self.state_failures = Counter(
             "controlplane_rule_state_save_failures_total",
             "Times that the state of alerts could not be saved; it is tried again.",

@@ -5,11 +5,11 @@ newest of each alert, and tried again; so the memory is bounded by the alerts.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from controlplane.clock import Clock
-from controlplane.errors import ControlPlaneError
+from controlplane.errors import ControlPlaneError, InvalidInput
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.rules.group import Pass
@@ -64,12 +64,28 @@ class Outlet:
             return True
         try:
             await self._sink(list(alerts.values()))
+        except InvalidInput:
+            return await self._send_each(alerts)
         except ControlPlaneError as refused:
             self._alerts = alerts | self._alerts
             self._metrics.send_failures.inc()
             log.warning("alerts of rules not accepted", alerts=len(alerts), reason=str(refused))
             return False
         return True
+
+    async def _send_each(self, alerts: Mapping[Labels, Alert]) -> bool:
+        """Send alerts one by one, without those that can never be accepted."""
+        left: dict[Labels, Alert] = {}
+        for labels, alert in alerts.items():
+            try:
+                await self._sink([alert])
+            except InvalidInput as refused:
+                self._metrics.alerts_dropped.inc()
+                log.error("alert of a rule dropped", alert=alert.name, reason=refused.reason)
+            except ControlPlaneError:
+                left[labels] = alert
+        self._alerts = left | self._alerts
+        return not left
 
     async def _save(self) -> bool:
         changed, self._changed = self._changed, {}

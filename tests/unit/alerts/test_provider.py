@@ -162,7 +162,7 @@ async def test_ended_alerts_are_forgotten_after_a_while() -> None:
         (alert(0, 100), alert(150, 200), (150, 200)),  # apart: a new one
         (alert(0, 100), alert(50, 80, updated=60), (0, 100)),  # a named later end outlasts
         (alert(0, 300), alert(50, 40 + 10, updated=60), (0, 50)),  # ended: now
-        (alert(0, 100, updated=90), alert(10, 60, updated=20), (0, 100)),  # out of order
+        (alert(0, 100, updated=55), alert(10, 60, updated=20), (0, 100)),  # out of order
     ],
 )
 def test_merging(old: Alert, new: Alert, expected: tuple[int, int]) -> None:
@@ -189,3 +189,11 @@ def test_what_clients_leave_out_is_filled_in() -> None:
         received(labels, now=NOW, resolve_timeout=1, starts_at=NOW, ends_at=NOW - 5)
     with pytest.raises(InvalidInput, match="at least one label"):
         received(Labels(), now=NOW, resolve_timeout=1)
+
+
+def test_who_spoke_last_counts_also_after_the_clock_was_set_back() -> None:
+    """What was said "later than now" was said before: a resolve is not held back by it."""
+    old = alert(0, 240_000, updated=60_000)
+    new = alert(0, 30_000, updated=30_000)
+    found = merged(old, new, NOW + 30_000)
+    assert found.status(NOW + 30_000) is AlertStatus.RESOLVED
