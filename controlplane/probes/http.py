@@ -34,7 +34,7 @@ from controlplane.transport.decoders import decoder_for
 from controlplane.transport.exchange import DEFAULT_SIZE_LIMIT, Exchange, Failure, Options
 from controlplane.transport.profile import Profile
 from controlplane.transport.request import Request
-from controlplane.transport.response import header_value
+from controlplane.transport.response import ends_head, header_value
 from controlplane.transport.url import parse_url
 
 USER_AGENT: Final = "Controlplane-Prober/1"
@@ -268,8 +268,9 @@ def _chain(texts: tuple[str, ...]) -> tuple[Certificate, ...]:
 
 
 def _answered(exchange: Exchange) -> bool:
-    """Tell whether the head of a response came whole, whatever became of its body."""
-    return exchange.status > 0 and exchange.header_lines[-1:] in ([b"\r\n"], [b"\n"])
+    """Tell whether the head of a final response came whole, whatever became of its body."""
+    final = exchange.status >= 200 or exchange.status == 101
+    return final and ends_head(exchange.header_lines)
 
 
 def _lookup(call: Call) -> tuple[bool, tuple[float, ...]]:

@@ -95,7 +95,7 @@ class Call:
         if proxy:
             self._lookup_proxy(hop, proxy)
         else:
-            self._lookup_target(hop)
+            self._lookup_target()
 
     def _lookup_proxy(self, hop: Hop, proxy: str) -> None:
         try:
@@ -110,24 +110,25 @@ class Call:
                 if self.request.remote_names:
                     self.send(hop)
                 else:
-                    self._lookup_target(hop)
+                    self._lookup_target()
 
         self._client.resolver.lookup(hop.proxy.host, resolved, timeout=self.remaining())
 
-    def _lookup_target(self, hop: Hop) -> None:
-        def resolved(resolution: Resolution) -> None:
-            hop.resolution = resolution
-            if self._accepts(resolution):
-                self.send(hop)
-
+    def _lookup_target(self) -> None:
         request = self.request
         self._client.resolver.lookup(
-            hop.url.host,
-            resolved,
+            self.hops[-1].url.host,
+            self._resolved,
             prefer=request.prefer,
             fallback=request.fallback,
             timeout=max(0.001, self.remaining()),
         )
+
+    def _resolved(self, resolution: Resolution) -> None:
+        hop = self.hops[-1]
+        hop.resolution = resolution
+        if self._accepts(resolution):
+            self.send(hop)
 
     def _accepts(self, resolution: Resolution) -> bool:
         if resolution.error:
@@ -143,22 +144,27 @@ class Call:
         """Hand the hop to the engine, with credentials as they are now."""
         request = self.request
         try:
-            value = None
-            if request.credentials is not None and not self._left_host:
-                value = request.credentials.header()
-                if value is None:
-                    self._client.later(self._refresh(hop, request.credentials))
-                    return
-            exchange = request.exchange(
-                hop.url,
-                hop.resolution.address if hop.resolution is not None else "",
-                self.deadline,
-                self.received,
-                authorization=value or "",
-                cookie=self._cookies.header(hop.url) if self._cookies is not None else "",
-                proxy=hop.proxy,
-                proxy_address=hop.proxy_address,
-            )
+            if request.plain and self._cookies is None and hop.resolution is not None:
+                exchange = request.plain_exchange(
+                    hop.resolution.address, self.deadline, self.received
+                )
+            else:
+                value = None
+                if request.credentials is not None and not self._left_host:
+                    value = request.credentials.header()
+                    if value is None:
+                        self._client.later(self._refresh(hop, request.credentials))
+                        return
+                exchange = request.exchange(
+                    hop.url,
+                    hop.resolution.address if hop.resolution is not None else "",
+                    self.deadline,
+                    self.received,
+                    authorization=value or "",
+                    cookie=self._cookies.header(hop.url) if self._cookies is not None else "",
+                    proxy=hop.proxy,
+                    proxy_address=hop.proxy_address,
+                )
         except InvalidInput as error:
             self.fail(Failure.CONFIG, str(error))
         except ControlPlaneError as error:

@@ -61,6 +61,8 @@ class Request:
     _named_host: str = field(init=False, repr=False)
     _named_url: str = field(init=False, repr=False)
     _lines: tuple[str, ...] = field(init=False, repr=False)
+    # Nothing is to be made anew at each use: neither credentials nor proxy nor secrets.
+    plain: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         url = self.url
@@ -71,18 +73,28 @@ class Request:
         lines = [header_line(name, value) for name, value in self.headers if name.lower() != "host"]
         # What libcurl would add by itself and nobody asked for.
         given = {name.lower() for name, _ in self.headers}
-        lines += [
-            f"{name}:"
-            for name in ("Accept", "Content-Type", "User-Agent")
-            if name.lower() not in given
-        ]
-        lines.append("Expect:")
+        unasked = ("Accept", "User-Agent")
+        if self.options.body is not None:
+            unasked += ("Content-Type", "Expect")
+        lines += [f"{name}:" for name in unasked if name.lower() not in given]
         if named != url.host or host_header:
             lines.append(header_line("Host", host_header or url.authority))
         set_field = object.__setattr__
         set_field(self, "_named_host", named)
         set_field(self, "_named_url", url.named(named))
-        set_field(self, "_lines", tuple(lines))
+        set_field(self, "_lines", _alike(tuple(lines)))
+        makes = (self.credentials, self.proxy, self.settings, self.secret_headers)
+        plain = all(each is None for each in makes) and not url.userinfo
+        set_field(self, "plain", plain)
+
+    def plain_exchange(
+        self, address: str, deadline: float, done: Callable[[Exchange], None]
+    ) -> Exchange:
+        """Return what `exchange` does for a `plain` request."""
+        connect_to = "" if address == self._named_host else connect_to_address(address)
+        return Exchange(
+            self._named_url, self.options, deadline, done, headers=self._lines, connect_to=connect_to
+        )
 
     def exchange(
         self,
@@ -153,6 +165,12 @@ class Request:
         return exchange
 
 
+@lru_cache(maxsize=4096)
+def _alike(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same tuple for the same lines: a handle that has them keeps them."""
+    return lines
+
+
 @lru_cache(maxsize=1024)
 def as_get(options: Options) -> Options:
     """Return the options of the GET that a redirect turns a request into."""
@@ -173,6 +191,7 @@ def host_of(host_header: str) -> str:
     return host_header.partition(":")[0]
 
 
+@lru_cache(maxsize=65_536)
 def connect_to_address(address: str) -> str:
     """Return what makes libcurl connect to `address`, whatever the URL says."""
     return f"::[{address}]:" if ":" in address else f"::{address}:"

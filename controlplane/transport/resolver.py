@@ -9,6 +9,7 @@ the hosts file comes first.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 from controlplane.clock import Clock
@@ -96,11 +97,11 @@ class StubResolver:
         timeout: float,
     ) -> None:
         """Call `done` once, with what `Resolver.lookup` promises."""
-        versions = _versions(prefer, fallback=fallback)
+        versions = _VERSIONS[prefer, fallback]
         known = literal(host)
         found = (known,) if known is not None else self._hosts.value().lookup(host)
         if found:
-            done(_choose(host, found, versions, 0.0))
+            done(_known(host, found, versions))
             return
         if self.under_way >= _MOST_LOOKUPS:
             done(Resolution("", 0, 0.0, "too many lookups under way"))
@@ -141,10 +142,13 @@ class StubResolver:
         return self._clock.monotonic()
 
 
-def _versions(prefer: str, *, fallback: bool) -> tuple[int, ...]:
-    """Return the acceptable versions, the best first."""
-    first, second = (4, 6) if prefer == "ip4" else (6, 4)
-    return (first, second) if fallback else (first,)
+# By what is preferred, and whether the other will do: the best version first.
+_VERSIONS: Final = {
+    ("ip4", True): (4, 6),
+    ("ip4", False): (4,),
+    ("ip6", True): (6, 4),
+    ("ip6", False): (6,),
+}
 
 
 def _choose(
@@ -156,6 +160,14 @@ def _choose(
             if version == wanted:
                 return Resolution(address, version, seconds)
     return Resolution("", 0, seconds, f"no IPv{versions[0]} address for {host}")
+
+
+@lru_cache(maxsize=65_536)
+def _known(
+    host: str, found: tuple[tuple[str, int], ...], versions: tuple[int, ...]
+) -> Resolution:
+    """Return the answer for an address or a name of the hosts file, which takes no time."""
+    return _choose(host, found, versions, 0.0)
 
 
 class _Lookup:

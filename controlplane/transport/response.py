@@ -43,6 +43,11 @@ def final_headers(lines: list[bytes]) -> list[bytes]:
     return lines[start:] if end is None else lines[start : end + 1]
 
 
+def ends_head(lines: list[bytes]) -> bool:
+    """Tell whether the head that the lines make is whole."""
+    return bool(lines) and not lines[-1].rstrip(b"\r\n")
+
+
 def decode(raw: bytes) -> str:
     """Return text for the bytes of a header."""
     try:
