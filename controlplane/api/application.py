@@ -14,8 +14,16 @@ from controlplane.api.head import HeadMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
 from controlplane.api.observe import HttpMetrics, ObserveMiddleware
 from controlplane.api.problems import on_error, on_http_exception, on_validation_error
-from controlplane.api.prometheus import query, status, write
-from controlplane.api.responses import with_media_type
+from controlplane.api.prometheus import (
+    expressions,
+    federate,
+    metadata,
+    process,
+    query,
+    status,
+    write,
+)
+from controlplane.api.responses import as_answered
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import alerts, dead_letters, targets
 from controlplane.auth.guard import Guard
@@ -27,6 +35,10 @@ ROUTERS: Final = (
     dead_letters.router,
     query.router,
     status.router,
+    expressions.router,
+    metadata.router,
+    process.router,
+    federate.router,
     write.router,
     probe.router,
     health.router,
@@ -37,12 +49,25 @@ class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made at the first asking."""
         if self.openapi_schema is None:
-            self.openapi_schema = with_media_type(super().openapi())
+            self.openapi_schema = as_answered(super().openapi())
         return self.openapi_schema
 
 
 def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAPI:
     """Return the application that answers with `surface`, to those whom `guard` admits."""
+    application = bare_application(
+        # From the outside in: nothing is refused without an id and a line in the log.
+        Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
+        Middleware(GuardMiddleware, guard=guard),
+        Middleware(LimitMiddleware, limits=limits),
+        Middleware(HeadMiddleware),
+    )
+    application.state.surface = surface
+    return application
+
+
+def bare_application(*layers: Middleware) -> FastAPI:
+    """Return the routes alone, within `layers`: enough to describe them, not to answer."""
     application = _Application(
         title="controlplane",
         version=__version__,
@@ -51,16 +76,9 @@ def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAP
         # Their pages load scripts from elsewhere; the document itself is enough.
         docs_url=None,
         redoc_url=None,
-        # From the outside in: nothing is refused without an id and a line in the log.
-        middleware=[
-            Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
-            Middleware(GuardMiddleware, guard=guard),
-            Middleware(LimitMiddleware, limits=limits),
-            Middleware(HeadMiddleware),
-        ],
+        middleware=list(layers),
         exception_handlers=_handlers(),
     )
-    application.state.surface = surface
     for router in ROUTERS:
         application.include_router(router)
     return application

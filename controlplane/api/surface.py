@@ -18,6 +18,7 @@ from controlplane.probes.options import Module
 from controlplane.probes.prober import Tools
 from controlplane.promql.engine import Engine
 from controlplane.rules.status import GroupStatus
+from controlplane.scrape.exposition.page import Metadata
 from controlplane.scrape.job import ScrapeStatus
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.registry import TargetRegistry
@@ -49,6 +50,10 @@ class Surface:
     modules: Callable[[], Mapping[str, Module]]
     checks: "Mapping[str, Check]"
     receiver: Receiver
+    metadata: Callable[[], Sequence[tuple[Labels, Mapping[str, Metadata]]]]
+    external_labels: Callable[[], Labels]
+    configuration: Callable[[], str]
+    flags: Mapping[str, str]
     intake: QueryPool
 
 

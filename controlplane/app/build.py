@@ -27,11 +27,12 @@ from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
+from controlplane.config.render import render
 from controlplane.errors import Unavailable
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import MOST_BYTES, IngestOptions
 from controlplane.ingest.receiver import Receiver
-from controlplane.model.duration import HOUR
+from controlplane.model.duration import HOUR, format_duration
 from controlplane.model.secret import Secret
 from controlplane.notify.channels import Channels
 from controlplane.notify.delivery import redrive
@@ -250,6 +251,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         modules=lambda: reloader.config.modules,
         checks=readiness_checks(database, store, supervisor),
         receiver=receiver,
+        metadata=scrapes.metadata,
+        external_labels=lambda: reloader.config.global_.external_labels,
+        configuration=lambda: render(reloader.config),
+        flags=_flags(settings),
         intake=intake,
     )
 
@@ -314,6 +319,24 @@ def _limits(settings: Settings) -> Limits:
         longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
         larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
     )
+
+
+def _flags(settings: Settings) -> dict[str, str]:
+    """Return the settings that Prometheus has too, under its names, and the replica's."""
+    return {
+        "config.file": str(settings.config or ""),
+        "query.lookback-delta": format_duration(settings.query_lookback),
+        "query.max-concurrency": str(settings.query_concurrency),
+        "query.max-samples": str(settings.query_max_samples),
+        "query.timeout": format_duration(settings.query_timeout),
+        "replica": settings.replica,
+        "storage.tsdb.path": str(settings.data_dir / "samples"),
+        "storage.tsdb.retention.time": format_duration(settings.retention),
+        "web.enable-otlp-receiver": "true",
+        "web.enable-remote-write-receiver": "true",
+        "web.external-url": settings.external_url,
+        "web.listen-address": str(settings.listen),
+    }
 
 
 def _keep_evidence(log: FailureLog, target_id: str, time: Timestamp, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """All targets that are scraped: those put in one by one and those of `scrape_configs`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from controlplane.clock import Clock
 from controlplane.model.labels import Labels
 from controlplane.scrape.discovery import FileDiscovery, static_groups
+from controlplane.scrape.exposition.page import Metadata
 from controlplane.scrape.job import ScrapeJob, ScrapeStatus
 from controlplane.scrape.loop import end_in_time, scrape_on_ticks
 from controlplane.scrape.metrics import ScrapeMetrics
@@ -90,6 +91,14 @@ class ScrapePool:
     def statuses(self) -> list[ScrapeStatus]:
         """Return all targets with their last scrape, in the order in which they came."""
         return [entry.scraper.status for entry in self._entries.values() if not entry.ending]
+
+    def metadata(self) -> list[tuple[Labels, Mapping[str, Metadata]]]:
+        """Return the labels of each target with what it says of its metric families."""
+        return [
+            (entry.scraper.job.labels, entry.scraper.metadata)
+            for entry in self._entries.values()
+            if not entry.ending
+        ]
 
     def dropped(self) -> Sequence[DroppedTargets]:
         """Return what relabelling dropped, for each configuration that dropped any."""

@@ -1,6 +1,7 @@
 """One scrape of one target, from the request to the write."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,7 +13,7 @@ from controlplane.errors import InvalidInput, Overloaded, Unavailable
 from controlplane.model.samples import STALE_NAN, Refs, Times, Values
 from controlplane.scrape.exposition.formats import grammar_for
 from controlplane.scrape.exposition.grammar import ExpositionError
-from controlplane.scrape.exposition.page import NO_TIME, Page, read
+from controlplane.scrape.exposition.page import NO_TIME, Metadata, Page, read
 from controlplane.scrape.job import Failure, Health, ScrapeFailed, ScrapeJob, ScrapeStatus
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.ports import Fetch, Fetched
@@ -61,6 +62,11 @@ class TargetScraper:
     def status(self) -> ScrapeStatus:
         """The job as it is now, and what its last scrape came to."""
         return replace(self._status, job=self.job)
+
+    @property
+    def metadata(self) -> Mapping[str, Metadata]:
+        """What the target said of its metric families when it was last read."""
+        return {} if self._page is None else self._page.shape.metadata
 
     def change(self, job: ScrapeJob) -> None:
         """Go on with a changed job. Series that it no longer names get their markers."""
