@@ -122,7 +122,7 @@ class Group:
         self._metrics.last_evaluation.labels(self.key).set(ts / 1000)
         self._metrics.last_duration.labels(self.key).set(self._seconds)
         self._metrics.samples.labels(self.key).set(samples)
-        return self._pass(self.members, ts, correlation_id)
+        return self._pass(self.members, correlation_id)
 
     def evaluate_reactive(
         self, members: Sequence[Member], ts: Timestamp, correlation_id: str, cause: str = ""
@@ -136,7 +136,7 @@ class Group:
             span("rule group", rule_group=self.key, reactive=True),
         ):
             self._run(members, ts, correlation_id, reactive=True)
-        return self._pass(members, ts, correlation_id)
+        return self._pass(members, correlation_id)
 
     def take_over(self, old: "Group") -> None:
         """Keep the state of rules that are the same in the group before a reload."""
@@ -177,10 +177,14 @@ class Group:
             rules=tuple(member.status() for member in self.members),
         )
 
-    def _pass(self, members: Sequence[Member], ts: Timestamp, correlation_id: str) -> Pass:
-        rules = [m.rule for m in members if isinstance(m.rule, AlertingRule)]
-        alerts = [alert for rule in rules for alert in rule.due(ts, correlation_id)]
-        changes = [rule.take_change() for rule in rules]
+    def _pass(self, members: Sequence[Member], correlation_id: str) -> Pass:
+        """Return what is to be sent, each rule's at the instant of its evaluation.
+
+        That may lie after the slot: what a reactive pass has sent is not sent again.
+        """
+        rules = [(m.rule, m.last_ts) for m in members if isinstance(m.rule, AlertingRule)]
+        alerts = [alert for rule, at in rules for alert in rule.due(at, correlation_id)]
+        changes = [rule.take_change() for rule, _ in rules]
         return Pass(alerts, [change for change in changes if change])
 
     def _run(

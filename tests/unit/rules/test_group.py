@@ -289,3 +289,13 @@ def test_values_that_are_no_numbers_are_elements_too(world: World) -> None:
     group = world.group("groups: [{name: g, rules: [{alert: A, expr: up}]}]")
     world.put(T0, {"up{i=a}": math.nan})
     assert len(group.evaluate(T0, "").alerts) == 1
+
+
+def test_a_slot_after_a_reactive_pass_sends_nothing_twice() -> None:
+    """The pass was ahead of the slot: that is no clock that was set back."""
+    world = World()
+    group = world.group("groups: [{name: g, interval: 1s, rules: [{alert: Down, expr: up == 0}]}]")
+    world.put(T0, {"up{i=a}": 0})
+    first = group.evaluate_reactive(group.members, T0 + 900, "r")
+    assert len(first.alerts) == 1
+    assert group.evaluate(T0 + 500, "s").alerts == []
