@@ -55,8 +55,11 @@ def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:
     The earliest start counts. The end is that of the younger alert, but a
     later end that was really named outlasts it (Alertmanager, Alert.Merge).
     """
-    if old is None or not _overlap(old, new):
+    if old is None:
         return new
+    if not _overlap(old, new):
+        same = old.starts_at == new.starts_at
+        return replace(new, correlation_id=_told_by(old, new, now)) if same else new
     # What was said "later than now" was said before the clock was set back.
     late = new.updated_at < old.updated_at <= now
     older, younger = (new, old) if late else (old, new)
