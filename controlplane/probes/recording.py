@@ -25,7 +25,7 @@ _Kind = tuple[Layout, Reason | None]
 class Recorder:
     """The series of one target, and which of them its last probe wrote."""
 
-    __slots__ = ("_appender", "_epoch", "_known", "_last", "_origin", "_time", "labels")
+    __slots__ = ("_appender", "_epoch", "_known", "_last", "_origin", "_steady", "_time", "labels")
 
     def __init__(self, appender: Appender, origin: str, labels: Labels) -> None:
         """`labels` are those of the target, which all its series carry."""
@@ -35,14 +35,27 @@ class Recorder:
         self._epoch = appender.epoch
         self._known: dict[_Kind, Refs] = {}
         self._last: _Kind | None = None
+        self._steady: Refs | None = None  # of successes like the last one
         self._time: Timestamp = 0
 
     def record(
         self, outcome: Outcome, time: Timestamp, timeout: float, correlation_id: str
     ) -> Write:
         """Return the write of one outcome; series that it no longer has end in it."""
+        last = self._last
+        if (
+            self._steady is not None
+            and last is not None
+            and outcome.reason is None
+            and outcome.layout is last[0]
+            and self._appender.epoch == self._epoch
+        ):
+            self._time = time
+            numbers = (1.0, outcome.duration, timeout, *outcome.values)
+            return Write(self._origin, time, self._steady, np.array(numbers), correlation_id)
         kind = (outcome.layout, outcome.reason)
         refs = self._refs(kind)
+        self._steady = refs if outcome.reason is None else None
         head = (float(outcome.success), outcome.duration, timeout)
         if outcome.reason is None:
             values = np.array(head + outcome.values, dtype=np.float64)
@@ -60,7 +73,7 @@ class Recorder:
         if self._last is None:
             return None
         refs = self._refs(self._last)
-        self._last = None
+        self._last = self._steady = None
         time = max(now, self._time + 1)
         return Write(self._origin, time, refs, _markers(len(refs)), correlation_id)
 

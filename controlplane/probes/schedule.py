@@ -104,6 +104,7 @@ class Schedule:
         self._entries: dict[str, _Entry] = {}
         self._wheel: Wheel[str] = Wheel()
         self._writes: list[Write] = []
+        self._successes = 0  # not counted in the metrics yet
         self._running = 0
         self._stopping = False
         self._idle = asyncio.Event()
@@ -198,11 +199,11 @@ class Schedule:
         entry = self._entries[key]
         late = (now - due) // entry.interval
         if late:
-            self._metrics.missed.labels("late").inc(late)
+            self._metrics.missed_late.inc(late)
         slot = due + late * entry.interval
         self._wheel.put(key, slot + entry.interval)
         if entry.running_until is not None and now < entry.running_until + _LOST_AFTER:
-            self._metrics.missed.labels("running").inc()
+            self._metrics.missed_running.inc()
             return
         self._metrics.lateness.observe((now - slot) / 1000)
         self._start(entry, slot)
@@ -238,9 +239,9 @@ class Schedule:
             _tell(entry, outcome, correlation_id)
         entry.succeeded = outcome.success
         if outcome.reason is None:
-            self._metrics.probes.labels("success").inc()
+            self._successes += 1
         else:
-            self._metrics.probes.labels("failure").inc()
+            self._metrics.failed.inc()
             self._metrics.failures.labels(outcome.reason.value).inc()
             self._evidence(entry.job.key, slot, outcome)
         try:
@@ -263,6 +264,9 @@ class Schedule:
 
     def _flush(self) -> None:
         writes, self._writes = self._writes, []
+        if self._successes:
+            self._metrics.succeeded.inc(self._successes)
+            self._successes = 0
         if not writes:
             return
         try:

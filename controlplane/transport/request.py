@@ -73,9 +73,9 @@ class Request:
         lines = [header_line(name, value) for name, value in self.headers if name.lower() != "host"]
         # What libcurl would add by itself and nobody asked for.
         given = {name.lower() for name, _ in self.headers}
-        unasked = ("Accept", "User-Agent")
+        unasked = ["Accept", "User-Agent"]
         if self.options.body is not None:
-            unasked += ("Content-Type", "Expect")
+            unasked += ["Content-Type", "Expect"]
         lines += [f"{name}:" for name in unasked if name.lower() not in given]
         if named != url.host or host_header:
             lines.append(header_line("Host", host_header or url.authority))
@@ -93,7 +93,12 @@ class Request:
         """Return what `exchange` does for a `plain` request."""
         connect_to = "" if address == self._named_host else connect_to_address(address)
         return Exchange(
-            self._named_url, self.options, deadline, done, headers=self._lines, connect_to=connect_to
+            self._named_url,
+            self.options,
+            deadline,
+            done,
+            headers=self._lines,
+            connect_to=connect_to,
         )
 
     def exchange(

@@ -163,9 +163,7 @@ def _choose(
 
 
 @lru_cache(maxsize=65_536)
-def _known(
-    host: str, found: tuple[tuple[str, int], ...], versions: tuple[int, ...]
-) -> Resolution:
+def _known(host: str, found: tuple[tuple[str, int], ...], versions: tuple[int, ...]) -> Resolution:
     """Return the answer for an address or a name of the hosts file, which takes no time."""
     return _choose(host, found, versions, 0.0)
 
