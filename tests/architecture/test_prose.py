@@ -107,6 +107,20 @@ def test_every_shipped_alert_has_a_runbook() -> None:
         assert "\n## What to do\n" in text
 
 
+def test_every_line_of_the_log_that_is_told_is_written() -> None:
+    """An event that `docs/logs.md` names stands in the code as it is written there."""
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs/logs.md").read_text(), re.MULTILINE)
+    events = [event for row in rows for event in _CODE.findall(row)]
+    written = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert len(events) > 30
+    assert [event for event in events if event not in written] == []
+
+
 def test_every_decision_is_listed() -> None:
     """`docs/adr/README.md` has each decision, and each has context, decision and consequences."""
     listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text())
