@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.peers import free_port, pinned, wait_for_http
 from controlplane.clock import SystemClock, Timestamp
 from controlplane.model.labels import Labels
-from controlplane.probes.metrics import ProbeMetrics
+from controlplane.probes.metrics import LatenessHistogram, ProbeMetrics
 from controlplane.probes.options import HTTPProbe, Module
 from controlplane.probes.outcome import Outcome
 from controlplane.probes.prober import Tools
@@ -73,7 +73,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What it did in the seconds that count."""
+    """What it did in the seconds that count, and how late it was in those before."""
 
     probes: int
     failed: int
@@ -81,6 +81,8 @@ class Measured:
     cpu_seconds: float
     seconds: float
     lateness: list[float]
+    missed_at_first: int
+    lateness_at_first: list[float]
     resident_megabytes: float
 
 
@@ -98,14 +100,15 @@ def measure(load: Load, core: int) -> Measured:
         return Measured(**json.loads((Path(directory) / "measured.json").read_text()))
 
 
-class _Lateness:
-    """Stands where the histogram does, and keeps every value."""
+class _Lateness(LatenessHistogram):
+    """Keeps every value."""
 
     def __init__(self) -> None:
+        super().__init__(CollectorRegistry())
         self.values: list[float] = []
 
-    def observe(self, value: float) -> None:
-        self.values.append(value)
+    def observe(self, seconds: float) -> None:
+        self.values.append(seconds)
 
 
 async def _work(load: Load, directory: Path) -> Measured:
@@ -129,12 +132,11 @@ async def _work(load: Load, directory: Path) -> Measured:
             target = url.format(number)
             labels = Labels({"job": "bench", "instance": target})
             schedule.put(ProbeJob(target, target, labels, module, load.interval))
-    running = asyncio.create_task(schedule.run())
-    await clock.sleep(load.warm_up / 2)
+    metrics.lateness = lateness = _Lateness()
     tune_interpreter()
-    await clock.sleep(load.warm_up / 2)
-    lateness = _Lateness()
-    metrics.lateness.observe = lateness.observe  # type: ignore[method-assign,assignment]
+    running = asyncio.create_task(schedule.run())
+    await clock.sleep(load.warm_up)
+    at_first, lateness.values = lateness.values, []
     before = _counted(registry)
     cpu, started = time.process_time(), time.monotonic()
     await clock.sleep(load.seconds)
@@ -153,6 +155,8 @@ async def _work(load: Load, directory: Path) -> Measured:
         cpu,
         seconds,
         [round(value, 4) for value in lateness.values],
+        before[2],
+        [round(value, 4) for value in at_first],
         resident,
     )
 
