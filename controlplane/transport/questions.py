@@ -199,10 +199,12 @@ class _Socket:
             self.close()
 
     def close(self) -> None:
-        """Close now."""
+        """Close now: what is waited for will not come."""
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
             self._sock.close()
+            for question in list(self._waiting.values()):
+                question.refused()
 
     def _readable(self) -> None:
         while self._sock.fileno() >= 0:
