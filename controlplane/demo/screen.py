@@ -8,6 +8,10 @@ from typing import Final, TextIO
 from controlplane.demo.stories import Step, Story
 
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
+# A URL is longer than any line and stays whole, so that a terminal can open it.
+_WRAP: Final = textwrap.TextWrapper(
+    92, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+)
 _STEP_COLOUR: Final = {Step.PENDING: "yellow", Step.FIRING: "red"}
 
 
@@ -40,7 +44,7 @@ class Screen:
         """Print a message as the engineer reads it, framed under its receiver's name."""
         self.say(f"┌ {receiver}", "blue")
         for line in text.splitlines():
-            for part in textwrap.wrap(line, 92, subsequent_indent="  ") or [""]:
+            for part in _WRAP.wrap(line) or [""]:
                 self._out.write(f"         │ {part}\n")
         self._out.flush()
 

@@ -43,6 +43,23 @@ CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
 
 {{- define "__story" -}}{{ .ExternalURL }}/api/v1/alerts{{- end -}}
 
+{{- define "__alert_story" -}}
+{{ if eq (len .Alerts) 1 }}{{ .ExternalURL }}/api/v1/alerts/{{
+  (index .Alerts 0).Fingerprint }}/story{{ else }}{{ template "__story" . }}{{ end -}}
+{{- end -}}
+
+{{- define "__since" -}}
+{{ $seconds := (since .StartsAt).Seconds -}}
+{{ if ge $seconds 1.0 }}For {{ humanizeDuration (printf "%.0f" $seconds) }}, since{{ else }}Since{{
+  end }} {{ .StartsAt.UTC.Format "2006-01-02 15:04:05 UTC" -}}
+{{- end -}}
+
+{{- define "__over" -}}
+:white_check_mark: Over after {{
+  humanizeDuration (printf "%.0f" (.EndsAt.Sub .StartsAt).Seconds) }}: {{
+  template "__alert_line" . }}
+{{- end -}}
+
 {{- define "__alert_line" -}}
 {{ if .Annotations.summary }}{{ .Annotations.summary }}{{ else if .Annotations.description -}}
 {{ .Annotations.description }}{{ else }}{{ .Labels.SortedPairs }}{{ end -}}
@@ -72,7 +89,7 @@ warning{{ else }}danger{{ end -}}
 {{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 10 -}}
 *{{ template "__alert_line" $alert }}*
 {{ with $alert.Annotations.description }}{{ . }}
-{{ end }}Since {{ $alert.StartsAt.UTC.Format "2006-01-02 15:04:05 UTC" -}}
+{{ end }}{{ template "__since" $alert -}}
 {{ with $alert.Annotations.runbook_url }} · <{{ . }}|runbook>{{ end -}}
 {{ with $alert.Annotations.dashboard }} · <{{ . }}|dashboard>{{ end -}}
 {{ with $alert.GeneratorURL }} · <{{ . }}|query>{{ end }} · <{{ $.ExternalURL }}/api/v1/alerts/{{
@@ -81,8 +98,7 @@ warning{{ else }}danger{{ end -}}
 {{ if gt (len .Alerts.Firing) 10 }}and {{ len (slice .Alerts.Firing 10) }} more
 {{ end -}}
 {{ range $index, $alert := .Alerts.Resolved }}{{ if lt $index 10 -}}
-:white_check_mark: {{ template "__alert_line" $alert }}, after {{
-  humanizeDuration ($alert.EndsAt.Sub $alert.StartsAt).Seconds }}
+{{ template "__over" $alert }}
 {{ end }}{{ end -}}
 {{ if gt (len .Alerts.Resolved) 10 }}and {{ len (slice .Alerts.Resolved 10) }} more resolved
 {{ end -}}
@@ -91,8 +107,7 @@ warning{{ else }}danger{{ end -}}
 {{- define "slack.default.history" -}}
 {{ if .Alerts }}{{ range $index, $alert := .Alerts }}{{ if lt $index 10 }}{{ if $index }}
 {{ end }}{{ if eq $alert.Status "firing" }}:rotating_light: {{ template "__alert_line" $alert -}}
-{{ else }}:white_check_mark: {{ template "__alert_line" $alert }}, after {{
-  humanizeDuration ($alert.EndsAt.Sub $alert.StartsAt).Seconds }}{{ end }}{{ end }}{{ end -}}
+{{ else }}{{ template "__over" $alert }}{{ end }}{{ end }}{{ end -}}
 {{ if gt (len .Alerts) 10 }}
 and {{ len (slice .Alerts 10) }} more{{ end -}}
 {{ else }}:repeat: no change{{ end -}}
@@ -102,5 +117,13 @@ and {{ len (slice .Alerts 10) }} more{{ end -}}
 {{ template "__headline" . }}{{ template "__count" . }}
 {{- end -}}
 {{- define "pagerduty.default.client" -}}controlplane{{- end -}}
-{{- define "pagerduty.default.clientURL" -}}{{ template "__story" . }}{{- end -}}
+{{- define "pagerduty.default.clientURL" -}}{{ template "__alert_story" . }}{{- end -}}
+{{- define "pagerduty.default.source" -}}
+{{ with .CommonLabels }}{{ if .instance }}{{ .instance }}{{ else }}{{ .job }}{{ end }}{{ end -}}
+{{- end -}}
+{{- define "pagerduty.default.runbook" -}}{{ .CommonAnnotations.runbook_url }}{{- end -}}
+{{- define "pagerduty.default.dashboard" -}}{{ .CommonAnnotations.dashboard }}{{- end -}}
+{{- define "pagerduty.default.query" -}}
+{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ end -}}
+{{- end -}}
 """

@@ -155,7 +155,8 @@ class PagerdutyImage:
 class PagerdutyConfig:
     """One entry of `pagerduty_configs`: Events API v2. `service_key` (v1) is refused by config.
 
-    `details` is put over DEFAULT_DETAILS; `source` defaults to `client`.
+    `details` is put over DEFAULT_DETAILS. `source` defaults to the instance or job that all
+    alerts share, else to `client`; `links` to the alerts' runbook, dashboard, query and story.
     """
 
     routing_key: Secret

@@ -1,9 +1,14 @@
 """What a stand-in received, and how a person would read it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+_LINK: Final = re.compile(r"<([^|>]+)\|([^>]+)>")
+_BOLD: Final = re.compile(r"\*([^*\n]+)\*")
+_EMOJI: Final = {"white_check_mark": "✅", "rotating_light": "🚨", "repeat": "🔁"}
 
 
 class Action(StrEnum):
@@ -35,7 +40,7 @@ def render_for_person(message: Received) -> str:
     if message.service == "slack":
         lines += _slack(message.body)
     elif message.service == "pagerduty":
-        lines += _pagerduty(message.body)
+        lines += _pagerduty(message)
     else:
         lines += _webhook(message.body)
     return "\n".join(lines)
@@ -44,24 +49,39 @@ def render_for_person(message: Received) -> str:
 def _slack(body: Mapping[str, Any]) -> list[str]:
     attachments = body.get("attachments") or []
     # The text stands for the attachments on phones; beside them it is not shown twice.
-    lines = [] if attachments else str(body.get("text", "")).splitlines()
+    lines = [] if attachments else _mrkdwn(str(body.get("text", "")))
     for attachment in attachments:
         bar = {"good": "🟩", "warning": "🟨", "danger": "🟥"}.get(attachment.get("color", ""), "▌")
         shown = [attachment.get("pretext", ""), attachment.get("title", "")]
-        shown += str(attachment.get("text", "")).splitlines()
+        shown += _mrkdwn(str(attachment.get("text", "")))
         shown += [f"{f['title']}: {f['value']}" for f in attachment.get("fields") or []]
         shown.append(attachment.get("footer", ""))
         lines += [f"{bar} {line}" for line in shown if line]
     return lines
 
 
-def _pagerduty(body: Mapping[str, Any]) -> list[str]:
+def _mrkdwn(text: str) -> list[str]:
+    """Return Slack's markup as plain lines, each link on a line of its own below its text."""
+    for code, sign in _EMOJI.items():
+        text = text.replace(f":{code}:", sign)
+    lines: list[str] = []
+    for line in text.splitlines():
+        words = _BOLD.sub(r"\1", _LINK.sub("", line)).rstrip(" ·")
+        links = [f"  {label}: {url}" for url, label in _LINK.findall(line)]
+        lines += [words, *links] if words else links
+    return lines
+
+
+def _pagerduty(message: Received) -> list[str]:
+    body = message.body
     payload = body.get("payload") or {}
+    state = "resolved" if message.action is Action.RESOLVED else payload.get("severity", "")
     lines = [
-        f"{str(payload.get('severity', '')).upper()}: {payload.get('summary', '')}",
+        f"{str(state).upper()}: {payload.get('summary', '')}",
         f"source {payload.get('source', '')}",
     ]
-    return lines + [f"{link.get('text', 'link')}: {link['href']}" for link in body.get("links", [])]
+    links = body.get("links") or []
+    return lines + [f"  {link.get('text', 'link')}: {link['href']}" for link in links]
 
 
 def _webhook(body: Mapping[str, Any]) -> list[str]:

@@ -47,11 +47,11 @@ def shown(name: str, *alerts: Alert) -> str:
 
 
 def test_a_message_says_what_how_badly_since_when_and_what_to_do() -> None:
-    """One alert: its summary, its start, the runbook, the query and the story."""
+    """One alert: its summary, how long it has fired, the runbook, the query and the story."""
     text = shown("slack.default.text", alert())
     assert text.splitlines() == [
         "*web-1 answers 12% of requests with errors (limit 5%)*",
-        "Since 2023-11-14 22:11:50 UTC · <https://runbooks/errors|runbook>"
+        "For 1m 30s, since 2023-11-14 22:11:50 UTC · <https://runbooks/errors|runbook>"
         " · <http://cp/query?expr=x|query>"
         f" · <http://cp/api/v1/alerts/{alert().fingerprint}/story|story>",
     ]
@@ -101,6 +101,24 @@ def test_trees_are_rendered_leaf_by_leaf() -> None:
     render = TEMPLATES.renderer(notification(alert()))
     tree = {"{{ .Receiver }}": ("{{ .Status }}", 1, None, {"x": True})}
     assert render_tree(tree, render) == {"ops": ["firing", 1, None, {"x": True}]}
+
+
+def test_a_pagerduty_event_leads_to_what_is_broken() -> None:
+    """Without a word about it: the source is what all alerts share, the links are theirs."""
+    story = f"http://cp/api/v1/alerts/{alert().fingerprint}/story"
+    one, two = notification(alert()), notification(alert(), alert("web-2"))
+    config = PagerdutyConfig(Secret("k"))
+    body = json.loads(event(one, config, "k", TEMPLATES.renderer(one)))
+    assert (body["payload"]["source"], body["client_url"]) == ("web-1", story)
+    assert [(link["text"], link["href"]) for link in body["links"]] == [
+        ("runbook", "https://runbooks/errors"),
+        ("query", "http://cp/query?expr=x"),
+        ("story", story),
+    ]
+    body = json.loads(event(two, config, "k", TEMPLATES.renderer(two)))
+    assert body["payload"]["source"] == body["client"] == "controlplane"
+    assert [link["text"] for link in body["links"]] == ["runbook", "story"]
+    assert body["client_url"] == "http://cp/api/v1/alerts"
 
 
 def test_a_pagerduty_event_is_complete() -> None:

@@ -13,6 +13,7 @@ from controlplane.demo.standins import (
     WebhookStandIn,
     render_for_person,
 )
+from controlplane.demo.standins.received import Action
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -242,8 +243,22 @@ async def test_messages_are_shown_as_a_person_reads_them() -> None:
     shown: list[Received] = []
     async with PagerDutyStandIn(on_message=shown.append) as server:
         await enqueue(server, event(payload={"summary": "disk is full"}))
-    assert render_for_person(shown[0]).splitlines() == [
-        "pagerduty · triggered · d",
-        "ERROR: disk is full",
-        "source x",
+        await enqueue(server, event(event_action="resolve", payload={"summary": "disk is full"}))
+    assert [render_for_person(each).splitlines()[:2] for each in shown] == [
+        ["pagerduty · triggered · d", "ERROR: disk is full"],
+        ["pagerduty · resolved · d", "RESOLVED: disk is full"],
+    ]
+
+
+def test_slack_markup_is_shown_in_plain_words() -> None:
+    """Bold text and emoji are read as such, and each link stands below on its own line."""
+    text = "*disk is full*\nSince noon · <http://x/run|runbook> · <http://x/q|query>\n"
+    body = {"attachments": [{"title": "FIRING", "color": "danger", "text": text}]}
+    message = Received("slack", Action.POSTED, "#ops", body)
+    assert render_for_person(message).splitlines()[1:] == [
+        "🟥 FIRING",
+        "🟥 disk is full",
+        "🟥 Since noon",
+        "🟥   runbook: http://x/run",
+        "🟥   query: http://x/q",
     ]

@@ -7,11 +7,18 @@ from typing import Any, Final
 
 from controlplane.model.alert import AlertStatus
 from controlplane.notify.message import Notification
-from controlplane.notify.options import DEFAULT_DETAILS, PagerdutyConfig
+from controlplane.notify.options import DEFAULT_DETAILS, PagerdutyConfig, PagerdutyLink
 from controlplane.notify.rendering import Render, render_tree, truncate
 
 MAX_SUMMARY: Final = 1_024
 MAX_EVENT: Final = 512_000
+_SOURCE: Final = '{{ template "pagerduty.default.source" . }}'
+_DEFAULT_LINKS: Final = (
+    PagerdutyLink('{{ template "pagerduty.default.runbook" . }}', "runbook"),
+    PagerdutyLink('{{ template "pagerduty.default.dashboard" . }}', "dashboard"),
+    PagerdutyLink('{{ template "pagerduty.default.query" . }}', "query"),
+    PagerdutyLink('{{ template "pagerduty.default.clientURL" . }}', "story"),
+)
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 
 
@@ -45,7 +52,7 @@ def _event(
 ) -> dict[str, Any]:
     firing = notification.status is AlertStatus.FIRING
     client = render(config.client)
-    source = render(config.source) or client or notification.receiver
+    source = render(config.source or _SOURCE) or client or notification.receiver
     optional = {
         "class": render(config.class_),
         "component": render(config.component),
@@ -58,7 +65,11 @@ def _event(
         "client": client,
         "client_url": render(config.client_url),
         "links": _present(
-            "href", [{"href": render(i.href), "text": render(i.text)} for i in config.links]
+            "href",
+            [
+                {"href": render(i.href), "text": render(i.text)}
+                for i in config.links or _DEFAULT_LINKS
+            ],
         ),
         "images": _present(
             "src",
@@ -69,7 +80,7 @@ def _event(
         ),
         "payload": {
             "summary": truncate(render(config.description), MAX_SUMMARY) or "(no summary)",
-            "source": source,
+            "source": truncate(source, MAX_SUMMARY),
             "severity": _severity(notification, config, render),
             "custom_details": render_tree({**DEFAULT_DETAILS, **config.details}, render),
             **{name: value for name, value in optional.items() if value},
