@@ -239,14 +239,17 @@ class Builder(DurationRules):
             return MatrixSelector(expr, positive(bounded(duration)), span)
         raise SyntaxProblem(reason, token_start(opening))
 
-    def subquery(self, parts: Sequence[object]) -> SubqueryExpr:
-        expr, _, width, _, *step, closing = parts
-        closing = cast(Token, closing)
+    def subquery(
+        self,
+        parts: tuple[Expr, Token, DurationNode, Token, Token]
+        | tuple[Expr, Token, DurationNode, Token, DurationNode, Token],
+    ) -> SubqueryExpr:
+        expr, width, closing = parts[0], parts[2], parts[-1]
         return SubqueryExpr(
-            expr,  # type: ignore[arg-type]
-            positive(bounded(width)),  # type: ignore[arg-type]
-            positive(bounded(step[0])) if step else None,  # type: ignore[arg-type]
-            span=Span(expr.span.start, token_end(closing)),  # type: ignore[attr-defined]
+            expr,
+            positive(bounded(width)),
+            positive(bounded(parts[4])) if len(parts) == 6 else None,
+            span=Span(expr.span.start, token_end(closing)),
         )
 
     def offset(self, parts: tuple[Expr, Token, DurationNode]) -> Expr:

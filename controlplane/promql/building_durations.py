@@ -1,8 +1,7 @@
 """Numbers and durations of the grammar, and what all its rules need of tokens."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 from lark import Token, Transformer
 
@@ -117,12 +116,12 @@ class DurationRules(Transformer[Token, Expr]):
         span = Span(token_start(parts[0]), token_end(parts[-1]))
         return self._duration_expr(parts[0].lower(), None, None, span)
 
-    def duration_choice(self, parts: Sequence[object]) -> DurationExpr:
+    def duration_choice(
+        self, parts: tuple[Token, Token, DurationNode, Token, DurationNode, Token]
+    ) -> DurationExpr:
         word, _, left, _, right, closing = parts
-        word = cast(Token, word)
-        closing = cast(Token, closing)
         span = Span(token_start(word), token_end(closing))
-        return self._duration_expr(word.lower(), left, right, span)  # type: ignore[arg-type]
+        return self._duration_expr(word.lower(), left, right, span)
 
     def duration_paren(self, parts: tuple[Token, DurationNode, Token]) -> DurationExpr:
         span = Span(token_start(parts[0]), token_end(parts[2]))

@@ -116,7 +116,7 @@ class Compiler:
             case BinaryExpr() as binary:
                 return self._binary(binary)
             case Call() as call:
-                return self._call(call)  # type: ignore[return-value]
+                return cast(VectorNode, self._call(call))
             case other:
                 raise AssertionError(f"no instant vector: {other!r}")
 
@@ -131,7 +131,7 @@ class Compiler:
             case BinaryExpr(op=op, left=left, right=right):
                 return ScalarBinary(op, self.scalar(left), self.scalar(right))
             case Call() as call:
-                return self._call(call)  # type: ignore[return-value]
+                return cast(ScalarNode, self._call(call))
             case other:
                 raise AssertionError(f"no scalar: {other!r}")
 

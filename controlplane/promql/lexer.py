@@ -7,7 +7,7 @@ a parenthesis, so that metrics of that name keep working.
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NoReturn
 
 from lark import Token
 from lark.common import LexerConf
@@ -118,7 +118,7 @@ class PromLexer(Lexer):
     def __init__(self, lexer_conf: LexerConf) -> None:
         """Take no notice of lark's terminals: they are all declared, not defined."""
 
-    def lex(self, lexer_state: object) -> Iterator[Token]:  # type: ignore[override]
+    def lex(self, lexer_state: object, parser_state: object = None) -> Iterator[Token]:  # noqa: ARG002
         """Yield the tokens of a text (lark hands over whatever `parse` was given)."""
         yield from tokens(str(lexer_state))
 
@@ -195,9 +195,9 @@ class _Scan:
         if match is None:
             self._refuse_in_braces(char)
         self._brace = char != "}"
-        return self._token(_SYMBOLS[match.group()], match.end())  # type: ignore[union-attr]
+        return self._token(_SYMBOLS[match.group()], match.end())
 
-    def _refuse_in_braces(self, char: str) -> None:
+    def _refuse_in_braces(self, char: str) -> NoReturn:
         if char == "!":
             following = self._text[self._pos + 1 : self._pos + 2] or "\ufffd"
             reason = f"unexpected character after '!' inside braces: {_char(following)}"
@@ -229,7 +229,7 @@ class _Scan:
         match = _EXPRESSION_SYMBOL.match(self._text, self._pos)
         if match is None:
             self._refuse(char)
-        symbol = match.group()  # type: ignore[union-attr]
+        symbol = match.group()
         if symbol == "]":
             raise LexError("unexpected right bracket ']'", self._pos)
         if symbol == "=" and self._text[self._pos + 1 : self._pos + 2] == "~":
@@ -240,7 +240,7 @@ class _Scan:
         self._colon = False
         return self._token(_SYMBOLS[symbol], self._pos + len(symbol))
 
-    def _refuse(self, char: str) -> None:
+    def _refuse(self, char: str) -> NoReturn:
         if char == "!":
             following = self._text[self._pos + 1 : self._pos + 2] or "\ufffd"
             raise LexError(f"unexpected character after '!': {_char(following)}", self._pos)

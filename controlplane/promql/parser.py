@@ -8,7 +8,7 @@ tree is bounded.
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from lark import Lark, Token, UnexpectedToken
 
@@ -66,7 +66,7 @@ def parse_selector(text: str) -> tuple[Matcher, ...]:
 
 def _read(text: str, *, experimental: bool) -> Expr:
     try:
-        return _parser(experimental).parse(text)  # type: ignore[return-value]
+        return cast(Expr, _parser(experimental).parse(text))
     except UnexpectedToken as unexpected:
         if not text.strip() or (unexpected.token.type == "$END" and _is_blank(text)):
             _fail(text, "no expression found in input", 0)

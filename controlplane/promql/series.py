@@ -8,7 +8,7 @@ new one only when the store's set of matching series has changed.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _METADATA = frozenset(METADATA_LABELS)
 Key = tuple[tuple[str, str], ...]
 
 _T = TypeVar("_T")
-_P = ParamSpec("_P")
+_Inputs = TypeVarTuple("_Inputs")
 
 
 class Memo(Generic[_T]):
@@ -40,13 +40,13 @@ class Memo(Generic[_T]):
     def __init__(self) -> None:
         self._kept: tuple[tuple[object, ...], _T] | None = None
 
-    def get(self, make: Callable[_P, _T], *inputs: _P.args, **_: _P.kwargs) -> _T:
+    def get(self, make: Callable[[*_Inputs], _T], *inputs: *_Inputs) -> _T:
         """Return `make(*inputs)`, or what it returned for these very inputs before."""
-        kept = self._kept
-        if kept is not None and all(a is b for a, b in zip(kept[0], inputs, strict=True)):
+        kept, given = self._kept, cast("tuple[object, ...]", inputs)
+        if kept is not None and all(a is b for a, b in zip(kept[0], given, strict=True)):
             return kept[1]
-        made = make(*inputs)  # type: ignore[call-arg]
-        self._kept = (inputs, made)
+        made = make(*inputs)
+        self._kept = (given, made)
         return made
 
 

@@ -1,22 +1,22 @@
 """label_replace and label_join."""
 
-import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import re2
 
+from controlplane.model.expansion import expand
 from controlplane.model.labels import METRIC_NAME, Labels, is_utf8
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.quoting import shown
 from controlplane.promql.series import Relabelled, SeriesSet, merge_equal
 
-# `$1`, `${1}`, `$name`, `${name}`, `$$`, as Go's regexp.Expand reads them.
-_REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
+# What a function makes of the label sets of a result.
+Change = Callable[[SeriesSet], Relabelled]
 
 
-def replacer(destination: str, replacement: str, source: str, pattern: str):  # type: ignore[no-untyped-def]
+def replacer(destination: str, replacement: str, source: str, pattern: str) -> Change:
     """Return the change of label_replace. Raises EvaluationError."""
     regex = _compiled(pattern)
     check_name(destination, "destination", "label_replace")
@@ -26,12 +26,12 @@ def replacer(destination: str, replacement: str, source: str, pattern: str):  # 
 
     def _replaced(labels: Labels) -> str | None:
         match = regex.fullmatch(labels.value(source))
-        return None if match is None else expand(replacement, match)
+        return None if match is None else expand(replacement, match, regex.groups, regex.groupindex)
 
     return change
 
 
-def joiner(destination: str, separator: str, sources: Sequence[str]):  # type: ignore[no-untyped-def]
+def joiner(destination: str, separator: str, sources: Sequence[str]) -> Change:
     """Return the change of label_join. Raises EvaluationError."""
     for source in sources:
         check_name(source, "source", "label_join")
@@ -49,7 +49,7 @@ def check_name(name: str, which: str, function: str) -> None:
         raise EvaluationError(f"invalid {which} label name in {function}(): {shown(name)}")
 
 
-def _compiled(pattern: str):  # type: ignore[no-untyped-def]
+def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.dot_nl = True
     options.log_errors = False
@@ -58,21 +58,6 @@ def _compiled(pattern: str):  # type: ignore[no-untyped-def]
     except re2.error:
         reason = f"invalid regular expression in label_replace(): {pattern}"
         raise EvaluationError(reason) from None
-
-
-def expand(template: str, match) -> str:  # type: ignore[no-untyped-def]
-    """Fill the references of a template; unknown groups are empty."""
-    names = match.re.groupindex
-    last = match.re.groups
-
-    def group(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        number = int(name) if name.isdigit() else names.get(name, last + 1)
-        return (match.group(number) or "") if number <= last else ""
-
-    return _REFERENCE.sub(group, template)
 
 
 def _changed(series: SeriesSet, destination: str, values: Sequence[str | None]) -> Relabelled:
