@@ -180,4 +180,5 @@ class Alerts:
 
     def _count(self, status: AlertStatus) -> int:
         now = self._clock.now()
-        return sum(alert.status(now) is status for alert in self._alerts.values())
+        # Metrics are collected on another thread, while alerts come and go here.
+        return sum(alert.status(now) is status for alert in tuple(self._alerts.values()))

@@ -50,7 +50,7 @@ CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
 
 {{- define "__since" -}}
 {{ $seconds := (since .StartsAt).Seconds -}}
-{{ if ge $seconds 1.0 }}For {{ humanizeDuration (printf "%.0f" $seconds) }}, since{{ else }}Since{{
+{{ if ge $seconds 60.0 }}For {{ humanizeDuration (printf "%.0f" $seconds) }}, since{{ else }}Since{{
   end }} {{ .StartsAt.UTC.Format "2006-01-02 15:04:05 UTC" -}}
 {{- end -}}
 

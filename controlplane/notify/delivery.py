@@ -72,7 +72,9 @@ async def claim(
                 lease_until=now + lease,
             )
             if await tx.claim(message, begun):
-                await tx.put_incident(on_claimed(incident, message.told))
+                exposed = on_claimed(incident, message.told)
+                if exposed != incident:
+                    await tx.put_incident(exposed)
                 claims.append(Claim(begun, _notification(begun, incident)))
     return claims
 

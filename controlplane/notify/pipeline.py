@@ -1,6 +1,6 @@
 """From a group that is due to messages in the outbox: a list of stages, in one transaction."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -89,7 +89,7 @@ class Pipeline:
         """Take the flushes of one moment through all stages. Raises Unavailable."""
         queued = 0
         async with self._store.begin() as tx:
-            book = _Book(await tx.incidents_for(flushes), frozenset(self._owned()))
+            book = _Book(await tx.incidents_for(flushes), self._owned())
             for draft in self._drafts(flushes):
                 queued += await self._process(tx, book, draft)
         if queued:
@@ -178,7 +178,7 @@ class Pipeline:
             message = await enqueue(
                 tx, incident, draft.told, content, max_age=max_age, now=flush.at
             )
-            self._metrics.queued.labels(draft.reason.value).inc()
+        self._metrics.queued.labels(draft.reason.value).inc()
         log.info(
             "notification queued",
             receiver=message.receiver,
@@ -193,7 +193,7 @@ class Pipeline:
 class _Book:
     """The open incidents that may concern a batch of flushes."""
 
-    def __init__(self, incidents: Sequence[Incident], owned: frozenset[tuple[str, str]]) -> None:
+    def __init__(self, incidents: Sequence[Incident], owned: Collection[tuple[str, str]]) -> None:
         self._own = {((i.receiver, i.integration), i.group_key): i for i in incidents}
         self._orphans = {
             ((i.receiver, i.integration), i.group_labels): i

@@ -28,6 +28,8 @@ log = get_logger(__name__)
 
 # Work of other replicas is noticed within this many seconds.
 _LONGEST_SLEEP: Final = 5.0
+# The outbox is counted this often; between, no message waits for it.
+_DEPTH_INTERVAL: Final = 5.0
 _AFTER_ERROR: Final = 1.0
 # Nobody is made to wait longer than this by a Retry-After, in seconds.
 _LONGEST_RETRY_AFTER: Final = 3600.0
@@ -68,6 +70,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._draining = False
         self._released = False
+        self._depth_due = 0.0
 
     def wake(self) -> None:
         """Look for work now."""
@@ -81,6 +84,7 @@ class Worker:
             looked = self._clock.now()
             try:
                 await self._start_due(looked)
+                await self._note_depth()
                 seconds = await self._idle_time(looked)
             except ControlPlaneError as error:
                 log.warning("the outbox cannot be read", error=str(error))
@@ -116,6 +120,12 @@ class Worker:
         for channel in await self._store.channels_due(now):
             for claimed in await self._claim(channel, self._room(channel)):
                 self._start(channel, claimed)
+
+    async def _note_depth(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._depth_due:
+            return
+        self._depth_due = now + _DEPTH_INTERVAL
         for state, number in (await self._store.depth()).items():
             self._metrics.outbox.labels(state.value).set(number)
 

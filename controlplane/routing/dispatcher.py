@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 from itertools import count
 from typing import Final
 
@@ -54,9 +54,9 @@ class Dispatcher:
         """Return the groups that hold alerts."""
         return tuple(self._groups.values())
 
-    def owned(self) -> frozenset[Identity]:
-        """Return (receiver, group key) of every group: incidents of others are orphans."""
-        return frozenset(self._groups)
+    def owned(self) -> KeysView[Identity]:
+        """Return a view of (receiver, group key) of every group: other incidents are orphans."""
+        return self._groups.keys()
 
     def offer(self, alerts: Iterable[Alert], now: Timestamp) -> None:
         """Put alerts into their groups, also those that have ended."""

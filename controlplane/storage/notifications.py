@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, exists, func, insert, or_, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.clock import Timestamp
@@ -150,9 +151,12 @@ class SqlNotificationTransaction:
 
     async def put_incident(self, incident: Incident) -> None:
         row = incident_row(incident) | {"group_id": _group_id(incident.group_key)}
-        statement = update(incidents).where(incidents.c.id == incident.id)
-        if (await self._connection.execute(statement, row)).rowcount == 0:
-            await self._connection.execute(insert(incidents), row)
+        # Each engine has its own insert, and both the same clause.
+        on_sqlite = self._connection.dialect.name == "sqlite"
+        statement = (sqlite if on_sqlite else postgresql).insert(incidents)
+        new = {column.name: statement.excluded[column.name] for column in incidents.columns}
+        upsert = statement.on_conflict_do_update(index_elements=["id"], set_=new)
+        await self._connection.execute(upsert, row)
 
     async def unfinished(self, incident_id: str) -> Sequence[Message]:
         return await self._messages(_of(incident_id).where(_UNFINISHED).order_by(messages.c.id))
