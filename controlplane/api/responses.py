@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from controlplane.api.problems import MEDIA_TYPE
+from controlplane.api.problems import MEDIA_TYPE, PROMETHEUS_PREFIX
 
+_FRAMEWORKS: Final = {"$ref": "#/components/schemas/HTTPValidationError"}
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemOut"}
 
 
@@ -28,6 +29,8 @@ class ProblemOut(BaseModel):
 
 
 _EVERYWHERE: Final = (401, 403, 413, 422, 500, 503)
+# What a route with a body may be answered besides.
+BODY: Final = (408, 415)
 _MEANING: Final = {
     401: "No token, or a wrong one",
     403: "Refused: not this machine, a foreign Host or Origin, a form without its token",
@@ -50,14 +53,24 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def with_media_type(document: dict[str, Any]) -> dict[str, Any]:
-    """Return an OpenAPI document whose problems have their media type."""
-    for path in document["paths"].values():
-        for operation in path.values():
-            for response in operation["responses"].values():
-                if (
-                    response.get("content", {}).get("application/json", {}).get("schema")
-                    == _PROBLEM
-                ):
+def as_answered(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an OpenAPI document that tells errors as they are answered, not the framework's."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            responses = operation["responses"]
+            for code in [code for code, each in responses.items() if _schema(each) == _FRAMEWORKS]:
+                del responses[code]
+            for response in responses.values():
+                if _schema(response) == _PROBLEM:
                     response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+            if path.startswith(PROMETHEUS_PREFIX):
+                responses["default"] = {"description": "An error in Prometheus' envelope"}
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
     return document
+
+
+def _schema(response: dict[str, Any]) -> dict[str, str] | None:
+    found: dict[str, str] | None
+    found = response.get("content", {}).get("application/json", {}).get("schema")
+    return found
