@@ -202,7 +202,7 @@ class _HTTPTarget:
         values = (
             *lookup,
             *phases[0 if looked_up else 1 :],
-            float(_content_length(exchange)),
+            float(_content_length(exchange, call.request.options.method)),
             0.0 if call.refused_redirect else float(exchange.size),
             float(call.redirects),
             1.0 if tls else 0.0,
@@ -302,10 +302,13 @@ def _phases(call: Call) -> tuple[float, float, float, float, float]:
     return resolve, connect, tls, processing, transfer
 
 
-def _content_length(exchange: Exchange) -> int:
-    """Return what Go says: a response that cannot have a body has none of length 0."""
-    if exchange.content_length < 0 and exchange.status in (204, 304):
-        return 0
+def _content_length(exchange: Exchange, method: str) -> int:
+    """Return what Go says of a response that cannot have a body and announces none.
+
+    To HEAD its length is unknown, to all other methods 0.
+    """
+    if exchange.status in (204, 304) and not header_value(exchange.header_lines, "content-length"):
+        return -1 if method == "HEAD" else 0
     return exchange.content_length
 
 

@@ -7,7 +7,7 @@ from controlplane.probes.options import HeaderMatch, HTTPProbe
 from controlplane.probes.outcome import Reason
 from controlplane.probes.patterns import SearchPattern, compile_search
 from controlplane.transport.client import Call
-from controlplane.transport.exchange import Exchange
+from controlplane.transport.exchange import Exchange, Failure
 from controlplane.transport.response import header_values
 
 _PROTOCOLS: Final = {
@@ -56,12 +56,18 @@ class HTTPRules:
         if verdict.reason is None and self._headers:
             verdict = self._header(exchange)
         if verdict.reason is None and exchange.failure is not None:
-            verdict = Verdict(Reason(exchange.failure), exchange.error, self.reads_body)
+            regex = self.reads_body and not self._unread(exchange)
+            verdict = Verdict(Reason(exchange.failure), exchange.error, regex)
         if verdict.reason is None and self.reads_body:
             verdict = self._body(call, exchange)
         if verdict.reason is None:
             verdict = self._protocol(call, exchange)
         return verdict
+
+    def _unread(self, exchange: Exchange) -> bool:
+        """Tell whether Go would not even begin to read: gzip is known by how it begins."""
+        is_gzip = self._probe.compression.lower() == "gzip"
+        return is_gzip and exchange.failure is Failure.BODY and not exchange.size
 
     def _status(self, call: Call, exchange: Exchange) -> Verdict:
         valid, status = self._probe.valid_status_codes, exchange.status

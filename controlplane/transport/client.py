@@ -18,11 +18,13 @@ from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.proxies import parse_proxy
 from controlplane.transport.request import Credentials, Request, as_get
 from controlplane.transport.resolver import Resolution, Resolver
-from controlplane.transport.response import header_value, header_values
+from controlplane.transport.response import ends_head, header_value, header_values
 from controlplane.transport.url import Url, follow
 
 MAX_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+# What may be wrong with a redirect's own body, which nobody wants to read.
+_OF_THE_BODY: Final = frozenset((Failure.SIZE, Failure.BODY, Failure.CLOSED))
 # What Go's client does not send on to another host.
 _SENSITIVE: Final = frozenset(("authorization", "www-authenticate", "cookie", "cookie2"))
 
@@ -183,18 +185,19 @@ class Call:
 
     def received(self, exchange: Exchange) -> None:
         """Take the response of a hop: follow it on, or end with it."""
+        location = ""
+        if exchange.status in _REDIRECTS and ends_head(exchange.header_lines):
+            location = header_value(exchange.header_lines, "location")
+        if location and exchange.failure in _OF_THE_BODY:
+            exchange.failure, exchange.error = None, ""
         if exchange.failure is not None:
             self.fail(exchange.failure, exchange.error)
-        elif exchange.status in _REDIRECTS:
-            self._redirect(exchange)
+        elif location:
+            self._redirect(exchange, location)
         else:
             self.end()
 
-    def _redirect(self, exchange: Exchange) -> None:
-        location = header_value(exchange.header_lines, "location")
-        if not location:
-            self.end()
-            return
+    def _redirect(self, exchange: Exchange, location: str) -> None:
         self.redirects += 1
         if not self.request.follow_redirects or self.redirects > MAX_REDIRECTS:
             self.refused_redirect = True

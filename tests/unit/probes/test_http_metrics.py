@@ -183,7 +183,8 @@ async def test_compression_is_undone_whatever_is_declared(
         assert told["probe_http_uncompressed_body_length"] == 10
         assert told["probe_http_content_length"] == len(body)
     elif compression != "zstd":
-        assert (outcome.reason, told["probe_failed_due_to_regex"]) == (Reason.BODY, 1)
+        begun = compression != "gzip" or body.startswith(b"\x1f\x8b")
+        assert (outcome.reason, told["probe_failed_due_to_regex"]) == (Reason.BODY, begun)
     else:
         assert outcome.reason is Reason.CONFIG
 

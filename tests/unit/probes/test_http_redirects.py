@@ -1,5 +1,8 @@
 """Redirects: how many, where to, and what of the answer that is not followed."""
 
+import gzip
+from typing import Any
+
 import pytest
 
 from controlplane.probes.outcome import Outcome, Reason
@@ -109,3 +112,18 @@ async def test_redirect_status_without_location_is_the_answer(prober: Rig) -> No
         outcome = await prober.probe(site.url(), module(valid_status_codes=(302,)))
     assert outcome.success
     assert values(outcome)["probe_http_redirects"] == 0
+
+
+@pytest.mark.parametrize("keys", [{"body_size_limit": 4}, {"compression": "gzip"}])
+async def test_own_body_of_a_redirect_matters_to_nobody(prober: Rig, keys: dict[str, Any]) -> None:
+    """A redirect is followed, or is the answer, whatever is wrong with its own body."""
+
+    def respond(path: str) -> bytes:
+        if path == "/end":
+            return answer(body=gzip.compress(b"ok") if "compression" in keys else b"ok")
+        return answer("302 Found", body=b"moved away", headers=("Location: /end",))
+
+    async with web(respond) as site:
+        followed = await prober.probe(site.url(), module(**keys))
+        stayed = await prober.probe(site.url(), module(STAY, valid_status_codes=(302,), **keys))
+    assert (followed.reason, stayed.reason) == (None, None)
