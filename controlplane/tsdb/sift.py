@@ -14,6 +14,8 @@ from controlplane.tsdb.ports import Write
 FURTHEST: Final[Timestamp] = 2**46
 # The newest instant of a series that has no sample.
 NEVER: Final[Timestamp] = -(2**62)
+# What `Write.times` is when it is one instant for all.
+_INSTANTS: Final = frozenset((int, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Sifted:
 def gather(writes: Sequence[Write]) -> Batch:
     """Put writes together in the order in which they came."""
     sizes = [len(write.refs) for write in writes]
-    if all(isinstance(write.times, int | np.integer) for write in writes):
+    if {type(write.times) for write in writes} <= _INSTANTS:
         times = np.repeat(np.array([write.times for write in writes], dtype=np.int64), sizes)
     else:
         times = np.concatenate(
