@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from controlplane import __version__
-from controlplane.api import health, probe
+from controlplane.api import health, otlp, probe
 from controlplane.api.guard import GuardMiddleware
 from controlplane.api.head import HeadMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
@@ -40,6 +40,7 @@ ROUTERS: Final = (
     process.router,
     federate.router,
     write.router,
+    otlp.router,
     probe.router,
     health.router,
 )

@@ -8,11 +8,13 @@ from controlplane.model.duration import MINUTE
 
 # Upstream refuses a remote write of more, decompressed.
 MOST_BYTES: Final = 32 << 20
+# What OTLP asks receivers to take, decompressed.
+MOST_OTLP_BYTES: Final = 20 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """`max_bytes` bounds a decompressed body.
+    """`max_bytes` bounds a decompressed body, `max_otlp_bytes` one of OTLP.
 
     `keep` is the store's retention (0: for ever): older samples are refused at
     once, as are those more than `ahead` in the future. `max_keys` bounds the
@@ -21,6 +23,7 @@ class IngestOptions:
     """
 
     max_bytes: int = MOST_BYTES
+    max_otlp_bytes: int = MOST_OTLP_BYTES
     keep: Duration = 0
     ahead: Duration = 10 * MINUTE
     max_keys: int = 4_000_000

@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import InvalidInput, Overloaded
+from controlplane.errors import InvalidInput, Overloaded, TooLarge
 from controlplane.ingest.incoming import Incoming, Rejections, Tally
 from controlplane.ingest.metadata import MetadataBook
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import IngestOptions
+from controlplane.ingest.otlp.decode import Encoding, read, unzip
+from controlplane.ingest.otlp.translate import translate
 from controlplane.ingest.ports import SampleStore
 from controlplane.ingest.remote_write import decompress, read_version_1, read_version_2
 from controlplane.ingest.series import REFUSED, SeriesBook
@@ -52,14 +54,27 @@ class Receiver:
         when the samples should be sent again: all of them, as those that were
         kept already do no harm.
         """
-        protocol, read = (
+        protocol, decode = (
             ("remote_write_1", read_version_1),
             ("remote_write_2", read_version_2),
         )[version - 1]
         try:
-            incoming = read(decompress(body, self._options.max_bytes), self.metadata)
+            incoming = decode(decompress(body, self._options.max_bytes), self.metadata)
         except InvalidInput:
             self._metrics.unreadable.labels(protocol).inc()
+            raise
+        return self.take(incoming)
+
+    def otlp(self, body: bytes, encoding: Encoding, *, gzip: bool = False) -> Tally:
+        """Take in an ExportMetricsServiceRequest. Raises as `remote_write` does."""
+        most = self._options.max_otlp_bytes
+        try:
+            plain = unzip(body, most) if gzip else body
+            if len(plain) > most:
+                raise TooLarge(f"the body is over the limit of {most} bytes")
+            incoming = translate(read(plain, encoding), self.metadata)
+        except InvalidInput:
+            self._metrics.unreadable.labels("otlp").inc()
             raise
         return self.take(incoming)
 

@@ -53,6 +53,8 @@ _SCHEMA: Final[Mapping[str, Mapping[str, Field]]] = {
         "exemplars": (4, "bytes", _MANY),
         "metadata": (5, "Metadata2", _ONE),
     },
+    # google.rpc.Status, in which OTLP tells of errors.
+    "Status": {"code": (1, "int32", _ONE), "message": (2, "string", _ONE)},
     "Request2": {"symbols": (4, "string", _MANY), "timeseries": (5, "TimeSeries2", _MANY)},
 }
 _PACKAGE: Final = "controlplane.ingest"

@@ -1,23 +1,12 @@
 """The route of remote write: types, versions, codes and headers as senders need them."""
 
-from collections.abc import AsyncIterator, Mapping
-from types import SimpleNamespace
-from typing import Any, cast
+from collections.abc import Mapping
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
-from controlplane.api.application import create_application
-from controlplane.api.limits import Limits
-from controlplane.api.query_pool import QueryPool
-from controlplane.auth.guard import Guard
 from controlplane.errors import Overloaded
-from controlplane.ingest.metrics import IngestMetrics
-from controlplane.ingest.options import IngestOptions
 from controlplane.ingest.receiver import Receiver
-from controlplane.tsdb.store import Store
-from tests.support.clock import ManualClock
 from tests.support.remote_write import snappy, version_1, version_2
 
 NOW = 1_700_000_000_000
@@ -26,25 +15,6 @@ ONE = {"content-type": "application/x-protobuf", "content-encoding": "snappy"}
 TWO = {**ONE, "content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}
 SERIES = ({"__name__": "up"}, [(NOW, 1.0), (NOW + 1, 2.0)])
 LATE = ({"__name__": "up"}, [(NOW - 1, 1.0), (NOW + 2, 1.0)])
-
-
-@pytest.fixture
-def receiver() -> Receiver:
-    clock = ManualClock(NOW)
-    store = Store.in_memory(clock=clock)
-    return Receiver(store, clock, IngestMetrics(CollectorRegistry()), IngestOptions())
-
-
-@pytest.fixture
-async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
-    pool = QueryPool(threads=1)
-    surface = SimpleNamespace(receiver=receiver, intake=pool, registry=CollectorRegistry())
-    limits = Limits(body=100, larger={PATH: 10_000})
-    application = create_application(cast(Any, surface), Guard(), limits)
-    transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as found:
-        yield found
-    pool.close()
 
 
 async def post(
