@@ -16,7 +16,7 @@ from controlplane.templating import (
     compile_template,
     prometheus_functions,
 )
-from controlplane.templating.evaluate import Functions
+from controlplane.templating.expressions import Functions
 from controlplane.templating.jinja import MARK
 from controlplane.templating.prometheus import PRELUDE, AlertData
 

@@ -12,7 +12,7 @@ from controlplane.clock import Timestamp
 from controlplane.templating import functions, golayout
 from controlplane.templating.data import Strings
 from controlplane.templating.errors import FunctionError
-from controlplane.templating.evaluate import Functions
+from controlplane.templating.expressions import Functions
 from controlplane.templating.gotime import TIME, Time
 from controlplane.templating.printf import check_size, shortest
 from controlplane.templating.values import (

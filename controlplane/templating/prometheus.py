@@ -11,7 +11,7 @@ from controlplane.model.duration import SECOND, parse_duration
 from controlplane.model.labels import Labels
 from controlplane.templating import functions
 from controlplane.templating.errors import FunctionError
-from controlplane.templating.evaluate import Functions
+from controlplane.templating.expressions import Functions
 from controlplane.templating.gotime import SECOND as NANOSECONDS
 from controlplane.templating.gotime import Duration
 from controlplane.templating.values import ANY, STRING, Function, Slice, StringMap, Struct

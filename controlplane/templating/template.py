@@ -7,7 +7,8 @@ from typing import Final, Protocol
 from controlplane.templating import nodes
 from controlplane.templating.builtins import BUILTINS
 from controlplane.templating.errors import TemplateError
-from controlplane.templating.evaluate import Functions, execute
+from controlplane.templating.evaluate import execute
+from controlplane.templating.expressions import Functions
 from controlplane.templating.jinja import MARK, JinjaTemplate
 from controlplane.templating.parser import parse
 
