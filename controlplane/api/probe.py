@@ -21,7 +21,11 @@ LONGEST_SECONDS: Final = 600.0
 On = Annotated[Surface, Depends(surface)]
 
 
-@router.get("/probe", response_class=PlainTextResponse)
+@router.get(
+    "/probe",
+    response_class=PlainTextResponse,
+    responses={400: {"description": "No target, or no such module"}},
+)
 async def probe(
     request: Request,
     on: On,

@@ -1,7 +1,7 @@
 """What `/api/v1` takes and gives."""
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,8 +9,10 @@ from controlplane.api.fields import DurationShown, DurationText, Text, TimeText
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
-from controlplane.model.target import Target, TargetSpec
-from controlplane.notify.message import Attempt, Message
+from controlplane.model.target import Provenance, Target, TargetSpec
+from controlplane.notify.incident import Reason
+from controlplane.notify.message import Attempt, FailureReason, Message, MessageState, Outcome
+from controlplane.targets.index import State
 from controlplane.targets.registry import Edit
 
 LabelMap = Annotated[dict[Text, Text], Field(max_length=64)]
@@ -89,8 +91,8 @@ class TargetOut(BaseModel):
     labels: dict[str, str]
     metrics_url: str | None
     lease: DurationShown | None
-    provenance: Literal["file", "api", "discovered"]
-    state: str
+    provenance: Provenance
+    state: State
     paused: bool
     label_overrides: dict[str, str]
     operator: "OperatorOut | None"
@@ -100,7 +102,7 @@ class TargetOut(BaseModel):
     expires_at: TimeText | None
 
     @classmethod
-    def of(cls, target: Target, state: str) -> "TargetOut":
+    def of(cls, target: Target, state: State) -> "TargetOut":
         """Return the answer for a target in a state."""
         spec, operator = target.spec, target.operator
         return cls(
@@ -113,7 +115,7 @@ class TargetOut(BaseModel):
             labels=dict(spec.labels),
             metrics_url=spec.metrics_url,
             lease=spec.lease,
-            provenance=target.provenance.value,
+            provenance=target.provenance,
             state=state,
             paused=operator.paused,
             label_overrides=dict(operator.labels),
@@ -177,10 +179,10 @@ class AttemptOut(BaseModel):
 
     time: TimeText
     number: int
-    outcome: str
+    outcome: Outcome
     seconds: float
     status_code: int | None
-    reason: str | None
+    reason: FailureReason | None
     detail: str
 
     @classmethod
@@ -189,10 +191,10 @@ class AttemptOut(BaseModel):
         return cls(
             time=attempt.at,
             number=attempt.number,
-            outcome=attempt.outcome.value,
+            outcome=attempt.outcome,
             seconds=attempt.seconds,
             status_code=attempt.status_code,
-            reason=None if attempt.reason is None else attempt.reason.value,
+            reason=attempt.reason,
             detail=attempt.detail,
         )
 
@@ -203,8 +205,8 @@ class NotificationOut(BaseModel):
     id: str
     receiver: str
     integration: str
-    reason: str
-    state: str
+    reason: Reason
+    state: MessageState
     group_key: str
     created_at: TimeText
     finished_at: TimeText | None
@@ -220,8 +222,8 @@ class NotificationOut(BaseModel):
             id=str(message.id),
             receiver=message.receiver,
             integration=message.integration,
-            reason=message.content.reason.value,
-            state=message.state.value,
+            reason=message.content.reason,
+            state=message.state,
             group_key=message.content.group_key,
             created_at=message.created_at,
             finished_at=message.finished_at,

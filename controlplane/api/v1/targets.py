@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from controlplane.api.bodies import read_object, refused, takes_json
 from controlplane.api.guard import actor
-from controlplane.api.responses import problems
+from controlplane.api.responses import BODY, problems
 from controlplane.api.surface import Surface, surface
 from controlplane.api.v1.filters import TargetFilter
 from controlplane.api.v1.merge_patch import merge_patch
@@ -22,7 +22,7 @@ from controlplane.errors import InvalidInput
 from controlplane.model.target import Target
 from controlplane.targets.registry import Edit
 
-router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=problems(404, 409))
+router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=problems())
 
 On = Annotated[Surface, Depends(surface)]
 Actor = Annotated[str, Depends(actor)]
@@ -31,7 +31,10 @@ Actor = Annotated[str, Depends(actor)]
 @router.post(
     "",
     status_code=201,
-    responses={200: {"model": TargetOut, "description": "It was there and is replaced"}},
+    responses={
+        200: {"model": TargetOut, "description": "It was there and is replaced"},
+        **problems(409, *BODY),
+    },
     dependencies=[Depends(takes_json)],
 )
 async def register(given: TargetIn, response: Response, on: On) -> TargetOut:
@@ -46,11 +49,11 @@ async def register(given: TargetIn, response: Response, on: On) -> TargetOut:
 async def list_targets(on: On, given: Annotated[TargetFilter, Query()]) -> Page[TargetOut]:
     """List targets by name. Repeated `match[]` selectors over labels are alternatives."""
     found = on.targets.find(given.to_query())
-    items = [TargetOut.of(target, state.value) for target, state in found.items]
+    items = [TargetOut.of(target, state) for target, state in found.items]
     return Page(items=items, next_cursor=found.next_cursor)
 
 
-@router.get("/{target_id}")
+@router.get("/{target_id}", responses=problems(404))
 async def show(target_id: str, on: On) -> TargetOut:
     """Return one target."""
     return _out(on, on.targets.get(target_id))
@@ -58,6 +61,7 @@ async def show(target_id: str, on: On) -> TargetOut:
 
 @router.patch(
     "/{target_id}",
+    responses=problems(404, 409, *BODY),
     dependencies=[Depends(takes_json)],
     openapi_extra={
         "requestBody": {
@@ -79,20 +83,20 @@ async def change(target_id: str, request: Request, on: On, by: Actor) -> TargetO
     return _out(on, target)
 
 
-@router.delete("/{target_id}", status_code=204)
+@router.delete("/{target_id}", status_code=204, responses=problems(404, 409))
 async def delete(target_id: str, on: On) -> Response:
     """Remove a target: its series end, its alerts resolve."""
     await on.targets.delete(target_id)
     return Response(status_code=204)
 
 
-@router.post("/{target_id}/renew")
+@router.post("/{target_id}/renew", responses=problems(404))
 async def renew(target_id: str, on: On) -> TargetOut:
     """Renew the lease: it runs from now."""
     return _out(on, await on.targets.renew(target_id, on.clock.now()))
 
 
-@router.get("/{target_id}/failures")
+@router.get("/{target_id}/failures", responses=problems(404))
 async def failures(target_id: str, on: On) -> Page[FailureOut]:
     """Return the last failed probes with what was seen, the newest first."""
     on.targets.get(target_id)
@@ -104,7 +108,7 @@ async def failures(target_id: str, on: On) -> Page[FailureOut]:
 
 
 def _out(on: Surface, target: Target) -> TargetOut:
-    return TargetOut.of(target, on.targets.state(target).value)
+    return TargetOut.of(target, on.targets.state(target))
 
 
 def _patched(edit: Edit, patch: dict[str, Any]) -> Edit:

@@ -53,7 +53,7 @@ async def test_a_range_has_its_points(api: httpx.AsyncClient) -> None:
         ("query?query=up&time=NaN", 400, "bad_data", "out of range"),
         ("query?query=up&timeout=x", 400, "bad_data", 'parameter "timeout"'),
         ("query?query=up&limit=-1", 400, "bad_data", 'parameter "limit"'),
-        ("query?query=1&timeout=-1", 503, "timeout", "timed out"),
+        ("query?query=up&timeout=-1", 503, "timeout", "timed out"),
         ("query?query=" + "(" * 5000 + "1" + ")" * 5000, 400, "bad_data", "deeper"),
         ("query_range?query=up&start=1&end=2", 400, "bad_data", 'parameter "step"'),
         ("query_range?query=up&start=2&end=1&step=1", 400, "bad_data", "end timestamp"),
