@@ -163,6 +163,10 @@ class Worker:
             self._tasks.discard(done)
             self._busy[channel] -= 1
             self._woken.set()
+            problem = None if done.cancelled() else done.exception()
+            if problem is not None:
+                # A bug of ours: the lease runs out, and the message is sent again.
+                log.error("an attempt broke", message=claimed.message.id, exc_info=problem)
 
         task.add_done_callback(ended)
 

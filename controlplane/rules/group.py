@@ -5,7 +5,6 @@ Belongs to the rule-evaluation thread, except for `status()`.
 
 import hashlib
 from collections import Counter as Tally
-from collections import deque
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -60,10 +59,11 @@ class Member:
     last_ts: Timestamp = 0
     health: Health = Health.UNKNOWN
     last_error: str = ""
-    history: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+    # Replaced whole: the API reads it on another thread.
+    history: tuple[Evaluation, ...] = ()
 
     def status(self) -> RuleStatus:
-        history = tuple(self.history)
+        history = self.history
         newest = history[-1] if history else Evaluation(0, 0.0, 0)
         rule = self.rule
         return RuleStatus(
@@ -237,7 +237,8 @@ class Group:
         member.health = Health.ERROR if error else Health.OK
         member.last_error = error
         count = len(produced.series) if produced else 0
-        member.history.append(Evaluation(ts, seconds, count, error, reactive, correlation_id))
+        newest = Evaluation(ts, seconds, count, error, reactive, correlation_id)
+        member.history = (*member.history[1 - _HISTORY :], newest)
         return produced
 
     def _write(

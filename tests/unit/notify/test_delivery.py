@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlplane.demo.standins import Fault, PagerDutyStandIn, WebhookStandIn
 from controlplane.errors import Conflict, NotFound
@@ -243,3 +244,25 @@ async def test_draining_lets_attempts_end_and_begins_none(tmp_path: Path) -> Non
         assert len(server.payloads) == 1
         async with alerting(tmp_path, SLOWLY, [hook(server)]):
             await server.wait_for(lambda: len(server.payloads) == 2)
+
+
+async def test_a_bug_after_an_attempt_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged at once with its trace, and the worker sends what comes next."""
+    async with WebhookStandIn() as server, alerting(tmp_path, SLOWLY, [hook(server)]) as system:
+        with monkeypatch.context() as patched, capture_logs() as lines:
+            patched.setattr(system.worker, "_succeeded", broken)
+            await system.alerts.put([firing(system.clock.now(), n="1")])
+            await server.wait_for(lambda: len(server.payloads) == 1)
+            await system.worker.idle()
+            await system.clock.sleep(0)
+        await system.alerts.put([firing(system.clock.now(), alertname="Next")])
+        await server.wait_for(lambda: len(server.payloads) == 2)
+    assert [str(line["exc_info"]) for line in lines if line["event"] == "an attempt broke"] == [
+        "a bug"
+    ]
+
+
+async def broken(*_arguments: object) -> None:
+    raise RuntimeError("a bug")
