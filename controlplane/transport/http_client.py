@@ -5,20 +5,21 @@ for its whole way, and no more of an answer is kept than the bound.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import httpx
 
 from controlplane import __version__
 from controlplane.errors import Forbidden, InvalidInput
-from controlplane.transport.aiohttp_guard import guarded_connector
 from controlplane.transport.client import Call, Client
 from controlplane.transport.exchange import Failure, Options
 from controlplane.transport.options import HTTPClientConfig
 from controlplane.transport.profile import Profile
 from controlplane.transport.response import decoded_headers
 from controlplane.transport.url import parse_url
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _SECONDS: Final = 10.0
 _MOST_KEPT: Final = 1 << 20
@@ -39,8 +40,13 @@ class HTTPClients:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def connector(self) -> aiohttp.BaseConnector:
+    def connector(self) -> "aiohttp.BaseConnector":
         """Return what an aiohttp session connects by, such as slack-sdk's."""
+        # Only who speaks aiohttp already pays for its import.
+        from controlplane.transport.aiohttp_guard import (  # noqa: PLC0415 - as said
+            guarded_connector,
+        )
+
         return guarded_connector(self._client.resolver, self._client.policy)
 
     def client(self, config: HTTPClientConfig) -> httpx.AsyncClient:

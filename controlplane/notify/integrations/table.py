@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 import httpx
 
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
-from controlplane.notify.integrations.slack.bot import SlackBot
-from controlplane.notify.integrations.slack.web_api import WebAPI
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
 from controlplane.notify.integrations.webhook.client import Webhook
 from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
 from controlplane.notify.ports import Integration
 from controlplane.notify.rendering import Templates
 from controlplane.transport.options import HTTPClientConfig
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,21 @@ class Surroundings:
 
     templates: Templates
     http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
-    connector: Callable[[], aiohttp.BaseConnector]
+    connector: "Callable[[], aiohttp.BaseConnector]"
 
 
 def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
     if config.api_url is not None and not config.is_bot:
         client = around.http_client(config.http_config)
         return SlackWebhook(name, config, config.api_url, around.templates, client)
+    return _slack_bot(name, config, around)
+
+
+def _slack_bot(name: str, config: SlackConfig, around: Surroundings) -> Integration:
+    # Half a second of imports, for bots alone: slack-sdk and aiohttp below it.
+    from controlplane.notify.integrations.slack.bot import SlackBot  # noqa: PLC0415 - as said
+    from controlplane.notify.integrations.slack.web_api import WebAPI  # noqa: PLC0415 - as said
+
     app_url = config.app_url if config.api_url is None else config.api_url.reveal()
     authorization = config.http_config.authorization
     token = config.app_token or (authorization.credentials if authorization else None)
