@@ -284,6 +284,7 @@ def _lookup(call: Call) -> tuple[bool, tuple[float, ...]]:
 def _phases(call: Call) -> tuple[float, float, float, float, float]:
     """Return the seconds of each phase, summed over all hops; transfer is the last hop's."""
     resolve = connect = tls = processing = transfer = 0.0
+    last = call.hops[-1] if call.hops else None
     for hop in call.hops:
         exchange = hop.exchange
         if hop.resolution is not None:
@@ -297,7 +298,7 @@ def _phases(call: Call) -> tuple[float, float, float, float, float]:
             ready = exchange.secured
         if exchange.status and exchange.first_byte:
             processing += exchange.first_byte - ready
-            if hop is call.hops[-1]:
+            if hop is last:
                 transfer = exchange.ended - exchange.first_byte
     return resolve, connect, tls, processing, transfer
 

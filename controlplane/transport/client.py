@@ -88,7 +88,11 @@ class Call:
 
     def begin(self) -> None:
         """Look the first name up."""
-        self._lookup(self.request.url)
+        if self.request.proxy is None:
+            self.hops.append(Hop(self.request.url))
+            self._lookup_target()
+        else:
+            self._lookup(self.request.url)
 
     def _lookup(self, url: Url) -> None:
         hop = Hop(url)

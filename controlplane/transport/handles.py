@@ -68,6 +68,7 @@ class Slot:
     __slots__ = (
         "_connect_to",
         "_headers",
+        "_info",
         "_lines",
         "_listens",
         "_sink",
@@ -80,6 +81,7 @@ class Slot:
     def __init__(self, options: Options) -> None:
         self.curl: Any = pycurl.Curl()
         self.curl.slot = self
+        self._info = self.curl.getinfo
         self.options = options
         self._url = ""
         self._connect_to = ""
@@ -123,13 +125,15 @@ class Slot:
 
     def unload(self, *, whole: bool) -> Exchange:
         """Return the exchange with what libcurl knows of its end, `whole` when that is good."""
-        exchange, sink, info = self.exchange, self._sink, self.curl.getinfo
+        exchange, sink, info = self.exchange, self._sink, self._info
         assert exchange is not None  # noqa: S101 - loaded before
         exchange.header_lines = final_headers(self._lines.copy())
         exchange.status = info(pycurl.RESPONSE_CODE)
         exchange.http_version = info(pycurl.INFO_HTTP_VERSION)
         exchange.connected = info(pycurl.CONNECT_TIME_T) / 1e6
-        exchange.secured = info(pycurl.APPCONNECT_TIME_T) / 1e6
+        # What goes through a proxy may be secured on the way to it; its handles are of one use.
+        if exchange.url.startswith("https:") or not exchange.options.reusable:
+            exchange.secured = info(pycurl.APPCONNECT_TIME_T) / 1e6
         exchange.first_byte = info(pycurl.STARTTRANSFER_TIME_T) / 1e6
         exchange.ended = info(pycurl.TOTAL_TIME_T) / 1e6
         exchange.content_length = info(_CONTENT_LENGTH)
