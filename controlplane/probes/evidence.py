@@ -3,14 +3,16 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from controlplane.errors import InvalidInput
+from controlplane.errors import ControlPlaneError, InvalidInput
 from controlplane.model.secret import REDACTED
 from controlplane.probes.chains import describe_certificate, parse_pem
 from controlplane.probes.outcome import EVIDENCE_BODY, Evidence
 from controlplane.transport.client import Call, Hop
 from controlplane.transport.exchange import Exchange
+from controlplane.transport.request import split_userinfo
 from controlplane.transport.response import decoded_headers
 
 # Response headers that may carry something to log in with.
@@ -60,10 +62,15 @@ def _shown_headers(exchange: Exchange, secrets: Sequence[str]) -> tuple[tuple[st
 
 def _secrets(call: Call) -> Sequence[str]:
     """Return what we logged in with: a service may repeat it in what it answers."""
-    own = call.request.credentials
-    given = [own.header() or ""] if own is not None else []
-    given += [value for name, value in call.request.headers if name.lower() in _SECRET_HEADERS]
-    secrets: list[str] = []
+    request = call.request
+    given = [value for name, value in request.headers if name.lower() in _SECRET_HEADERS]
+    secrets = [split_userinfo(hop.url.userinfo)[1] for hop in call.hops]
+    # What could be read for the request may be gone by now.
+    with suppress(ControlPlaneError):
+        if request.credentials is not None:
+            given.append(request.credentials.header() or "")
+        if request.secret_headers is not None:
+            secrets += [value for _, value in request.secret_headers()]
     for header in given:
         kind, _, secret = header.rpartition(" ")
         secrets.append(secret)

@@ -71,10 +71,13 @@ class ProxyConfig:
 
 @dataclass(frozen=True, slots=True)
 class OAuth2:
-    """Client credentials by which a bearer token is fetched from `token_url`."""
+    """Client credentials by which a bearer token is fetched from `token_url`.
+
+    That may carry a password, so it is not shown.
+    """
 
     client_id: str
-    token_url: str
+    token_url: str = field(repr=False)
     client_secret: Secret | None = None
     scopes: tuple[str, ...] = ()
     endpoint_params: Mapping[str, str] = field(default_factory=dict)
