@@ -4,8 +4,6 @@ import math
 import re
 from typing import Final
 
-from controlplane.model.duration import parse_duration
-
 _OCTAL: Final = re.compile(r"0[oO]?[0-7_]+\Z")
 _BINARY_OR_HEX: Final = re.compile(r"0[xXbB]")
 
@@ -24,14 +22,6 @@ def parse_number(text: str) -> float:
     if _OCTAL.match(plain):
         return float(int(plain.replace("o", ""), 8))
     return float(plain)
-
-
-def parse_number_or_duration(text: str) -> float:
-    """Return a number, or the seconds of a duration such as `5m`. Raises InvalidInput."""
-    try:
-        return parse_number(text)
-    except ValueError:
-        return parse_duration(text) / 1000
 
 
 def format_value(value: float) -> str:

@@ -1,7 +1,7 @@
 """How long to wait before trying again: exponential with jitter, or as the server says.
 
-The two kinds of jitter are those of Marc Brooker's "Exponential Backoff And
-Jitter" (AWS Architecture Blog, 2015). The source of randomness is passed in.
+The jitter is the full one of Marc Brooker's "Exponential Backoff And Jitter"
+(AWS Architecture Blog, 2015). The source of randomness is passed in.
 """
 
 from datetime import UTC
@@ -23,13 +23,6 @@ def backoff(attempts: int, *, first: Duration, longest: Duration, chance: Random
     """
     ceiling = max(1, min(longest, first << min(max(attempts - 1, 0), _MOST_DOUBLINGS)))
     return chance.randint(max(1, ceiling // 10), ceiling)
-
-
-def decorrelated_backoff(
-    previous: Duration, *, first: Duration, longest: Duration, chance: Random
-) -> Duration:
-    """Return the wait after one of `previous` (0 at first): from `first` to three times it."""
-    return min(longest, chance.randint(first, max(first, previous * 3)))
 
 
 def retry_after(value: str | None, now: Timestamp) -> Duration | None:

@@ -11,7 +11,7 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND, parse_time
 from controlplane.model.labels import Labels
-from controlplane.model.marked_yaml import Mapping, Node, is_null, load_marked, read_marked
+from controlplane.model.marked_yaml import Mapping, Node, is_null, read_marked
 from controlplane.promql.testing.notation import SeriesLine, parse_labels, parse_series
 from controlplane.rules.fields import Fields
 
@@ -110,11 +110,6 @@ class TestFile:
 def load_tests(path: Path) -> TestFile:
     """Read a test file. Raises ConfigError with all its problems."""
     return _Reader(str(path)).file(read_marked(path), path.parent)
-
-
-def load_tests_text(text: str, file: str, directory: Path) -> TestFile:
-    """Read a test file from a text; rule files are sought from `directory` on."""
-    return _Reader(file).file(load_marked(text, file), directory)
 
 
 class _Reader(Fields):
