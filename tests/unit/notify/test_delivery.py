@@ -224,11 +224,12 @@ async def test_one_dead_receiver_delays_no_other(tmp_path: Path) -> None:
     )
     async with WebhookStandIn() as slow, WebhookStandIn() as quick:
         slow.fail_always(Fault.hang(30))
-        receivers = [hook(slow, "slow"), hook(quick, "quick")]
+        # No attempt at the slow one ends before the quick one has everything.
+        receivers = [hook(slow, "slow", timeout=40_000), hook(quick, "quick")]
         async with alerting(tmp_path, route, receivers) as system:
             now = system.clock.now()
             await system.alerts.put([firing(now, n=str(number)) for number in range(20)])
-            await quick.wait_for(lambda: len(quick.payloads) == 20, seconds=5)
+            await quick.wait_for(lambda: len(quick.payloads) == 20, seconds=30)
             assert slow.requests == QUICK.concurrency
 
 

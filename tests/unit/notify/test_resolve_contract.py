@@ -106,7 +106,7 @@ class Machine:
         self.pagerduty.heal()
         for name in list(self.firing):
             await self.resolve(name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.pagerduty.open_incidents() or await self.system.store.open_incidents():
                 await self.pass_waits()
                 await self.system.sweeper.sweep(self.system.clock.now())
