@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev run test check lock bench clean
+.PHONY: setup setup-dev run test check lock bench openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -53,6 +53,9 @@ lock: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
+
+openapi: setup
+	$(BIN)/python -m controlplane.api.openapi > docs/openapi.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
