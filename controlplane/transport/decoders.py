@@ -11,10 +11,7 @@ from controlplane.transport.exchange import Decoder
 
 
 class Inflate:
-    """gzip (also several members in a row) and raw deflate.
-
-    A piece of input is at most libcurl's buffer of 16 KiB, which bounds its yield.
-    """
+    """gzip (also several members in a row) and raw deflate."""
 
     __slots__ = ("_name", "_several", "_stream", "_window")
 
@@ -24,15 +21,15 @@ class Inflate:
         self._several = window > 15
         self._stream = zlib.decompressobj(window)
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, most: int) -> bytes:
         if self._stream.eof and not self._several:
             return b""  # what follows is none of ours, and zlib would keep it
         try:
-            pieces = [self._stream.decompress(data)]
+            pieces = [self._stream.decompress(data, most)]
             while self._several and self._stream.eof and self._stream.unused_data:
                 rest = self._stream.unused_data
                 self._stream = zlib.decompressobj(self._window)
-                pieces.append(self._stream.decompress(rest))
+                pieces.append(self._stream.decompress(rest, most))
         except zlib.error as error:
             raise ValueError(f"the body is not {self._name}: {error}") from None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -52,11 +49,13 @@ class Brotli:
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, most: int) -> bytes:
         try:
             pieces = [self._stream.process(data, output_buffer_limit=self._PIECE)]
-            while not self._stream.can_accept_more_data():
+            size = len(pieces[0])
+            while size < most and not self._stream.can_accept_more_data():
                 pieces.append(self._stream.process(b"", output_buffer_limit=self._PIECE))
+                size += len(pieces[-1])
         except brotli.error as error:
             raise ValueError(f"the body is not br: {error}") from None
         return b"".join(pieces)

@@ -31,8 +31,11 @@ class Failure(StrEnum):
 class Decoder(Protocol):
     """Undoes a compression, a bounded piece at a time."""
 
-    def feed(self, data: bytes) -> bytes:
-        """Return what `data` yields. Raises ValueError when it is not so compressed."""
+    def feed(self, data: bytes, most: int) -> bytes:
+        """Return what `data` yields; once that is `most` bytes or more, the rest may be dropped.
+
+        Raises ValueError when it is not so compressed.
+        """
         ...
 
     def finish(self) -> None:
@@ -144,7 +147,7 @@ class Sink:
         """Take a piece; return -1, which makes libcurl stop, when it is one too many."""
         if self._decoder is not None:
             try:
-                data = self._decoder.feed(data)
+                data = self._decoder.feed(data, self._limit - self.size + 1)
             except ValueError as error:
                 self.failure, self.error = Failure.BODY, str(error)
                 return -1
