@@ -8,11 +8,12 @@ from pathlib import Path
 
 import uvloop
 
-from controlplane.demo.run import DEFAULT_LISTEN, Arguments, run_demo
+from controlplane.demo.run import Arguments, run_demo
 from controlplane.demo.screen import Screen
 from controlplane.errors import Unavailable
 from controlplane.model.duration import parse_duration
 from controlplane.settings.parsing import listen
+from controlplane.settings.settings import DEFAULT_LISTEN
 from controlplane.telemetry.logs import configure_logs
 
 

@@ -26,9 +26,8 @@ from controlplane.demo.stories import FAILING, HEALTHY, SILENT, Step, Story, dem
 from controlplane.demo.watching import Messages, watch_alerts
 from controlplane.errors import Conflict, Unavailable
 from controlplane.settings.parsing import Listen
-from controlplane.settings.settings import Settings
+from controlplane.settings.settings import DEFAULT_LISTEN, Settings
 
-DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 _CYCLE: Final = Cycle(first=6.0, trouble=16.0, calm=16.0)
 _REMIND_SECONDS: Final = 10.0
 _ROUTING_KEY: Final = "0123456789abcdef0123456789abcdef"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from controlplane.settings.settings import VARIABLES, Variable
+from tests.architecture.defaults import default_of_variable
 from tests.architecture.test_sources import PACKAGE, ROOT, modules, tracked
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -79,6 +81,17 @@ def test_nothing_of_the_project_is_ignored() -> None:
     assert [line for line in done.stdout.splitlines() if "__pycache__" not in line] == []
 
 
+def test_the_example_of_an_environment_names_every_variable() -> None:
+    """.env.example has each variable with its meaning and its default, all of them off."""
+    wanted = [
+        line
+        for variable in VARIABLES
+        for line in (f"# {variable.meaning}", f"#{variable.name}={_example(variable)}")
+    ]
+    text = (ROOT / ".env.example").read_text()
+    assert [line for line in text.partition("\n\n")[2].splitlines() if line] == wanted
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """Give the wheel, built of what git would commit, beside the working copy."""
@@ -136,6 +149,11 @@ def test_what_is_in_the_wheel_works_elsewhere(wheel: zipfile.ZipFile, tmp_path: 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 rules found" in done.stdout
+
+
+def _example(variable: Variable) -> str:
+    literal = re.fullmatch("`([^`]*)`", default_of_variable(variable))
+    return literal[1] if literal else ""
 
 
 def _name(requirement: str) -> str:
