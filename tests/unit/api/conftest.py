@@ -1,7 +1,7 @@
 """The whole application in this process, over real SQLite and a real sample store."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -20,12 +20,12 @@ targets:
 """
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the application; the file owns one target."""
-    path = tmp_path / "controlplane.yml"
+@asynccontextmanager
+async def application(directory: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an application over a directory; the file owns one target."""
+    path = directory / "controlplane.yml"
     path.write_text(_CONFIG)
-    settings = Settings(data_dir=tmp_path / "data", config=path, replica="test")
+    settings = Settings(data_dir=directory / "data", config=path, replica="test")
     async with AsyncExitStack() as stack:
         service = await build(
             settings, load(path), clock=SystemClock(), registry=CollectorRegistry(), stack=stack
@@ -33,3 +33,10 @@ async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(service.application, client=("127.0.0.1", 4711))
         client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
         yield await stack.enter_async_context(client)
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the application; the file owns one target."""
+    async with application(tmp_path) as client:
+        yield client
