@@ -8,6 +8,7 @@ from controlplane.config.loader import load
 from controlplane.errors import InvalidInput
 from controlplane.storage import migrate
 from controlplane.storage.database import Database
+from controlplane.telemetry.logs import configure_logs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Migrate; 0 when the database has this version's schema."""
+    configure_logs(level="WARNING", json=False)
     storage = load(args.config).storage
     if storage.url is None:
         raise InvalidInput(
