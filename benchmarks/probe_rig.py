@@ -69,6 +69,7 @@ class Load:
     warm_up: float  # seconds before the counting begins
     seconds: float
     name_server: int | None = None  # a port on loopback, in place of resolv.conf
+    registering: float = 0.0  # seconds over which the targets come in, of the warm-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +127,20 @@ async def _work(load: Load, directory: Path) -> Measured:
         del target_id, time, outcome
 
     schedule = Schedule(tools, PROBERS, store, metrics, evidence)
-    module = Module("http", load.timeout, HTTPProbe(preferred_ip_protocol="ip4"))
-    for url, count in load.targets:
-        for number in range(count):
-            target = url.format(number)
-            labels = Labels({"job": "bench", "instance": target})
-            schedule.put(ProbeJob(target, target, labels, module, load.interval))
     metrics.lateness = lateness = _Lateness()
     tune_interpreter()
+    jobs = _jobs(load)
+    if not load.registering:
+        for job in jobs:
+            schedule.put(job)
     running = asyncio.create_task(schedule.run())
-    await clock.sleep(load.warm_up)
+    begun = clock.monotonic()
+    for number, job in enumerate(jobs if load.registering else ()):
+        if not number % 50:
+            due = begun + load.registering * number / len(jobs)
+            await clock.sleep(due - clock.monotonic())
+        schedule.put(job)
+    await clock.sleep(begun + load.warm_up - clock.monotonic())
     at_first, lateness.values = lateness.values, []
     before = _counted(registry)
     cpu, started = time.process_time(), time.monotonic()
@@ -159,6 +164,17 @@ async def _work(load: Load, directory: Path) -> Measured:
         [round(value, 4) for value in at_first],
         resident,
     )
+
+
+def _jobs(load: Load) -> list[ProbeJob]:
+    module = Module("http", load.timeout, HTTPProbe(preferred_ip_protocol="ip4"))
+    targets = [url.format(number) for url, count in load.targets for number in range(count)]
+    return [
+        ProbeJob(
+            target, target, Labels({"job": "bench", "instance": target}), module, load.interval
+        )
+        for target in targets
+    ]
 
 
 def _counted(registry: CollectorRegistry) -> tuple[int, int, int]:

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _ours(port: int, rate: int, seconds: float) -> tuple[float, float, float]:
-    load = Load([(f"http://localhost:{port}/{{}}", rate)], 1000, 900, 3.0, seconds)
+    targets = [(f"http://localhost:{port}/{{}}", rate)]
+    load = Load(targets, 1000, 900, 6.0, seconds, registering=4.0)
     measured = measure(load, PROBER_CORE)
     if measured.failed or measured.missed:
         print(f"controlplane: {measured.failed} probes failed, {measured.missed} ticks missed")

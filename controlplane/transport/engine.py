@@ -182,10 +182,12 @@ class Engine:
         return min(max(until, 0.0), _IDLE_SECONDS)
 
     def _drain_signals(self) -> None:
-        # The flag falls first: a submit from here on signals anew.
-        self._signalled = False
+        # The pipe first: were it emptied after the flag fell, the signal of a submit in
+        # between would be lost, its flag would stay, and nobody would signal any more.
+        # What a submit before the fall has brought is in the inbox, which is looked at next.
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
+        self._signalled = False
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         watched = self._watched
