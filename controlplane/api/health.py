@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 
 from controlplane.api.guard import is_anonymous
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import Check, Surface, surface
 from controlplane.errors import ControlPlaneError
 from controlplane.telemetry.logs import get_logger
 
@@ -22,9 +22,6 @@ router = APIRouter(tags=["health"])
 _CHECK_SECONDS: Final = 2.0
 
 On = Annotated[Surface, Depends(surface)]
-
-# Returns an empty text when all is well, else what is wrong. It may raise.
-Check = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fastapi import Request
 from prometheus_client import CollectorRegistry
@@ -24,8 +24,8 @@ from controlplane.targets.failures import FailureLog
 from controlplane.targets.registry import TargetRegistry
 from controlplane.tsdb.ports import Queryable
 
-if TYPE_CHECKING:
-    from controlplane.api.health import Check
+# Returns an empty text when all is well, else what is wrong. It may raise.
+Check = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Surface:
     reload: Callable[[], Awaitable[None]]
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]
-    checks: "Mapping[str, Check]"
+    checks: Mapping[str, Check]
     receiver: Receiver
     metadata: Callable[[], Sequence[tuple[Labels, Mapping[str, Metadata]]]]
     external_labels: Callable[[], Labels]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from controlplane.api.health import Check
+from controlplane.api.surface import Check
 from controlplane.app.supervisor import Supervisor
 from controlplane.storage.database import Database
 from controlplane.tsdb.store import Store
