@@ -34,7 +34,9 @@ from controlplane.ingest.wire import message_class
 from controlplane.model.samples import Times, Values
 
 INTERVAL = 15_000
-SERIES_A_REQUEST = 500
+SERIES_A_REQUEST = 5000
+# Two tags, a size, a double, and six bytes of milliseconds.
+_SAMPLE_BYTES = 18
 EVALUATION = 15
 BOUNDS = ("0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf")
 
@@ -214,21 +216,20 @@ def _compared(seconds: Sequence[float]) -> list[str]:
 
 
 def bodies(series: int, times: Times) -> Iterator[bytes]:
-    """Yield requests of remote write with all samples of some series each."""
-    random = np.random.default_rng(1)
-    parts: list[bytes] = []
-    for labels, values in samples(series, len(times), random):
-        label = message_class("Label")
-        head = b"".join(
-            _field(1, label(name=name, value=value).SerializeToString())
-            for name, value in sorted(labels.items())
-        )
-        parts.append(_field(1, head + _encoded(times, values)))
-        if len(parts) == SERIES_A_REQUEST:
-            yield bytes(cramjam.snappy.compress_raw(b"".join(parts)))
-            parts.clear()
-    if parts:
-        yield bytes(cramjam.snappy.compress_raw(b"".join(parts)))
+    """Yield requests of remote write tick after tick, as scrapes bring samples about."""
+    heads, courses = [], []
+    for labels, values in samples(series, len(times), np.random.default_rng(1)):
+        heads.append(_head(labels))
+        courses.append(values)
+    columns = np.array(courses)
+    for tick, time_of in enumerate(times.tolist()):
+        encoded = _encoded(time_of, columns[:, tick])
+        for begin in range(0, len(heads), SERIES_A_REQUEST):
+            chosen = slice(begin, begin + SERIES_A_REQUEST)
+            pairs = zip(heads[chosen], encoded[chosen], strict=True)
+            yield bytes(
+                cramjam.snappy.compress_raw(b"".join(part for pair in pairs for part in pair))
+            )
 
 
 def samples(series: int, count: int, random: np.random.Generator) -> Iterator[tuple[Pairs, Values]]:
@@ -263,16 +264,28 @@ def _target(instance: str) -> Pairs:
     return {"instance": instance, "job": f"job{int(instance[1:]) % 10}"}
 
 
-def _encoded(times: Times, values: Values) -> bytes:
-    """Return samples as fields of a TimeSeries: 18 bytes each, zeros written out."""
-    block = np.empty((len(times), 18), dtype=np.uint8)
+def _head(labels: Pairs) -> bytes:
+    """Return what stands before the one sample of a TimeSeries: its tag, its size, its labels."""
+    label = message_class("Label")
+    encoded = b"".join(
+        _field(1, label(name=name, value=value).SerializeToString())
+        for name, value in sorted(labels.items())
+    )
+    whole = _field(1, encoded + bytes(_SAMPLE_BYTES))
+    return whole[:-_SAMPLE_BYTES]
+
+
+def _encoded(at: int, values: Values) -> list[bytes]:
+    """Return a sample of each series as a field of its TimeSeries; zeros are written out."""
+    block = np.empty((len(values), _SAMPLE_BYTES), dtype=np.uint8)
     block[:, :3] = (0x12, 0x10, 0x09)
-    block[:, 3:11] = values.astype("<f8")[:, None].view(np.uint8)
+    block[:, 3:11] = np.ascontiguousarray(values).astype("<f8")[:, None].view(np.uint8)
     block[:, 11] = 0x10
-    septets = (times[:, None] >> (7 * np.arange(6))) & 0x7F
-    septets[:, :5] |= 0x80
+    septets = (at >> (7 * np.arange(6))) & 0x7F
+    septets[:5] |= 0x80
     block[:, 12:] = septets
-    return block.tobytes()
+    data = block.tobytes()
+    return [data[begin : begin + _SAMPLE_BYTES] for begin in range(0, len(data), _SAMPLE_BYTES)]
 
 
 def _field(number: int, content: bytes) -> bytes:
