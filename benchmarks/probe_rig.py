@@ -61,7 +61,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What our prober is given to do; `targets` are (URL, how many) pairs."""
+    """What our prober is given to do; `targets` are (URL, how many) pairs, the first answer."""
 
     targets: Sequence[tuple[str, int]]
     interval: int  # milliseconds
@@ -78,6 +78,7 @@ class Measured:
 
     probes: int
     failed: int
+    failed_answering: int  # of those that should not have failed, all the time
     missed: int
     cpu_seconds: float
     seconds: float
@@ -123,8 +124,11 @@ async def _work(load: Load, directory: Path) -> Measured:
     tools = Tools(Client(engine, resolver, policy, clock), resolver, policy, clock)
     metrics = ProbeMetrics(registry)
 
+    answering, unexpected = load.targets[0][0].partition("{")[0], [0]
+
     def evidence(target_id: str, time: Timestamp, outcome: Outcome) -> None:
-        del target_id, time, outcome
+        del time, outcome
+        unexpected[0] += target_id.startswith(answering)
 
     schedule = Schedule(tools, PROBERS, store, metrics, evidence)
     metrics.lateness = lateness = _Lateness()
@@ -156,6 +160,7 @@ async def _work(load: Load, directory: Path) -> Measured:
     return Measured(
         ended,
         failed,
+        unexpected[0],
         missed,
         cpu,
         seconds,

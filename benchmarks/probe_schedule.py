@@ -24,8 +24,8 @@ PROBER_CORE, SERVER_CORE = 0, 1
 INTERVAL, TIMEOUT = 10_000, 5_000  # milliseconds
 WARM_UP = 11.0  # seconds: the first interval and a bit
 HEAD = (
-    "targets", "black holes", "probes", "failed", "ticks missed", "lateness p50", "p99", "worst",
-    "p99 in the first interval", "of a core", "RSS",
+    "targets", "black holes", "probes", "failed", "of those that answer", "ticks missed",
+    "lateness p50", "p99", "worst", "p99 in the first interval", "of a core", "RSS",
 )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ def _row(measured: Measured, targets: int, holes: int) -> tuple[object, ...]:
         f"{holes:,}",
         f"{measured.probes:,}",
         f"{measured.failed:,}",
+        f"{measured.failed_answering:,}",
         measured.missed + measured.missed_at_first,
         f"{percentile(late, 50) * 1000:.0f} ms",
         f"{percentile(late, 99) * 1000:.0f} ms",
