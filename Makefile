@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev run test check lock bench openapi clean
+.PHONY: setup setup-dev run test check lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -53,6 +53,12 @@ lock: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
+
+# A typed client of /api/v1 in build/, made from the committed document.
+api-client: setup-dev
+	@mkdir -p build
+	$(BIN)/openapi-python-client generate --path docs/openapi.json --meta none --overwrite \
+		--output-path build/controlplane_api
 
 openapi: setup
 	$(BIN)/python -m controlplane.api.openapi > docs/openapi.json

@@ -65,7 +65,7 @@ async def test_temporary_failures_are_tried_again(
     """The message arrives before the worker's routine look, each attempt on record, no URL."""
     async with WebhookStandIn() as server:
         server.fail_next(fault, fault)
-        async with alerting(tmp_path, SLOWLY, [hook(server, timeout=100)]) as system:
+        async with alerting(tmp_path, SLOWLY, [hook(server, timeout=500)]) as system:
             await system.alerts.put([firing(system.clock.now())])
             await server.wait_for(lambda: len(server.payloads) == 1, seconds=4.0)
             tried = await attempts(system, await settled(system, MessageState.DELIVERED))
@@ -154,7 +154,7 @@ async def test_a_message_dies_of_age_or_of_attempts(tmp_path: Path) -> None:
     aged.mkdir()
     async with WebhookStandIn() as server:
         server.fail_always(Fault.answer(503))
-        options = replace(QUICK, max_age=300)
+        options = replace(QUICK, max_age=1500)
         async with alerting(aged, SLOWLY, [hook(server)], options=options) as system:
             await system.alerts.put([firing(system.clock.now())])
             (letter,) = await settled(system, MessageState.DEAD)
