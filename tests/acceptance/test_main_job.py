@@ -87,6 +87,12 @@ async def _check_story(service: Service) -> None:
     await eventually(look, "a story of both deliveries")
 
 
+async def _samples(service: Service, number: int) -> list[dict[str, Any]]:
+    """Return what the range query shows, once it shows so many samples."""
+    found = await service.query("probe_success[1m]")
+    return found if found and len(found[0]["values"]) >= number else []
+
+
 async def test_a_killed_process_remembers_what_it_said(tmp_path: Path) -> None:
     """After kill -9: the samples are there, the pending alert keeps its clock."""
     async with shop() as shop_:
@@ -95,7 +101,8 @@ async def test_a_killed_process_remembers_what_it_said(tmp_path: Path) -> None:
             shop_.status = 500
             target = await service.register("checkout", shop_.url)
             before = await _state(service, "pending")
-            seen = await service.query("probe_success[1m]")
+            # State is written right after it is seen; what is younger than that is not promised.
+            seen = await eventually(lambda: _samples(service, 3), "two probes after the first")
             await service.kill()
             await service.start()
             found = await service.query("probe_success[10m]")
