@@ -35,7 +35,7 @@ run: setup
 	$(BIN)/controlplane demo
 
 test: setup-dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: setup-dev
 	$(BIN)/ruff format --check .
