@@ -1,7 +1,6 @@
 """Cursors: opaque to the client, the last key shown to us."""
 
 import base64
-import binascii
 
 from controlplane.errors import InvalidInput
 
@@ -18,6 +17,6 @@ def decode_cursor(cursor: str | None) -> str | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         reason = "not a cursor of this list: begin again without one"
         raise InvalidInput(reason, pointer="?cursor") from None
