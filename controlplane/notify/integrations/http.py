@@ -45,7 +45,7 @@ async def post_json(client: httpx.AsyncClient, url: str, body: bytes) -> Answer:
             text = await _start_of(response)
             return Answer(response.status_code, response.headers, text)
     except Forbidden as error:
-        raise DeliveryError(_scrub(str(error), url)) from None
+        raise DeliveryError(scrub(str(error), url)) from None
     except _NEVER_WORKS as error:
         raise DeliveryError(_words(error, url), reason=FailureReason.CLIENT_ERROR) from None
     except httpx.TransportError as error:
@@ -60,7 +60,7 @@ async def post_json(client: httpx.AsyncClient, url: str, body: bytes) -> Answer:
 
 def refusal(answer: Answer, detail: str, url: str) -> DeliveryError:
     """Return the error for an answer that is no success."""
-    words = _scrub(detail, url)[:_MOST_TOLD]
+    words = scrub(detail, url)[:_MOST_TOLD]
     return from_status(answer.status_code, words, retry_after=retry_after(answer.headers))
 
 
@@ -94,10 +94,10 @@ async def _start_of(response: httpx.Response) -> str:
 def _words(error: Exception, url: str) -> str:
     text = str(error)
     name = type(error).__name__
-    return _scrub(f"{name}: {text}" if text else name, url)
+    return scrub(f"{name}: {text}" if text else name, url)
 
 
-def _scrub(text: str, url: str) -> str:
+def scrub(text: str, url: str) -> str:
     """Strike out the URL, whole or its telling parts."""
     parts = urlsplit(url)
     for secret in (url, parts.query, parts.path, parts.netloc if "@" in parts.netloc else ""):

@@ -8,7 +8,7 @@ from controlplane.clock import Duration
 from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.integrations.http import Answer, post_json, refusal
+from controlplane.notify.integrations.http import Answer, post_json, refusal, scrub
 from controlplane.notify.integrations.slack.render import message
 from controlplane.notify.message import Delivery, FailureReason, Notification
 from controlplane.notify.options import SlackConfig
@@ -52,7 +52,7 @@ class SlackWebhook:
             raise refusal(answer, answer.text, url)
         if not _accepted(answer):
             raise DeliveryError(
-                f"Slack answered {answer.text[:100]!r}",
+                f"Slack answered {scrub(answer.text, url)[:100]!r}",
                 reason=FailureReason.CLIENT_ERROR,
                 status_code=answer.status_code,
             )
