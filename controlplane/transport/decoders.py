@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
-import brotli  # type: ignore[import-untyped]  # its wheel has no types
+import brotli
 
 from controlplane.errors import InvalidInput
 from controlplane.transport.exchange import Decoder

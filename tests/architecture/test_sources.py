@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "controlplane"
 _VAGUE = {"utils", "helpers", "common", "core", "managers", "misc", "base"}
 # Said in pieces, so that this file does not name them itself.
-_REGISTRIES = ("pypi" + ".org", "pythonhosted" + ".org", "registry." + "npmjs.org")
+_REGISTRIES = tuple(f"{host}.org" for host in ("pypi", "pythonhosted", "npmjs"))
 _MACHINE_PATHS = ("/wor" + "k/", "/roo" + "t/", "/hom" + "e/")
 _UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X:", "NotImplemented" + "Error")
 _TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".sh", ".cfg", ".json", ".tmpl", ""}

@@ -5,7 +5,7 @@ import ssl
 import time
 import zlib
 
-import brotli  # type: ignore[import-untyped]  # its wheel has no types
+import brotli
 import pytest
 import trustme
 from cryptography import x509

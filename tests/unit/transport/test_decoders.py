@@ -3,7 +3,7 @@
 import gzip
 import zlib
 
-import brotli  # type: ignore[import-untyped]  # its wheel has no types
+import brotli
 import pytest
 
 from controlplane.errors import InvalidInput
