@@ -227,7 +227,8 @@ def test_arguments_that_are_no_text_are_logged_and_not_raised(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What JSON cannot say is a line in the log."""
-    registration = client.register("a", object(), pace=FAST)  # type: ignore[arg-type]
+    no_text: Any = object()
+    registration = client.register("a", no_text, pace=FAST)
     _eventually(lambda: "is not registered" in caplog.text)
     registration.close()
 

@@ -1,6 +1,7 @@
 """The engine: answers, limits, plans that are compiled and resolved once."""
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.errors import DeadlineExceeded, InvalidInput, ParseError
 from controlplane.model.labels import Labels
+from controlplane.model.matchers import Matcher
+from controlplane.model.samples import Refs
 from controlplane.promql.engine import Engine
 from controlplane.promql.errors import EvaluationError, QueryCanceled, TooManySamples
 from controlplane.promql.options import EngineOptions
@@ -180,7 +183,7 @@ class _Counting(ListStore):
 
     selects = 0
 
-    def select(self, matchers):  # type: ignore[no-untyped-def]
+    def select(self, matchers: Sequence[Matcher]) -> Refs:
         self.selects += 1
         return super().select(matchers)
 

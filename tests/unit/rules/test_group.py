@@ -8,6 +8,7 @@ from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.rules.group import rule_ids
 from controlplane.rules.load import load_text
+from controlplane.rules.options import RulesOptions
 from controlplane.rules.status import Health
 from tests.unit.rules.world import T0, World
 
@@ -33,7 +34,7 @@ def world() -> World:
 
 def test_an_alert_from_first_sight_to_its_end(world: World) -> None:
     """Pending, firing after `for`, sent with labels and annotations, resolved."""
-    group = world.group(ALERT, external_url="http://x")
+    group = world.group(ALERT, RulesOptions(external_url="http://x"))
     world.put(T0, {"up{instance=a}": 0})
     assert not group.evaluate(T0, "c1").alerts
     assert world.ask("ALERTS", T0) == {
@@ -212,7 +213,7 @@ def test_external_labels_are_added_on_the_way_out(world: World) -> None:
     """They name the alert at receivers, unless it has such a label of its own."""
     group = world.group(
         "groups: [{name: g, rules: [{alert: A, expr: vector(1), labels: {dc: own}}]}]",
-        external_labels=Labels({"dc": "x", "region": "eu"}),
+        RulesOptions(external_labels=Labels({"dc": "x", "region": "eu"})),
     )
     (alert,) = group.evaluate(T0, "").alerts
     assert alert.labels == Labels({"alertname": "A", "dc": "own", "region": "eu"})

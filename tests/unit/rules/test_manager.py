@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from controlplane.rules.options import RuleMatch, RuleSettings, RulesOptions
 from controlplane.rules.reactive import Pace
 from controlplane.rules.schedule import slot, slot_offset
 from controlplane.rules.state import AlertState
-from tests.unit.rules.world import T0, Sink, States, World
+from tests.unit.rules.world import DEFAULTS, T0, Sink, States, World
 
 SLOW = """
 groups:
@@ -51,9 +52,9 @@ class Stage:
         world.store.subscribe(self.manager.on_commit)
 
     @asynccontextmanager
-    async def running(self, text: str, **options: object) -> AsyncIterator["Stage"]:
+    async def running(self, text: str, options: RulesOptions = DEFAULTS) -> AsyncIterator["Stage"]:
         """Apply the rules and run until the block ends; then drain, as on SIGTERM."""
-        await self.apply(text, **options)
+        await self.apply(text, options)
         task = asyncio.create_task(self.manager.run())
         await self.settle()
         try:
@@ -65,10 +66,10 @@ class Stage:
             await self.manager.drain()
             await self.manager.close()
 
-    async def apply(self, text: str, **options: object) -> None:
+    async def apply(self, text: str, options: RulesOptions = DEFAULTS) -> None:
         """Put other rules in force."""
         groups = load_text(text, "f.yml") if text else ()
-        await self.manager.apply(RulesOptions(groups=groups, **options))  # type: ignore[arg-type]
+        await self.manager.apply(replace(options, groups=groups))
 
     async def settle(self) -> None:
         """Let the rule thread and the loop finish what they have."""
@@ -304,7 +305,7 @@ async def test_a_setting_decides_what_is_reactive(text: str, reactive: bool) -> 
     """`rule_settings` turn it on for a slow group and off for a fast one."""
     stage = Stage(World())
     setting = RuleSettings(RuleMatch(alertname="Do.*"), reactive=reactive)
-    async with stage.running(text, settings=(setting,)):
+    async with stage.running(text, RulesOptions(settings=(setting,))):
         assert stage.manager.groups()[0].rules[0].reactive is reactive
 
 

@@ -1,6 +1,7 @@
 """Rules over a store in memory, with stand-ins for the sink and the state store."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -24,6 +25,7 @@ from controlplane.tsdb.store import Store
 from tests.support.clock import ManualClock
 
 T0 = 1_700_000_000_000
+DEFAULTS = RulesOptions()
 
 
 class World:
@@ -36,12 +38,12 @@ class World:
         self.registry = CollectorRegistry()
         self.metrics = RuleMetrics(self.registry)
 
-    def group(self, text: str, **options: object) -> Group:
-        """Return the one group of a rule file."""
+    def group(self, text: str, options: RulesOptions = DEFAULTS) -> Group:
+        """Return the one group of a rule file, under these options."""
         groups = load_text(text, "f.yml")
         return Group(
             groups[0],
-            RulesOptions(groups=groups, **options),  # type: ignore[arg-type]
+            replace(options, groups=groups),
             query=self.query,
             store=self.store,
             metrics=self.metrics,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import Overloaded
 from controlplane.model.labels import Labels
-from controlplane.model.samples import Refs, is_stale
+from controlplane.model.samples import Refs, Times, is_stale
 from controlplane.scrape.job import ScrapeJob
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.ports import Fetched, Get
@@ -76,11 +76,12 @@ class Recorder:
 
     def written(self, number: int, *, reports: bool = False) -> dict[str, Stored]:
         write = self.writes[number]
-        times = np.broadcast_to(np.asarray(write.times), write.refs.shape).tolist()
         stored: dict[str, Stored] = {}
         seen: set[tuple[str, Timestamp]] = set()
         stale = is_stale(write.values).tolist()
-        columns = zip(write.refs.tolist(), times, write.values.tolist(), stale, strict=True)
+        columns = zip(
+            write.refs.tolist(), self.times(number), write.values.tolist(), stale, strict=True
+        )
         for ref, time, value, gone in columns:
             labels = self._names.get(ref, Labels({"__name__": f"over_limit_{len(seen)}"}))
             if reports or labels.name not in REPORTS:
@@ -89,6 +90,12 @@ class Recorder:
                 seen.add((key, time))
                 stored[key] = (time, STALE if gone else value)
         return stored
+
+    def times(self, number: int = -1) -> list[Timestamp]:
+        """Return the time of each sample of one write, the newest by default."""
+        write = self.writes[number]
+        times: Times = np.broadcast_to(np.asarray(write.times), write.refs.shape)
+        return [int(time) for time in times]
 
     def report(self) -> dict[str, float | str]:
         """Return what the newest scrape said of itself, by metric name."""
