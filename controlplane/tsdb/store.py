@@ -22,7 +22,7 @@ from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import CommitListener, Write
 from controlplane.tsdb.queue import WriteQueue
 from controlplane.tsdb.snapshot import Snapshot
-from controlplane.tsdb.wal.log import WriteAheadLog
+from controlplane.tsdb.wal.log import Needed, WriteAheadLog
 from controlplane.tsdb.wal.replay import Recovery, replay
 from controlplane.tsdb.writer import Log, NoLog, Writer, WriterThread
 
@@ -139,6 +139,15 @@ class Store:
     def subscribe(self, listener: CommitListener) -> None:
         """Have `listener` told of every commit, on the writer's thread."""
         self._writer.subscribe(listener)
+
+    @property
+    def log_directory(self) -> Path | None:
+        """Where the log's segments are; None for a store in memory."""
+        return None if self._directory is None else self._directory.wal
+
+    def hold_log(self, needed: Needed) -> None:
+        """Keep every segment of the log from the number on that `needed()` returns."""
+        self._wal.hold(needed)
 
     def maintain(self) -> None:
         """Apply the retention now, in a store without a thread; others do so by themselves."""

@@ -29,6 +29,10 @@ class Log(Protocol):
         """Begin what runs in the background."""
         ...
 
+    def hold(self, needed: Callable[[], int | None]) -> None:
+        """Drop nothing from the segment on whose number `needed()` returns."""
+        ...
+
     def append(self, batch: Batch) -> None:
         """Hand a batch to the operating system, together with series not logged yet."""
         ...
@@ -53,6 +57,9 @@ class NoLog:
 
     def start(self) -> None:
         """Have nothing to do."""
+
+    def hold(self, needed: Callable[[], int | None]) -> None:
+        """Have nothing to hold back."""
 
     def append(self, batch: Batch) -> None:
         """Keep nothing."""

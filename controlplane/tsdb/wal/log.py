@@ -16,6 +16,9 @@ from controlplane.tsdb.wal.segment import Segment, numbered, segments
 
 log = get_logger(__name__)
 
+# Tells the lowest number of a segment that a reader of the log still needs; None for none.
+Needed = Callable[[], int | None]
+
 
 class WriteAheadLog:
     """Appends batches to segments; belongs to the store's writer.
@@ -45,6 +48,7 @@ class WriteAheadLog:
         # The series records of the current numbering, to open each segment with.
         self._checkpoint: list[bytes] = []
         self._logged = 0
+        self._needed: Needed = _nothing
         self.failure = ""
         self._syncer = Syncer(options.wal_fsync_interval / 1000, metrics)
 
@@ -56,6 +60,10 @@ class WriteAheadLog:
     def start(self) -> None:
         """Begin to sync in the background."""
         self._syncer.start()
+
+    def hold(self, needed: Needed) -> None:
+        """Drop no segment from the number on that `needed()` returns; it may be called anywhere."""
+        self._needed = needed
 
     def append(self, batch: Batch) -> None:
         """Log a batch, and before it the series that are not logged yet."""
@@ -72,8 +80,11 @@ class WriteAheadLog:
                 log.info("log is written again")
 
     def expire(self, cutoff: Timestamp) -> None:
-        """Drop the closed segments that hold nothing at or after `cutoff`."""
+        """Drop the closed segments that hold nothing at or after `cutoff`, and nobody reads."""
+        needed = self._needed()
         for path in [path for path, latest in self._closed.items() if latest < cutoff]:
+            if needed is not None and int(path.stem) >= needed:
+                continue
             path.unlink(missing_ok=True)
             del self._closed[path]
         self._count_segments()
@@ -144,6 +155,10 @@ class WriteAheadLog:
         if not self.failure:
             log.error("log cannot be written, samples are kept in memory only", error=str(error))
         self.failure = f"the log cannot be written: {error.strerror or error}"
+
+
+def _nothing() -> None:
+    """Need no segment."""
 
 
 class Syncer:
