@@ -149,10 +149,11 @@ class SmoothedInstant:
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
         run.check()
-        selection = self.selector.select(run.querier)
         times, lookback = self.selector.times(frame), run.lookback
         start, end = times - lookback, times + lookback
-        found = run.querier.window(selection.refs, int(start[0]), int(end[-1]))
+        querier = run.querier.reaching(int(start[0]))
+        selection = self.selector.select(querier)
+        found = querier.window(selection.refs, int(start[0]), int(end[-1]))
         low, high = edges(found.times, found.offsets, start, end)
         ends, series = times + lookback, selection.series
         windows = Windows(series, found.values, found.times, low, high, ends, 2 * lookback)

@@ -93,10 +93,11 @@ class InstantSelection:
     def read(self, frame: Frame) -> tuple[SeriesSet, Instants]:
         """Return the newest sample of each series at each instant."""
         run = frame.run
-        selection = self.selector.select(run.querier)
         times = self.selector.times(frame)
+        querier = run.querier.reaching(int(times[0]) - run.lookback)
+        selection = self.selector.select(querier)
         guard_cells(run, len(selection.refs), len(times))
-        return selection.series, run.querier.instants(selection.refs, times, run.lookback)
+        return selection.series, querier.instants(selection.refs, times, run.lookback)
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
@@ -137,10 +138,11 @@ class RangeSelection:
         """Return the counters' courses with the windows' right edges and length."""
         run = frame.run
         run.check()
-        selection = self.selector.select(run.querier)
         ends, width = self.selector.times(frame), self.width(frame)
+        querier = run.querier.reaching(int(ends[0]) - width)
+        selection = self.selector.select(querier)
         guard_cells(run, len(selection.refs), len(ends))
-        found = run.querier.counters(selection.refs, ends, width)
+        found = querier.counters(selection.refs, ends, width)
         return selection.series, found, ends, width
 
     def windows(self, frame: Frame) -> Windows:
@@ -150,26 +152,29 @@ class RangeSelection:
         """Return windows that reach further back and ahead than the range says."""
         run = frame.run
         run.check()
-        selection = self.selector.select(run.querier)
         ends, width = self.selector.times(frame), self.width(frame)
-        guard_cells(run, len(selection.refs), len(ends))
         starts, stops = ends - width - before, ends + after
+        querier = run.querier.reaching(int(starts[0]))
+        selection = self.selector.select(querier)
+        guard_cells(run, len(selection.refs), len(ends))
         if len(ends) > 1 and ends[1] - ends[0] >= width + before + after:
-            values, times, low, high = _apart(run, selection.refs, starts, stops)
+            values, times, low, high = _apart(run, querier, selection.refs, starts, stops)
         else:
-            found = run.querier.window(selection.refs, int(starts[0]), int(stops[-1]))
+            found = querier.window(selection.refs, int(starts[0]), int(stops[-1]))
             values, times = found.values, found.times
             low, high = edges(times, found.offsets, starts, stops)
         guard_cells(run, len(values), 1)
         return Windows(selection.series, values, times, low, high, ends, width)
 
 
-def _apart(run: Run, refs: Refs, starts: Times, ends: Times) -> tuple[Values, Times, Refs, Refs]:
+def _apart(
+    run: Run, querier: Querier, refs: Refs, starts: Times, ends: Times
+) -> tuple[Values, Times, Refs, Refs]:
     """Read windows that do not overlap one by one, without what lies between them."""
     found = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         run.check()
-        found.append(run.querier.window(refs, start, end))
+        found.append(querier.window(refs, start, end))
     sizes = [len(window.values) for window in found]
     bases = np.cumsum([0, *sizes[:-1]])
     offsets = np.stack([w.offsets + base for w, base in zip(found, bases, strict=True)], axis=1)

@@ -103,6 +103,14 @@ class Querier(Protocol):
         """Changes whenever a series is created or removed; selections hold until then."""
         ...
 
+    def reaching(self, start: Timestamp) -> "Querier":
+        """Return a querier that answers for all instants after `start`: mostly itself.
+
+        What is older than memory is read from the disk, which costs more. The
+        numbers of series and the generation are those of the querier returned.
+        """
+        ...
+
     def select(self, matchers: Sequence[Matcher]) -> Refs:
         """Return the numbers of the series that match all, rising."""
         ...
@@ -134,6 +142,23 @@ class Queryable(Protocol):
     """Something that hands out snapshots."""
 
     def querier(self) -> Querier: ...
+
+
+class Deleter(Protocol):
+    """The deleting side. Blocks on the disk: not for the event loop."""
+
+    def delete(self, matchers: Sequence[Matcher], start: Timestamp, end: Timestamp) -> None:
+        """Delete the samples within [start, end] of the series that match all.
+
+        No query begun later sees them, also after a restart. Samples that
+        arrive later are not meant. Raises InvalidInput without matchers,
+        Unavailable where the deletion cannot be kept.
+        """
+        ...
+
+    def clean_tombstones(self) -> None:
+        """Free the space of what was deleted. Raises Unavailable on a failing disk."""
+        ...
 
 
 class CommitListener(Protocol):

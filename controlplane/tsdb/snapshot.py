@@ -12,7 +12,7 @@ from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
 from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
-from controlplane.tsdb.ports import CounterWindows, Instants, Window
+from controlplane.tsdb.ports import CounterWindows, Instants, Querier, Window
 from controlplane.tsdb.ragged import RaggedView
 from controlplane.tsdb.runs import Samples
 from controlplane.tsdb.sift import FURTHEST
@@ -49,6 +49,11 @@ class Snapshot:
         self._ragged = ragged
         self._slabs = slabs
         self.generation = generation
+
+    def reaching(self, start: Timestamp) -> Querier:
+        """See `ports.Querier`: all that there is, is in memory."""
+        del start
+        return self
 
     def select(self, matchers: Sequence[Matcher]) -> Refs:
         return self._index.select(matchers, self._bound)

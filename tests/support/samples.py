@@ -41,6 +41,9 @@ class ListStore:
     def generation(self) -> int:
         return self._generation
 
+    def reaching(self, start: Timestamp) -> "ListStore":
+        return self
+
     def select(self, matchers: Sequence[Matcher]) -> Refs:
         found = [i for i, (ls, _) in enumerate(self._series) if matches_all(matchers, ls)]
         return np.array(found, dtype=np.int64)
