@@ -17,9 +17,11 @@ from controlplane.api.problems import on_error, on_http_exception, on_validation
 from controlplane.api.prometheus import (
     expressions,
     federate,
+    labels,
     metadata,
     process,
     query,
+    rules,
     status,
     write,
 )
@@ -34,6 +36,8 @@ ROUTERS: Final = (
     alerts.router,
     dead_letters.router,
     query.router,
+    labels.router,
+    rules.router,
     status.router,
     expressions.router,
     metadata.router,

@@ -1,12 +1,17 @@
 """Values of expressions as Prometheus' JSON: `[seconds, "text"]`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from controlplane.clock import Timestamp
+from controlplane.model.duration import format_time
 from controlplane.promql.numbers import format_value
 from controlplane.promql.values import Matrix, Result, Scalar, String, Vector
 
 Json = dict[str, Any]
+
+# How upstream writes an instant that has not come.
+_NEVER: Final = "0001-01-01T00:00:00Z"
 
 
 def success(data: object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> Json:
@@ -56,6 +61,11 @@ def encode_matrix(matrix: Matrix) -> list[Json]:
         if points:
             series.append({"metric": dict(labels), "values": points})
     return series
+
+
+def instant(time: Timestamp | None) -> str:
+    """Return an instant as RFC 3339; None and 0 stand for never."""
+    return format_time(time) if time else _NEVER
 
 
 def _encode_single(value: Scalar | String) -> tuple[str, list[Any]]:

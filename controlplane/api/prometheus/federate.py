@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from controlplane.api import health
-from controlplane.api.prometheus.query import refs_of
+from controlplane.api.prometheus.labels import refs_of
 from controlplane.api.selectors import PARAMETER, selectors
 from controlplane.api.surface import Surface, surface
 from controlplane.clock import Duration, Timestamp

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -11,8 +12,13 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import parse_duration, parse_time
 
-_FORM = "application/x-www-form-urlencoded"
-_FURTHEST = 9_223_372_036_854_775
+_FORM: Final = "application/x-www-form-urlencoded"
+_FURTHEST: Final = 9_223_372_036_854_775
+# How Go writes the bounds of upstream's time, whose years no other parser takes.
+_BOUNDS: Final = {
+    "-292273086-05-16T16:47:06Z": -_FURTHEST * 1000,
+    "292277025-08-18T07:12:54.999999999Z": _FURTHEST * 1000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Parameters:
         text = self.text(name)
         if not text and default is not None:
             return default
+        if text in _BOUNDS:
+            return _BOUNDS[text]
         try:
             return _milliseconds(float(text))
         except ValueError:

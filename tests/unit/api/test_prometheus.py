@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from controlplane.api.prometheus.query import unescape_label_name
+from controlplane.api.prometheus.labels import unescape_label_name
 from controlplane.api.query_pool import Canceled, QueryPool
 from controlplane.errors import InvalidInput, Overloaded
 
