@@ -14,16 +14,23 @@ ROUTING_KEY: Final = "0123456789abcdef0123456789abcdef"
 
 @dataclass(slots=True)
 class Shop:
-    """A service on loopback. `status` is what it answers; `headers` came with each request."""
+    """A service on loopback. `status` is what it answers; `headers` came with each request.
+
+    `location` is where an answer that redirects leads to.
+    """
 
     url: str = ""
     status: int = 200
+    location: str = ""
     headers: list[Mapping[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a probe, or a scrape with one metric."""
         self.headers.append(dict(request.headers))
-        return web.Response(status=self.status, text="shop_orders_total 7\n")
+        response = web.Response(status=self.status, text="shop_orders_total 7\n")
+        if self.location:
+            response.headers["Location"] = self.location
+        return response
 
 
 @asynccontextmanager

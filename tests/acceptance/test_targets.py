@@ -1,10 +1,15 @@
 """Leases, refused addresses and the evidence of failures, as a user sees them."""
 
 from pathlib import Path
+from typing import Final
+
+import pytest
 
 from controlplane.demo.standins import Fault, PagerDutyStandIn, WebhookStandIn
 from tests.acceptance.house import ROUTING_KEY, configuration, shop, write_rules
 from tests.support.service import eventually, running
+
+METADATA: Final = "http://169.254.169.254/latest/meta-data"
 
 
 async def test_an_expired_lease_is_shown_and_the_target_probed_on(tmp_path: Path) -> None:
@@ -35,10 +40,13 @@ async def test_an_expired_lease_is_shown_and_the_target_probed_on(tmp_path: Path
         await eventually(renewed, "a lease that runs")
 
 
-async def test_cloud_metadata_is_out_of_reach(tmp_path: Path) -> None:
-    """A probe of 169.254.169.254 fails with reason `policy`, a redirect to it too."""
-    async with running(tmp_path, configuration()) as service:
-        target = await service.register("thief", "http://169.254.169.254/latest/meta-data")
+@pytest.mark.parametrize("redirected", [False, True], ids=["directly", "by a redirect"])
+async def test_cloud_metadata_is_out_of_reach(tmp_path: Path, *, redirected: bool) -> None:
+    """A probe that is sent to 169.254.169.254 fails with reason `policy`, and says so."""
+    async with shop() as shop_, running(tmp_path, configuration()) as service:
+        shop_.status, shop_.location = 302, METADATA
+        url = shop_.url if redirected else METADATA
+        target = await service.register("thief", url)
 
         async def refused() -> bool:
             return await service.value('probe_failure_info{reason="policy"}') == 1
@@ -52,7 +60,8 @@ async def test_cloud_metadata_is_out_of_reach(tmp_path: Path) -> None:
 
         failures = await eventually(told, "the evidence")
         assert failures[0]["reason"] == "policy"
-        answer = await service.request("GET", "/probe?target=http://169.254.169.254/")
+        assert bool(shop_.headers) is redirected
+        answer = await service.request("GET", "/probe", params={"target": url})
         assert 'probe_failure_info{reason="policy"} 1' in answer.text
 
 
