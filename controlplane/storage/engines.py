@@ -1,5 +1,6 @@
 """How each engine is opened: URLs, pools, time-outs, SQLite's pragmas."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from controlplane.errors import InvalidInput
 from controlplane.storage.options import StorageOptions
+from controlplane.storage.sqlite_connection import ThreadedConnection
 
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _DRIVERS_BY_ALIAS: Final = {
@@ -114,24 +116,38 @@ def _sqlite(
     engine = create_async_engine(
         url,
         hide_parameters=True,
+        connect_args={"async_creator_fn": ThreadedConnection},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=options.pool_timeout / 1000,
     )
 
+    pragmas = (
+        f"busy_timeout = {int(options.statement_timeout)}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+        f"query_only = {'ON' if begin == 'BEGIN' else 'OFF'}",
+    )
+
     @event.listens_for(engine.sync_engine, "connect")
     def _on_connect(connection: DBAPIConnection, _record: object) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(options.statement_timeout)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        cursor.execute(f"PRAGMA query_only = {'ON' if begin == 'BEGIN' else 'OFF'}")
-        cursor.close()
+        try:
+            _prepare(connection, pragmas)
+        except BaseException:  # cut off, it would be nobody's
+            engine.sync_engine.dialect.do_terminate(connection)
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _prepare(connection: DBAPIConnection, pragmas: Sequence[str]) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in pragmas:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

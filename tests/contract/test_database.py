@@ -1,6 +1,7 @@
 """Transactions, errors and time-outs mean the same on both engines."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,8 @@ from controlplane.storage.options import StorageOptions
 INSERT = text(
     "INSERT INTO probe_failures (target_id, at, reason, evidence) VALUES (:t, 1, 'x', '{}')"
 )
+RETURNING = text(f"{INSERT.text} RETURNING id")
+ALL = text("SELECT * FROM probe_failures")
 COUNT = text("SELECT count(*) FROM probe_failures")
 
 
@@ -54,6 +57,46 @@ async def test_a_cancelled_block_leaves_nothing_and_frees_the_writer(database: D
     async with database.begin() as connection:
         await connection.execute(INSERT, {"t": "b"})
     assert await _count(database) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_whatever_is_cancelled_however_often_frees_the_writer(
+    database_url: str, times: int
+) -> None:
+    """Cut off at any point, a transaction leaves neither rows nor a lock to the collector."""
+    options = StorageOptions(statement_timeout=500)
+    gc.disable()
+    try:
+        for steps in range(0, 60, 3):
+            database = Database(database_url, options)
+            task = asyncio.create_task(_endless(database))
+            await _turns_of_the_loop(steps)
+            for _ in range(times):
+                task.cancel()
+                await _turns_of_the_loop(1)
+            await asyncio.gather(task, return_exceptions=True)
+            await database.close()
+            other = Database(database_url, options)
+            async with other.begin() as connection:
+                assert (await connection.execute(COUNT)).scalar_one() == 0
+            await other.close()
+    finally:
+        gc.enable()
+
+
+async def _endless(database: Database) -> None:
+    async with database.begin() as connection:
+        number = 0
+        while True:
+            # Results that are cut off half-read hold a statement open, and that the lock.
+            await connection.execute(RETURNING, {"t": str(number)})
+            await connection.execute(ALL)
+            number += 1
+
+
+async def _turns_of_the_loop(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0.0003)  # noqa: TID251 - a thread answers meanwhile
 
 
 async def test_readers_cannot_write(database: Database) -> None:

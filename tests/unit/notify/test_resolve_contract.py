@@ -1,7 +1,6 @@
 """Whoever was told "firing" is told "resolved": through faults, reloads and crashes."""
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -97,9 +96,6 @@ class Machine:
     async def crash(self, _argument: str) -> None:
         await self.system.worker.drain(0)
         await self.stack.aclose()
-        # A transaction cancelled half-way leaves its connection, and the lock it holds, to the
-        # collector; a process that is killed leaves neither.
-        gc.collect()
         await self.start()
 
     async def wait(self, _argument: str) -> None:
