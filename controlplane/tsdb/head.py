@@ -9,6 +9,7 @@ series is kept aside.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Final, TypeVar, cast
 
 import numpy as np
@@ -16,11 +17,13 @@ import numpy as np
 from controlplane.clock import Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb.cadence import Cadence
+from controlplane.tsdb.histograms import HistogramPool, HistogramRun
 from controlplane.tsdb.homes import RAGGED, Homes, Stays
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
+from controlplane.tsdb.ports import Write
 from controlplane.tsdb.ragged import Ragged
-from controlplane.tsdb.sift import NEVER, Batch, Sifted, sift
+from controlplane.tsdb.sift import NEVER, Batch, Sifted, gather, sift
 from controlplane.tsdb.slab import LONGEST_INTERVAL, Slab
 from controlplane.tsdb.slabview import SlabView
 from controlplane.tsdb.snapshot import Newest, Snapshot
@@ -32,7 +35,7 @@ _MOST_SLABS: Final = 64
 
 
 class Head:
-    """Samples in memory. `sift`, `commit`, `expire` and `remove` belong to one writer."""
+    """Samples in memory. All that changes them belongs to one writer."""
 
     def __init__(self, index: Index, metrics: StoreMetrics) -> None:
         self._index = index
@@ -46,7 +49,21 @@ class Head:
         self._alive: Mask = np.zeros(0, dtype=np.bool_)
         self._last_times: Times = np.zeros(0, dtype=np.int64)
         self._last_values: Values = np.zeros(0, dtype=np.float64)
+        self._histograms = HistogramPool()
         self._snapshot: Snapshot | None = None
+
+    def stage(self, writes: Sequence[Write]) -> Batch:
+        """Return writes as one batch; histograms wait for those that `admit` lets in."""
+        batch = self._histograms.stage(writes, gather(writes))
+        return self._histograms.repeated(batch, self._last_times, self._last_values)
+
+    def admit(self, batch: Batch) -> HistogramRun | None:
+        """Keep the histograms of a sifted batch; return those to be logged."""
+        return self._histograms.admit(batch, self._last_values)
+
+    def restore(self, run: HistogramRun) -> None:
+        """Keep histograms that the log holds."""
+        self._histograms.restore(run)
 
     def sift(self, batch: Batch, cutoff: Timestamp) -> Sifted:
         """Tell what of a batch may enter; changes nothing that a reader sees."""
@@ -67,6 +84,7 @@ class Head:
             return
         with self._lock:
             self._store(batch)
+            self._histograms.note(batch)
             newest = _ends(batch.refs)
             refs = batch.refs[newest]
             self._last_times[refs] = batch.times[newest]
@@ -90,6 +108,7 @@ class Head:
                 self._homes.share(),
                 self._ragged.view(),
                 [SlabView(slab) for slab in self._slabs],
+                self._histograms.view(),
             )
             self._snapshot = fresh
             return fresh
@@ -103,6 +122,7 @@ class Head:
             self._homes.drop_before(cutoff)
             for slab in self._slabs:
                 slab.drop_before(cutoff)
+            self._histograms.drop_before(cutoff)
             self._snapshot = None
         ended = self._alive[:bound] & (self._last_times[:bound] < cutoff)
         return np.flatnonzero(ended).astype(np.int64)

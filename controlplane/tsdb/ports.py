@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controlplane.clock import Duration, Timestamp
+from controlplane.model.histogram import FloatHistogram, Histograms
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values
@@ -15,7 +16,8 @@ class Write:
     """What one probe, scrape or evaluation found: visible whole or not at all.
 
     `refs` and `values` have the shape (n,); `times` is one instant for all or
-    an array (n,), in milliseconds. `origin` names the writer (a target's id, a
+    an array (n,), in milliseconds. Where `histograms`, (n,) too, has one, it is
+    the sample and the value means nothing. `origin` names the writer (a target's id, a
     rule group), `correlation_id` the tick or evaluation.
     """
 
@@ -24,6 +26,7 @@ class Write:
     refs: Refs
     values: Values
     correlation_id: str = ""
+    histograms: Sequence[FloatHistogram | None] | None = None
 
 
 class Appender(Protocol):
@@ -95,6 +98,16 @@ class CounterWindows:
     count: Refs
 
 
+class HistogramLookup(Protocol):
+    """Tells which sample values stand for native histograms."""
+
+    def resolve(self, values: Values) -> tuple[Histograms, Mask]:
+        """Return the histograms that values stand for (None: they are floats),
+        and where one is no longer kept, so that there is no sample.
+        """
+        ...
+
+
 class Querier(Protocol):
     """The reading side: one immutable snapshot. Safe to use from any thread."""
 
@@ -119,10 +132,21 @@ class Querier(Protocol):
         """Return the label set of each series."""
         ...
 
+    def newest(self, refs: Refs) -> Times | None:
+        """Return the instant of the newest sample of each series; None where that tells nothing.
+
+        While these and the generation stay as they are, so do all samples of the series.
+        """
+        ...
+
     def label_names(self) -> Sequence[str]: ...
 
     def label_values(self, name: str) -> Sequence[str]:
         """Return the values of a label, sorted."""
+        ...
+
+    def histograms(self, refs: Refs) -> HistogramLookup | None:
+        """Return what resolves the values of these series, None if all of them are floats."""
         ...
 
     def instants(self, refs: Refs, times: Times, lookback: Duration) -> Instants:

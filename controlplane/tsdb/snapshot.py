@@ -10,6 +10,7 @@ from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
+from controlplane.tsdb.histograms import PoolView
 from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
 from controlplane.tsdb.ports import CounterWindows, Instants, Querier, Window
@@ -30,7 +31,16 @@ class Newest:
 class Snapshot:
     """What had been committed when it was taken. Safe to use from any thread."""
 
-    __slots__ = ("_bound", "_homes", "_index", "_newest", "_ragged", "_slabs", "generation")
+    __slots__ = (
+        "_bound",
+        "_histograms",
+        "_homes",
+        "_index",
+        "_newest",
+        "_ragged",
+        "_slabs",
+        "generation",
+    )
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Snapshot:
         homes: HomesView,
         ragged: RaggedView,
         slabs: Sequence[SlabView],
+        histograms: PoolView | None = None,
     ) -> None:
         self._index = index
         self._bound = bound
@@ -48,6 +59,7 @@ class Snapshot:
         self._homes = homes
         self._ragged = ragged
         self._slabs = slabs
+        self._histograms = histograms
         self.generation = generation
 
     def reaching(self, start: Timestamp) -> Querier:
@@ -61,11 +73,19 @@ class Snapshot:
     def labels(self, refs: Refs) -> Sequence[Labels]:
         return self._index.labels(refs.tolist())
 
+    def newest(self, refs: Refs) -> Times:
+        newest: Times = self._newest.times[refs]
+        return newest
+
     def label_names(self) -> Sequence[str]:
         return self._index.names(self._bound)
 
     def label_values(self, name: str) -> Sequence[str]:
         return self._index.values(name, self._bound)
+
+    def histograms(self, refs: Refs) -> PoolView | None:
+        pool = self._histograms
+        return pool if pool is not None and pool.concerns(refs) else None
 
     def instants(self, refs: Refs, times: Times, lookback: Duration) -> Instants:
         """See `ports.Querier`. Only series that have newer samples than asked for are

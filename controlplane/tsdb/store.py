@@ -195,7 +195,7 @@ class Store:
 
     def _recover(self, directory: Path) -> Recovery:
         begin = self._clock.monotonic()
-        recovery = replay(directory, self.refs, self._writer.load)
+        recovery = replay(directory, self.refs, self._writer.load, self._writer.load_histograms)
         self._metrics.wal_corruptions.inc(recovery.corruptions)
         self._metrics.wal_replayed.inc(recovery.samples)
         if recovery.segments:
@@ -216,6 +216,9 @@ def _check(write: Write) -> None:
     size = len(write.refs)
     if len(write.values) != size:
         raise InvalidInput(f"write of {write.origin!r}: {size} series, {len(write.values)} values")
+    if write.histograms is not None and len(write.histograms) != size:
+        number = len(write.histograms)
+        raise InvalidInput(f"write of {write.origin!r}: {size} series, {number} histograms")
     times = write.times
     # The type first: a union costs more than all the rest, at thousands of writes a second.
     if type(times) is int or isinstance(times, int | np.integer):

@@ -7,12 +7,13 @@ from typing import Protocol
 from controlplane.clock import Clock, Timestamp
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.head import Head
+from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import CommitListener, Write
 from controlplane.tsdb.queue import WriteQueue
-from controlplane.tsdb.sift import NEVER, Batch, gather
+from controlplane.tsdb.sift import NEVER, Batch
 
 log = get_logger(__name__)
 
@@ -33,8 +34,8 @@ class Log(Protocol):
         """Drop nothing from the segment on whose number `needed()` returns."""
         ...
 
-    def append(self, batch: Batch) -> None:
-        """Hand a batch to the operating system, together with series not logged yet."""
+    def append(self, batch: Batch, histograms: HistogramRun | None = None) -> None:
+        """Hand a batch to the operating system, before it series and histograms not logged yet."""
         ...
 
     def expire(self, cutoff: Timestamp) -> None:
@@ -61,7 +62,7 @@ class NoLog:
     def hold(self, needed: Callable[[], int | None]) -> None:
         """Have nothing to hold back."""
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: Batch, histograms: HistogramRun | None = None) -> None:
         """Keep nothing."""
 
     def expire(self, cutoff: Timestamp) -> None:
@@ -102,17 +103,21 @@ class Writer:
         """Check, log and publish writes, large ones in several groups; tell the listeners."""
         for group in _groups(writes):
             with self._metrics.commit_seconds.time():
-                self._commit(gather(group))
+                self._commit(group)
             self._tell(group)
 
     def load(self, batch: Batch) -> None:
         """Take in what the log holds already."""
         self._head.commit(self._head.sift(batch, self._cutoff()).batch)
 
-    def _commit(self, batch: Batch) -> None:
-        sifted = self._head.sift(batch, self._cutoff())
+    def load_histograms(self, run: HistogramRun) -> None:
+        """Take in histograms that the log holds; their samples follow."""
+        self._head.restore(run)
+
+    def _commit(self, writes: Sequence[Write]) -> None:
+        sifted = self._head.sift(self._head.stage(writes), self._cutoff())
         if len(sifted.batch):
-            self._wal.append(sifted.batch)
+            self._wal.append(sifted.batch, self._head.admit(sifted.batch))
             self._head.commit(sifted.batch)
         self._metrics.appended.inc(len(sifted.batch))
         for reason, number in sifted.rejected.items():

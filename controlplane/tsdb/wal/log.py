@@ -7,11 +7,12 @@ from pathlib import Path
 
 from controlplane.clock import Timestamp
 from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.sift import Batch
-from controlplane.tsdb.wal.records import samples_record, series_record
+from controlplane.tsdb.wal.records import histograms_record, samples_record, series_record
 from controlplane.tsdb.wal.segment import Segment, numbered, segments
 
 log = get_logger(__name__)
@@ -65,11 +66,13 @@ class WriteAheadLog:
         """Drop no segment from the number on that `needed()` returns; it may be called anywhere."""
         self._needed = needed
 
-    def append(self, batch: Batch) -> None:
-        """Log a batch, and before it the series that are not logged yet."""
+    def append(self, batch: Batch, histograms: HistogramRun | None = None) -> None:
+        """Log a batch, and before it its histograms and the series that are not logged yet."""
         try:
             segment = self._ready()
             self._log_series(segment)
+            if histograms is not None:
+                self._write(segment, histograms_record(histograms))
             self._write(segment, samples_record(batch))
             segment.latest = max(segment.latest, int(batch.times.max()))
         except OSError as error:

@@ -9,6 +9,8 @@ Samples (kind 2), sorted by series: how many (u32), how the two columns are
 written (u8 each), the base instant (i64), then numbers, times and float64
 values. Numbers and times are written as runs (neighbouring series; one instant
 for many samples) where that is shorter.
+Histograms (kind 3), before the samples whose values name them: the first number (u64), how many
+(u32), the length of each (u32), then as many encoded histograms.
 """
 
 import json
@@ -16,21 +18,25 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times
+from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.sift import Batch
 
 SERIES: Final = 1
 SAMPLES: Final = 2
+HISTOGRAMS: Final = 3
 
 _MAGIC: Final = b"CPW1"
 _FRAME: Final = struct.Struct("<4sIIB")
 _CHECKED: Final = struct.Struct("<IB")
 _COLUMNS: Final = struct.Struct("<IBBq")
+_NUMBERED: Final = struct.Struct("<QI")
 
 _RUNS: Final = 0
 _SHORT: Final = 1
@@ -116,6 +122,26 @@ def read_samples(payload: memoryview) -> Batch:
     if len(rest) != 8 * count:
         raise ValueError("bad samples record: columns of unequal length")
     return Batch(refs, times + base, np.frombuffer(rest, dtype="<f8"))
+
+
+def histograms_record(run: HistogramRun) -> bytes:
+    """Return the framed record of encoded histograms."""
+    sizes = np.array([len(one) for one in run.encoded], dtype="<u4")
+    head = _NUMBERED.pack(run.first, len(run.encoded))
+    return frame(HISTOGRAMS, b"".join((head, sizes.tobytes(), *run.encoded)))
+
+
+def read_histograms(payload: memoryview) -> HistogramRun:
+    """Return the histograms of a record. Raises ValueError when it makes no sense."""
+    if len(payload) < _NUMBERED.size:
+        raise ValueError("bad histograms record: too short")
+    first, count = _NUMBERED.unpack_from(payload)
+    begin = _NUMBERED.size + 4 * count
+    ends = begin + np.cumsum(np.frombuffer(payload[_NUMBERED.size : begin], dtype="<u4"))
+    if len(ends) != count or (count and int(ends[-1]) != len(payload)):
+        raise ValueError("bad histograms record: lengths that do not add up")
+    bounds = [begin, *ends.tolist()]
+    return HistogramRun(first, [bytes(payload[a:b]) for a, b in pairwise(bounds)])
 
 
 def _pack_refs(refs: Refs) -> tuple[int, bytes]:

@@ -12,8 +12,18 @@ from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs
 from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.sift import NEVER, Batch
-from controlplane.tsdb.wal.records import SAMPLES, SERIES, Frame, frames, read_samples, read_series
+from controlplane.tsdb.wal.records import (
+    HISTOGRAMS,
+    SAMPLES,
+    SERIES,
+    Frame,
+    frames,
+    read_histograms,
+    read_samples,
+    read_series,
+)
 from controlplane.tsdb.wal.segment import segments
 
 log = get_logger(__name__)
@@ -25,6 +35,8 @@ _UNKNOWN: Final = -2
 Resolve = Callable[[list[Labels]], Refs]
 # Takes samples with numbers of this run.
 Load = Callable[[Batch], None]
+# Takes histograms, whose samples follow.
+LoadHistograms = Callable[[HistogramRun], None]
 
 
 @dataclass(slots=True)
@@ -37,7 +49,9 @@ class Recovery:
     corruptions: int = 0
 
 
-def replay(directory: Path, resolve: Resolve, load: Load) -> Recovery:
+def replay(
+    directory: Path, resolve: Resolve, load: Load, load_histograms: LoadHistograms
+) -> Recovery:
     """Load every intact record of a log, in order.
 
     A damaged place is counted, logged and passed over; a torn end is cut off.
@@ -46,17 +60,25 @@ def replay(directory: Path, resolve: Resolve, load: Load) -> Recovery:
     """
     recovery = Recovery()
     for path in segments(directory):
-        _SegmentReader(path, resolve, load, recovery).read()
+        _SegmentReader(path, resolve, load, load_histograms, recovery).read()
     return recovery
 
 
 class _SegmentReader:
     """Replays one segment, whose numbers mean nothing outside it."""
 
-    def __init__(self, path: Path, resolve: Resolve, load: Load, recovery: Recovery) -> None:
+    def __init__(
+        self,
+        path: Path,
+        resolve: Resolve,
+        load: Load,
+        load_histograms: LoadHistograms,
+        recovery: Recovery,
+    ) -> None:
         self._path = path
         self._resolve = resolve
         self._load = load
+        self._load_histograms = load_histograms
         self._recovery = recovery
         self._labels: dict[int, Labels] = {}
         self._numbers: Refs = np.full(1024, _UNKNOWN, dtype=np.int64)
@@ -84,6 +106,8 @@ class _SegmentReader:
                 self._labels.update(read_series(record.payload))
             elif record.kind == SAMPLES:
                 self._add(read_samples(record.payload))
+            elif record.kind == HISTOGRAMS:
+                self._load_histograms(read_histograms(record.payload))
         except ValueError as error:
             self._damaged(record.begin, record.end - record.begin, str(error))
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.model.labels import Labels
 from controlplane.model.samples import STALE_NAN, Refs
+from controlplane.tsdb.histograms import HistogramPool
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.options import StoreOptions
@@ -84,7 +85,7 @@ def read_back(directory: Path) -> tuple[list[tuple[str, int, float]], Recovery]:
             zip(map(str, labels), loaded.times.tolist(), loaded.values.tolist(), strict=True)
         )
 
-    return found, replay(directory, resolve, load)
+    return found, replay(directory, resolve, load, HistogramPool().restore)
 
 
 def expected(batches: list[Batch]) -> list[tuple[str, int, float]]:
