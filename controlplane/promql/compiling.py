@@ -31,12 +31,14 @@ from controlplane.promql.ast import (
 )
 from controlplane.promql.binary.nodes import ScalarBinary, VectorScalar, VectorVector
 from controlplane.promql.binary.sets import SetOperation
+from controlplane.promql.cells import scaled
 from controlplane.promql.extended import EdgeValues, SmoothedInstant
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
 from controlplane.promql.functions.signatures import SIGNATURES
 from controlplane.promql.functions.table import FUNCTIONS, Arguments
 from controlplane.promql.naming import drop_names
 from controlplane.promql.selecting import InstantSelection, RangeSelection, Selector, Subquery
+from controlplane.promql.selections import Choices
 
 
 def type_of(expr: Expr) -> ValueType:
@@ -90,7 +92,8 @@ class _NegatedVector:
 
     def evaluate(self, frame: Frame) -> Block:
         block = self._inner.evaluate(frame)
-        negated = Block(block.series, -block.values, block.present)
+        objects = None if block.histograms is None else scaled(block.histograms, -1.0)
+        negated = Block(block.series, -block.values, block.present, objects)
         return drop_names(negated, late=self._late)
 
 
@@ -99,6 +102,7 @@ class Compiler:
     """Compiles one tree; collects the selectors that it meets."""
 
     late: bool
+    choices: Choices
     selectors: list[Selector] = field(default_factory=list)
 
     def vector(self, expr: Expr) -> VectorNode:
@@ -153,7 +157,7 @@ class Compiler:
         return node
 
     def _selector(self, expr: VectorSelector) -> Selector:
-        selector = Selector(expr)
+        selector = Selector(expr, self.choices.of(expr.matchers))
         self.selectors.append(selector)
         return selector
 

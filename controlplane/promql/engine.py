@@ -25,7 +25,9 @@ from controlplane.promql.naming import finish
 from controlplane.promql.options import EngineOptions
 from controlplane.promql.parser import parse
 from controlplane.promql.plan import Plan, compile_plan
+from controlplane.promql.results import Results
 from controlplane.promql.selecting import guard_cells
+from controlplane.promql.selections import Choices
 from controlplane.promql.values import Result, Scalar, String, Value
 from controlplane.tsdb.ports import Querier, Queryable
 
@@ -48,6 +50,8 @@ class Engine:
         self._clock = clock or SystemClock()
         self._metrics = EngineMetrics(registry or CollectorRegistry())
         self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._choices = Choices()
+        self._results = Results(self.options.shared_bytes, self._metrics)
         self._lock = threading.Lock()
 
     def parse(self, text: str) -> Expr:
@@ -64,14 +68,27 @@ class Engine:
             if plan is not None:
                 self._plans.move_to_end(text)
                 return plan
-        plan = compile_plan(text, self.parse(text), late=self.options.delayed_name_removal)
+        late = self.options.delayed_name_removal
+        plan = compile_plan(text, self.parse(text), late=late, choices=self._choices)
         self._metrics.compiled.inc()
         with self._lock:
             plan = self._plans.setdefault(text, plan)
-            while len(self._plans) > self.options.plan_cache_size:
-                self._plans.popitem(last=False)
+            self._make_room()
             self._metrics.plans.set(len(self._plans))
         return plan
+
+    def _make_room(self) -> None:
+        """Forget the plans least recently used while there are too many, or of too many series."""
+        plans, options = self._plans, self.options
+        while len(plans) > options.plan_cache_size or (
+            len(plans) > 1 and self._remembered() > options.plan_cache_series
+        ):
+            plans.popitem(last=False)
+
+    def _remembered(self) -> int:
+        """Return how many series the cached plans remember; equal matchers share theirs."""
+        selectors = [each for plan in self._plans.values() for each in plan.selectors]
+        return sum(choice.rows for choice in {selector.choice for selector in selectors})
 
     def instant(
         self,
@@ -145,6 +162,7 @@ class Engine:
         return Run(
             querier if querier is not None else self._queryable.querier(),
             self.options,
+            self._results,
             self.options.lookback if lookback is None else lookback,
             Annotations(plan.text),
             self._clock.monotonic,

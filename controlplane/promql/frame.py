@@ -18,6 +18,7 @@ from controlplane.promql.annotations import Annotations
 from controlplane.promql.errors import QueryCanceled, TooManySamples
 from controlplane.promql.options import EngineOptions
 from controlplane.promql.series import NO_SERIES, SeriesSet
+from controlplane.promql.results import Results
 from controlplane.tsdb.ports import Querier
 
 
@@ -31,6 +32,7 @@ class Run:
     querier: Querier
     options: EngineOptions
     lookback: Duration
+    results: Results
     annotations: Annotations
     monotonic: Callable[[], float]
     deadline: float

@@ -30,3 +30,13 @@ class EngineMetrics:
         self.plans = Gauge(
             "controlplane_query_plans", "Compiled expressions at hand.", registry=registry
         )
+        self.shared = Counter(
+            "controlplane_query_shared_results_total",
+            "Parts of expressions that had been computed for another one.",
+            registry=registry,
+        )
+        self.shared_bytes = Gauge(
+            "controlplane_query_shared_bytes",
+            "Size of the columns kept for other expressions.",
+            registry=registry,
+        )

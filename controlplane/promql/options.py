@@ -18,6 +18,8 @@ class EngineOptions:
     global evaluation interval). `experimental` turns on everything that
     upstream hides behind feature flags. `delayed_name_removal` keeps metric
     names until the end of the evaluation (upstream's flag of that name).
+    `plan_cache_series` bounds the series that cached plans remember, and
+    `shared_bytes` the columns that are kept for others who ask the same.
     """
 
     lookback: Duration = DEFAULT_LOOKBACK
@@ -27,3 +29,5 @@ class EngineOptions:
     experimental: bool = False
     delayed_name_removal: bool = False
     plan_cache_size: int = 1024
+    plan_cache_series: int = 5_000_000
+    shared_bytes: int = 32 * 2**20

@@ -8,6 +8,7 @@ from controlplane.promql.ast import Call, Expr, StringLiteral, ValueType, unwrap
 from controlplane.promql.compiling import Compiler, type_of
 from controlplane.promql.frame import MatrixNode, ScalarNode, VectorNode
 from controlplane.promql.selecting import Selector
+from controlplane.promql.selections import Choices
 from controlplane.tsdb.ports import Querier
 
 _ABSENT = frozenset({"absent", "absent_over_time"})
@@ -37,12 +38,14 @@ class Plan:
         return any(isinstance(n, Call) and n.function in _ABSENT for n in walk(self.expr))
 
 
-def compile_plan(text: str, expr: Expr, *, late: bool) -> Plan:
+def compile_plan(text: str, expr: Expr, *, late: bool, choices: Choices | None = None) -> Plan:
     """Compile a checked tree; `late` removes metric names at the end only.
+
+    Plans that are given the same `choices` find their series together.
 
     Raises EvaluationError for calls that can never be evaluated.
     """
-    compiler = Compiler(late)
+    compiler = Compiler(late, choices or Choices())
     kind = type_of(expr)
     builders: dict[ValueType, Callable[[Expr], VectorNode | ScalarNode | MatrixNode]] = {
         ValueType.VECTOR: compiler.vector,

@@ -1,7 +1,6 @@
 """The leaves of a plan: selectors and subqueries, read from the store in columns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,29 +14,25 @@ from controlplane.promql.errors import TooManySamples
 from controlplane.promql.frame import Block, Frame, Run, VectorNode, Windows, empty
 from controlplane.promql.series import NO_SERIES, SeriesSet
 from controlplane.tsdb.ports import CounterWindows, Instants, Querier
+from controlplane.promql.results import Columns
+from controlplane.promql.selections import Choice, Selection
 
 # However low the sample limit, arrays of this many cells are no danger.
 _SMALL_CELLS: Final = 10_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Selection:
-    """The series that a selector reads, valid for one generation of the store."""
-
-    generation: int
-    refs: Refs
-    series: SeriesSet
-
-
 class Selector:
-    """Matchers with their offset and `@`; remembers its series between evaluations."""
+    """Matchers with their offset and `@`; equal matchers may share one choice."""
 
-    __slots__ = ("_kept", "expr", "matchers")
+    __slots__ = ("choice", "expr")
 
-    def __init__(self, expr: VectorSelector) -> None:
+    def __init__(self, expr: VectorSelector, choice: Choice | None = None) -> None:
         self.expr = expr
-        self.matchers: Sequence[Matcher] = expr.matchers
-        self._kept: Selection | None = None
+        self.choice = choice or Choice(expr.matchers)
+
+    @property
+    def matchers(self) -> Sequence[Matcher]:
+        return self.choice.matchers
 
     @property
     def span(self) -> Span:
@@ -45,19 +40,7 @@ class Selector:
 
     def select(self, querier: Querier) -> Selection:
         """Return the series that match, asking the store only when its series changed."""
-        kept, generation = self._kept, querier.generation
-        if kept is not None and kept.generation == generation:
-            return kept
-        refs = querier.select(self.matchers)
-        labels = querier.labels(refs)
-        # The same series as before keep the set they had: all that was
-        # computed from their labels stays valid.
-        if kept is not None and np.array_equal(kept.refs, refs) and kept.series.labels == labels:
-            made = Selection(generation, refs, kept.series)
-        else:
-            made = Selection(generation, refs, SeriesSet(labels) if len(refs) else NO_SERIES)
-        self._kept = made
-        return made
+        return self.choice.select(querier)
 
     def times(self, frame: Frame) -> Times:
         """Return the instants to read at: (k,), or (1,) when `@` pins them."""
@@ -151,6 +134,24 @@ class RangeSelection:
     def reaching(self, frame: Frame, *, before: Duration, after: Duration) -> Windows:
         """Return windows that reach further back and ahead than the range says."""
         run = frame.run
+    def shared(
+        self, frame: Frame, key: Hashable, make: Callable[[], Columns]
+    ) -> tuple[SeriesSet, Columns]:
+        """Return what `make` makes of these windows, or made of them for somebody else.
+
+        `key` tells apart what is made.
+        """
+        run = frame.run
+        run.check()
+        ends, width = self.selector.times(frame), self.width(frame)
+        querier = run.querier.reaching(int(ends[0]) - width)
+        selection = self.selector.select(querier)
+        newest = querier.newest_times(selection.refs)
+        if newest is None:
+            return selection.series, make()
+        whole = (key, width, ends.tobytes(), querier.generation)
+        return selection.series, run.results.get(whole, (selection.series,), newest, make)
+
         run.check()
         ends, width = self.selector.times(frame), self.width(frame)
         starts, stops = ends - width - before, ends + after

@@ -21,6 +21,8 @@ SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 _METADATA = frozenset(METADATA_LABELS)
 
+# Things computed of one set of series, the oldest going first.
+_MOST_KEPT = 64
 # Label names with values; a label that is not there may stand with an empty value.
 Key = tuple[tuple[str, str], ...]
 
@@ -98,7 +100,10 @@ class SeriesSet:
         """Return `make(self)`, computed at the first asking for `key`."""
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = make(self)
+            found = make(self)
+            while len(self._kept) >= _MOST_KEPT:
+                self._kept.pop(next(iter(tuple(self._kept)), None), None)
+            self._kept[key] = found
         result: _T = found
         return result
 

@@ -132,7 +132,7 @@ class Querier(Protocol):
         """Return the label set of each series."""
         ...
 
-    def newest(self, refs: Refs) -> Times | None:
+    def newest_times(self, refs: Refs) -> Times | None:
         """Return the instant of the newest sample of each series; None where that tells nothing.
 
         While these and the generation stay as they are, so do all samples of the series.

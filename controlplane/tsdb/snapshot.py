@@ -73,7 +73,7 @@ class Snapshot:
     def labels(self, refs: Refs) -> Sequence[Labels]:
         return self._index.labels(refs.tolist())
 
-    def newest(self, refs: Refs) -> Times:
+    def newest_times(self, refs: Refs) -> Times:
         newest: Times = self._newest.times[refs]
         return newest
 

@@ -9,13 +9,22 @@ from controlplane.model.labels import METRIC_NAME, Labels, is_utf8
 from controlplane.model.samples import Mask, Values
 from controlplane.promql.aggregations.choosing import best, by_value, first, fixed_shares, sampled
 from controlplane.promql.aggregations.grouping import Grouping, group
+from controlplane.promql.aggregations.mixed import (
+    INDIFFERENT,
+    SUMMING,
+    ignored,
+    mixed_up,
+    summed,
+)
 from controlplane.promql.aggregations.reducing import REDUCTIONS, quantiles
 from controlplane.promql.ast import AggregateExpr, Span
+from controlplane.promql.cells import floats_of, histogram_cells
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
+from controlplane.promql.histograms.text import printed
 from controlplane.promql.numbers import format_general, format_plain
 from controlplane.promql.quoting import quote
-from controlplane.promql.series import Memo, SeriesSet
+from controlplane.promql.series import SeriesSet
 
 _NO_PARAMETER: Final[Values] = np.zeros(0)
 
@@ -23,18 +32,15 @@ _NO_PARAMETER: Final[Values] = np.zeros(0)
 class _Aggregation(ABC):
     """What all have in common: the grouping, kept for the series it was made for."""
 
-    __slots__ = ("_groupings", "expr", "inner")
+    __slots__ = ("expr", "inner")
 
     def __init__(self, expr: AggregateExpr, inner: VectorNode) -> None:
         self.expr = expr
         self.inner = inner
-        self._groupings: Memo[Grouping] = Memo()
 
     def grouping(self, series: SeriesSet) -> Grouping:
-        return self._groupings.get(self._group, series)
-
-    def _group(self, series: SeriesSet) -> Grouping:
-        return group(series, self.expr.grouping, without=self.expr.without)
+        names, without = tuple(self.expr.grouping), self.expr.without
+        return series.kept(("group", names, without), lambda s: group(s, names, without=without))
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
@@ -63,9 +69,34 @@ class Reduce(_Aggregation):
     __slots__ = ()
 
     def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
-        grouping = self.grouping(block.series)
-        values = REDUCTIONS[self.expr.op](block.values, block.present, grouping)
-        return Block(grouping.series, values, occupied(block, grouping))
+        grouping, op = self.grouping(block.series), self.expr.op
+        if block.histograms is not None and op not in INDIFFERENT:
+            return self._mixed(block, grouping, frame)
+
+        def reduced() -> tuple[Values, Mask]:
+            values = REDUCTIONS[op](block.values, block.present, grouping)
+            return values, occupied(block, grouping)
+
+        results = frame.run.results
+        if not results.holds(block.values):
+            return Block(grouping.series, *reduced())
+        inputs = (grouping, block.values, block.present)
+        return Block(grouping.series, *results.get(op, inputs, None, reduced))
+
+
+    def _mixed(self, block: Block, grouping: Grouping, frame: Frame) -> Block:
+        op, span = self.expr.op, self.expr.expr.span
+        cells, floats = histogram_cells(block), floats_of(block)
+        values = REDUCTIONS[op](floats.values, floats.present, grouping)
+        there = occupied(floats, grouping)
+        if op not in SUMMING:
+            ignored(op, cells, frame, span)
+            return Block(grouping.series, values, there)
+        wanted = occupied(Block(block.series, block.values, cells), grouping)
+        both = mixed_up(there, wanted, frame, span)
+        found, summable = summed(op, block, grouping, wanted & ~both, frame, span)
+        present = (there & ~both) | summable
+        return Block(grouping.series, np.where(summable, 0.0, values), present, found)
 
 
 def occupied(block: Block, grouping: Grouping) -> Mask:
@@ -100,6 +131,8 @@ class Quantile(_WithParameter):
 
     def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         grouping = self.grouping(block.series)
+        ignored("quantile", histogram_cells(block), frame, self.expr.expr.span)
+        block = floats_of(block)
         values = quantiles(parameter, block.values, block.present, grouping)
         return Block(grouping.series, values, occupied(block, grouping))
 
@@ -134,7 +167,9 @@ class Choose(_WithParameter):
         limits, grouping = parameter.astype(np.int64), self.grouping(block.series)
         if self.expr.op == "limitk":
             chosen = first(limits, block.present, grouping)
-            return Block(block.series, block.values, chosen)
+            return Block(block.series, block.values, chosen, block.histograms)
+        ignored(self.expr.op, histogram_cells(block) & (limits >= 1), frame, self.expr.span)
+        block = floats_of(block)
         largest = self.expr.op == "topk"
         chosen = best(limits, block.values, block.present, grouping, largest=largest)
         if frame.query_step == 0 and frame.steps == 1:
@@ -172,7 +207,13 @@ class LimitRatio(_WithParameter):
 
     def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
         shares = block.series.kept("shares", lambda s: fixed_shares(s.labels))
-        return Block(block.series, block.values, sampled(parameter, block.present, shares))
+        chosen = sampled(parameter, block.present, shares)
+        return Block(block.series, block.values, chosen, block.histograms)
+
+
+def _shown(block: Block, row: int, step: int) -> str:
+    found = None if block.histograms is None else block.histograms[row, step]
+    return format_plain(float(block.values[row, step])) if found is None else printed(found)
 
 
 class CountValues(_Aggregation):
@@ -195,7 +236,7 @@ class CountValues(_Aggregation):
         cells: list[tuple[int, int]] = []
         for row, labels in enumerate(block.series.labels):
             for step in np.flatnonzero(block.present[row]).tolist():
-                valued = labels.merge({self.label: format_plain(float(block.values[row, step]))})
+                valued = labels.merge({self.label: _shown(block, row, step)})
                 if self.expr.without:
                     key = valued.drop(METRIC_NAME, *names)
                 else:

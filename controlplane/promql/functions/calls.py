@@ -182,13 +182,15 @@ class Rate:
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
         if isinstance(self.matrix, RangeSelection):
-            series, course, ends, width = self.matrix.counters(frame)
+            selection = self.matrix
+            series, (values, present) = selection.shared(
+                frame, self._kind, lambda: self._of_counters(selection, frame)
+            )
         else:
             windows = self.matrix.windows(frame)
-            series, ends, width = windows.series, windows.ends, windows.width
-            course = courses(windows)
-        run.check()
-        values, present = extrapolated(course, ends, width, self._kind)
+            run.check()
+            series, course = windows.series, courses(windows)
+            values, present = extrapolated(course, windows.ends, windows.width, self._kind)
         if self._kind.counter:
             inform_of_gauges(series, present, frame, self._span)
         result = named(series, values, present, frame, late=self._late, keep=False)
@@ -203,6 +205,11 @@ def inform_of_gauges(series: SeriesSet, present: Mask, frame: Frame, span: Span)
         if present[rows].any():
             text = (
                 "metric might not be a counter, name does not end in "
+    def _of_counters(self, selection: RangeSelection, frame: Frame) -> tuple[Values, Mask]:
+        _, course, ends, width = selection.counters(frame)
+        frame.run.check()
+        return extrapolated(course, ends, width, self._kind)
+
                 f'_total/_sum/_count/_bucket: "{name}"'
             )
             frame.run.annotations.inform(text, span)
