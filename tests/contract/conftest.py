@@ -10,6 +10,7 @@ import pytest
 from controlplane.storage import migrate
 from controlplane.storage.database import Database
 from tests.support import postgres
+from tests.support.sqlite import migrated
 
 ENGINES = ("sqlite", "postgresql")
 _TEMPLATE = "controlplane_template"
@@ -29,9 +30,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a database with the whole schema and no rows."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'controlplane.db'}"
-        asyncio.run(_migrate(url))
-        yield url
+        yield migrated(tmp_path / "controlplane.db")
     else:
         with postgres.server().database(_migrated_template()) as url:
             yield url

@@ -28,12 +28,12 @@ from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.options import Route
 from controlplane.routing.tree import build_tree
-from controlplane.storage import migrate
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.transport.breaker import BreakerOptions
 from controlplane.transport.options import HTTPClientConfig
+from tests.support.sqlite import migrated
 
 EXTERNAL_URL = "http://controlplane.example"
 
@@ -102,9 +102,7 @@ async def alerting(
     around: Surroundings | None = None,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end."""
-    url = f"sqlite:///{directory / 'controlplane.db'}"
-    db = Database(url)
-    await migrate.upgrade(db)
+    db = Database(migrated(directory / "controlplane.db"))
     clock = clock or SystemClock()
     options = options or QUICK
     registry = CollectorRegistry()

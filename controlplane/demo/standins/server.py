@@ -98,7 +98,7 @@ class StandIn(ABC):
         self._script = None
         self._faults.clear()
 
-    async def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Return when a request has made the condition true. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():
