@@ -186,6 +186,22 @@ def test_old_segments_are_dropped_by_their_newest_sample(tmp_path: Path) -> None
     assert journal.metric("wal_segments") == len(after)
 
 
+def test_what_a_reader_needs_is_not_dropped(tmp_path: Path) -> None:
+    """From the segment that it reads on, all stay, however old."""
+    journal = Journal(tmp_path, segment_bytes=200)
+    for each in ticks(12):
+        journal.log.append(each)
+    before = [path.name for path in segments(tmp_path)]
+    journal.log.hold(lambda: 2)
+    journal.log.expire(100_000)
+    held = [path.name for path in segments(tmp_path)]
+    journal.log.hold(lambda: None)
+    journal.log.expire(100_000)
+    journal.log.close()
+    assert held == before[2:]
+    assert len(segments(tmp_path)) == 1
+
+
 def test_removed_series_leave_the_next_segment(tmp_path: Path) -> None:
     """The checkpoint of a segment holds those series only that live when it begins."""
     journal = Journal(tmp_path, segment_bytes=200)

@@ -1,0 +1,265 @@
+"""One receiver: what the store has logged, sent in rounds, whatever happens in between."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Final, TypeVar
+
+from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.errors import ControlPlaneError
+from controlplane.model.duration import MINUTE
+from controlplane.model.labels import Labels
+from controlplane.telemetry.logs import get_logger
+from controlplane.transport.backoff import backoff
+from controlplane.tsdb.remote.delivery import Delivery
+from controlplane.tsdb.remote.gather import Gatherer, Outgoing, Round
+from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
+from controlplane.tsdb.remote.options import RemoteWrite, RemoteWriteSettings
+from controlplane.tsdb.remote.position import Position, Progress, ProgressFile
+from controlplane.tsdb.remote.tail import begin_of_log, bytes_after, end_of_log
+from controlplane.tsdb.sift import NEVER
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+# How often the log is looked at while there is nothing to send.
+_LOOK_SECONDS: Final = 0.25
+_FIRST_PAUSE: Final[Duration] = 1_000
+
+
+class OverBound(ControlPlaneError):
+    """More waits for a receiver than may be kept for it."""
+
+
+class Sender:
+    """Sends one receiver what the log holds from its place on.
+
+    The log is read in rounds, each cut into requests that several shards send
+    at once; a series is always in one of them. The place, and what was answered
+    of the round, are kept in a file: nothing is left out and, but for requests
+    that were under way at a crash, nothing is sent twice.
+    """
+
+    def __init__(
+        self,
+        remote: RemoteWrite,
+        external: Labels,
+        settings: RemoteWriteSettings,
+        *,
+        directory: Path,
+        place: ProgressFile,
+        outgoing: Outgoing,
+        delivery: Delivery,
+        clock: Clock,
+        metrics: RemoteWriteMetrics,
+        thread: Executor,
+        chance: Random,
+    ) -> None:
+        """`thread` is a single one: what it is given is done in order."""
+        self.remote = remote
+        self.external = external
+        self.settings = settings
+        self._key = remote.key
+        self._queue = remote.queue_config
+        self._directory = directory
+        self._place = place
+        self._outgoing = outgoing
+        self._delivery = delivery
+        self._clock = clock
+        self._metrics = metrics
+        self._thread = thread
+        self._chance = chance
+        self._gatherer: Gatherer | None = None
+        self._progress = Progress(Position(-1, 0))
+        metrics.begin(self._key, self._queue.max_shards, self._queue.min_shards)
+
+    @property
+    def needs(self) -> int:
+        """The number of the oldest segment that is not done with."""
+        return self._progress.begin.segment
+
+    def open(self) -> None:
+        """Find the place: where it was left, else the end of the log. Raises OSError."""
+        saved, end = self._place.load(), end_of_log(self._directory)
+        known = saved is not None or self._place.exists
+        # A place that is damaged, or beyond a log that was begun anew, leads to the beginning.
+        if saved is None or saved.begin.segment > end.segment:
+            saved = Progress(begin_of_log(self._directory) if known else end)
+        self._progress = saved
+        self._place.save(saved)
+
+    async def run(self) -> None:
+        """Send until cancelled; what breaks is logged, counted and begun anew."""
+        attempts = 0
+        while True:
+            try:
+                while True:
+                    await self._round(self._queue.batch_send_deadline)
+                    attempts = 0
+            except Exception:  # the top of a loop: one receiver must not end the others
+                attempts += 1
+                self._metrics.restarts.labels(self._key).inc()
+                log.exception("remote write broke off", remote=self._key)
+            self._gatherer = None
+            pause = backoff(attempts, first=_FIRST_PAUSE, longest=MINUTE, chance=self._chance)
+            await self._clock.sleep(pause / 1000)
+
+    async def drain(self) -> None:
+        """Send what is in the log now, and wait for no more. Call it when `run` has ended."""
+        self._gatherer = None
+        target = end_of_log(self._directory)
+        while self._progress.begin < target and await self._round(0):
+            pass
+
+    def unsent(self) -> int:
+        """Return how many bytes of the log are not done with."""
+        return bytes_after(self._directory, self._progress.begin)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._delivery.close()
+
+    def forget(self) -> None:
+        """Drop the place: the receiver is gone."""
+        self._place.remove()
+        self._metrics.forget(self._key)
+
+    async def _round(self, patience: Duration) -> bool:
+        """Gather and send a round; return False when there was nothing within `patience`."""
+        found = await self._next(patience)
+        if found is None:
+            return False
+        round_, done = found
+        self._metrics.shards.labels(self._key).set(len(round_.shards))
+        self._metrics.pending.labels(self._key).set(len(round_.batch))
+        await self._note(Progress(round_.begin, round_.end, done, round_.most))
+        try:
+            async with asyncio.TaskGroup() as shards:
+                for shard, answered in enumerate(done):
+                    shards.create_task(self._send_shard(round_, shard, answered))
+        except* OverBound:
+            left = zip(round_.shards, self._progress.done, strict=True)
+            self._over_bound(sum(len(each) for shard, n in left for each in shard[n:]))
+        await self._note(Progress(round_.end))
+        self._metrics.pending.labels(self._key).set(0)
+        self._metrics.log_bytes.labels(self._key).set(self.unsent())
+        return True
+
+    async def _next(self, patience: Duration) -> tuple[Round, tuple[int, ...]] | None:
+        """Return a round, and how many requests of each shard were answered already."""
+        progress = self._progress
+        if self._gatherer is None:
+            self._gatherer = self._new_gatherer()
+            if progress.end is not None:
+                return await self._same_round(self._gatherer, progress, progress.end)
+        await self._keep_bound()
+        gatherer = self._gatherer
+        await self._gather(gatherer, patience)
+        if not gatherer.samples:
+            return None
+        most = self._queue.max_samples_per_send
+        shards = min(
+            max(-(-gatherer.samples // most), self._queue.min_shards), self._queue.max_shards
+        )
+        return await self._cut(gatherer, shards, most), (0,) * shards
+
+    async def _same_round(
+        self, gatherer: Gatherer, progress: Progress, end: Position
+    ) -> tuple[Round, tuple[int, ...]] | None:
+        """Return the round that was under way when sending ended."""
+        await self._on_thread(partial(gatherer.read, end))
+        if not gatherer.samples:
+            return None
+        round_ = await self._cut(gatherer, len(progress.done), progress.most)
+        # Where the log does not hold all of it any more, it is another round.
+        return round_, progress.done if round_.end == end else (0,) * len(progress.done)
+
+    async def _cut(self, gatherer: Gatherer, shards: int, most: int) -> Round:
+        return await self._on_thread(partial(gatherer.cut, shards, most))
+
+    async def _gather(self, gatherer: Gatherer, patience: Duration) -> None:
+        """Wait until a request is full, or what waits has waited for `patience`."""
+        until = None
+        while True:
+            await self._on_thread(gatherer.read)
+            self._metrics.pending.labels(self._key).set(gatherer.samples)
+            if gatherer.full or gatherer.samples >= self._queue.max_samples_per_send:
+                return
+            now = self._clock.monotonic()
+            if gatherer.samples and until is None:
+                until = now + patience / 1000
+            if not patience or (until is not None and now >= until):
+                return
+            await self._clock.sleep(min(_LOOK_SECONDS, patience / 1000))
+
+    def _new_gatherer(self) -> Gatherer:
+        most = self._queue.capacity * self._queue.max_shards
+        return Gatherer(self._directory, self._outgoing, self._progress.begin, most)
+
+    async def _send_shard(self, round_: Round, shard: int, answered: int) -> None:
+        """Send the requests of a shard in order, each until it is done with. Raises OverBound."""
+        for number in range(answered, len(round_.shards[shard])):
+            attempt = 0
+            while (wait := await self._attempt(round_, shard, number, attempt)) is not None:
+                unsent = self.unsent()
+                self._metrics.log_bytes.labels(self._key).set(unsent)
+                if self._excess(unsent) > 0:
+                    raise OverBound
+                await self._clock.sleep(wait / 1000)
+                attempt += 1
+            done = self._progress.done
+            await self._note(
+                replace(self._progress, done=(*done[:shard], number + 1, *done[shard + 1 :]))
+            )
+            self._metrics.pending.labels(self._key).dec(len(round_.shards[shard][number]))
+
+    async def _attempt(
+        self, round_: Round, shard: int, number: int, attempt: int
+    ) -> Duration | None:
+        message, cutoff = self._outgoing.message, self._cutoff()
+        request = await self._on_thread(partial(round_.request, shard, number, message, cutoff))
+        wait = await self._delivery.attempt(request, attempt) if request.samples else None
+        if wait is None:
+            self._count_dropped("relabelled", request.relabelled)
+            self._count_dropped("too_old", request.too_old)
+            self._delivery.lost("remote write drops", request.too_old, "older than the limit")
+        return wait
+
+    async def _keep_bound(self) -> None:
+        """Pass over the oldest part of the log when more waits than may be kept."""
+        unsent = self.unsent()
+        self._metrics.log_bytes.labels(self._key).set(unsent)
+        excess = self._excess(unsent)
+        if excess <= 0:
+            return
+        fresh = self._gatherer = self._new_gatherer()
+        self._over_bound(await self._on_thread(partial(fresh.skip, excess)))
+        await self._note(Progress(fresh.begin))
+
+    def _excess(self, unsent: int) -> int:
+        return unsent - self.settings.max_bytes if self.settings.max_bytes else 0
+
+    def _over_bound(self, samples: int) -> None:
+        self._count_dropped("over_bound", samples)
+        self._delivery.lost("remote write drops", samples, "more waits than may be kept")
+
+    def _cutoff(self) -> Timestamp:
+        """Return the instant before which samples are too old to be sent."""
+        limits = (self._queue.sample_age_limit, self.settings.max_age)
+        shortest = min((limit for limit in limits if limit), default=0)
+        return self._clock.now() - shortest if shortest else NEVER
+
+    def _count_dropped(self, reason: str, samples: int) -> None:
+        self._metrics.dropped.labels(self._key, reason).inc(samples)
+
+    async def _note(self, progress: Progress) -> None:
+        self._progress = progress
+        await self._on_thread(partial(self._place.save, progress))
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,1 @@
+"""Remote write and the query API of an existing engine."""

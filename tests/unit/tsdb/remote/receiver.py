@@ -1,0 +1,79 @@
+"""A receiver of remote write on loopback that remembers what it took, and fails on command."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from controlplane.ingest.incoming import Incoming
+from controlplane.ingest.metadata import MetadataBook
+from controlplane.ingest.remote_write import decompress, read_version_1, read_version_2
+from controlplane.model.labels import Labels
+
+Sample = tuple[int, float]
+# Returns the answer to the request of this number (from 0), None to take it.
+Judge = Callable[[int], web.Response | None]
+
+
+@dataclass(slots=True)
+class Receiver:
+    """What came: bodies, headers, and the samples of each series in the order of arrival."""
+
+    url: str = ""
+    judge: Judge = lambda _number: None
+    requests: list[bytes] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
+    samples: dict[Labels, list[Sample]] = field(default_factory=dict)
+    book: MetadataBook = field(default_factory=lambda: MetadataBook(100))
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer a request."""
+        body = await request.read()
+        self.requests.append(body)
+        self.headers.append(request.headers)
+        refused = self.judge(len(self.requests) - 1)
+        if refused is not None:
+            return refused
+        self.taken.append(body)
+        version_2 = request.headers["X-Prometheus-Remote-Write-Version"] == "2.0.0"
+        read = read_version_2 if version_2 else read_version_1
+        incoming = read(decompress(body, 1 << 24), self.book)
+        self._keep(incoming)
+        written = {"X-Prometheus-Remote-Write-Samples-Written": str(len(incoming.times))}
+        return web.Response(status=204, headers=written if version_2 else {})
+
+    @property
+    def times(self) -> dict[str, list[int]]:
+        """The instants of each series, by its text."""
+        return {str(labels): [t for t, _ in each] for labels, each in self.samples.items()}
+
+    def _keep(self, incoming: Incoming) -> None:
+        series = [incoming.labels_of(key) for key in incoming.keys]
+        columns = zip(
+            incoming.owners.tolist(),
+            incoming.times.tolist(),
+            incoming.values.tolist(),
+            strict=True,
+        )
+        for owner, time, value in columns:
+            self.samples.setdefault(series[owner], []).append((time, value))
+
+
+@asynccontextmanager
+async def receiving(judge: Judge | None = None, port: int = 0) -> AsyncIterator[Receiver]:
+    """Give a running receiver."""
+    receiver = Receiver()
+    if judge is not None:
+        receiver.judge = judge
+    application = web.Application()
+    application.router.add_post("/write", receiver.take)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/write"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
