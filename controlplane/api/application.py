@@ -6,9 +6,11 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from controlplane import __version__
 from controlplane.api import health, otlp, probe
+from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bounded
 from controlplane.api.guard import GuardMiddleware
 from controlplane.api.head import HeadMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
@@ -68,7 +70,13 @@ def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAP
         Middleware(HeadMiddleware),
     )
     application.state.surface = surface
+    application.state.connections = ConnectionMetrics(surface.registry)
     return application
+
+
+def protocol(application: FastAPI, limits: ConnectionLimits) -> type[HttpToolsProtocol]:
+    """Return what uvicorn is to speak with the clients of an application."""
+    return bounded(limits, application.state.connections)
 
 
 def bare_application(*layers: Middleware) -> FastAPI:

@@ -14,6 +14,12 @@ from controlplane.errors import DeadlineExceeded, TooLarge
 
 _SLOW: Final = 408
 
+# How long, and how much of, a body is read that was refused: a client that
+# writes all of it before it reads would see a reset in place of the answer.
+_LINGER_SECONDS: Final = 5.0
+_LINGER_IDLE_SECONDS: Final = 1.0
+_LINGER_BYTES: Final = 256 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -110,9 +116,33 @@ class _Bounded:
         if self._started:
             return
         self._started = True
-        # Nobody will read what still comes.
         response.headers["connection"] = "close"
-        await response(self._scope, self._receive, self._send)
+        await self._send_head_and_body(response)
+        await self._linger()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _send_head_and_body(self, response: Response) -> None:
+        """Send all that there is to an answer, and leave the connection open."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "more_body": True}
+            await self._send(message)
+
+        await response(self._scope, self._receive, sending)
+
+    async def _linger(self) -> None:
+        """Throw away what still comes of the body, within bounds."""
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                read = 0
+                while not self._whole and read < _LINGER_BYTES:
+                    async with asyncio.timeout(_LINGER_IDLE_SECONDS):
+                        message = await self._receive()
+                    read += len(message.get("body", b""))
+                    self._whole = not message.get("more_body", False)
+        except TimeoutError:
+            pass
 
     def _too_large(self) -> Response:
         reason = f"the body is over the limit of {self._most} bytes"

@@ -12,6 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from controlplane.api.application import protocol
+from controlplane.api.connections import ConnectionLimits
 from controlplane.app.build import Service, build
 from controlplane.auth.loopback import check_listen
 from controlplane.clock import Clock, SystemClock
@@ -101,6 +103,7 @@ def _server(application: FastAPI) -> _Server:
     return _Server(
         uvicorn.Config(
             application,
+            http=protocol(application, ConnectionLimits()),
             log_config=None,
             access_log=False,
             lifespan="off",

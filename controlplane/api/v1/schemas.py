@@ -155,6 +155,7 @@ class AlertOut(BaseModel):
     ends_at: TimeText | None
     updated_at: TimeText
     generator_url: str
+    correlation_id: str
     receivers: list[str]
 
     @classmethod
@@ -170,6 +171,7 @@ class AlertOut(BaseModel):
             ends_at=alert.ends_at if status is AlertStatus.RESOLVED else None,
             updated_at=alert.updated_at,
             generator_url=alert.generator_url,
+            correlation_id=alert.correlation_id,
             receivers=list(receivers),
         )
 
