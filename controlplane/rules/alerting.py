@@ -52,8 +52,18 @@ class Produced:
     changed: bool = True
 
 
+@dataclass(slots=True)
+class Shown:
+    """The alerts of a rule as others may see them: those whose state is saved."""
+
+    alerts: tuple[RuleAlert, ...] = ()
+
+
 class AlertingRule:
-    """One alerting rule of a group that is evaluated every `interval`."""
+    """One alerting rule of a group that is evaluated every `interval`.
+
+    `alerts` are those of the last pass, `shown` those that others see.
+    """
 
     def __init__(
         self,
@@ -68,6 +78,7 @@ class AlertingRule:
         self.rule_id = rule_id
         self.labels = labels
         self.alerts: tuple[RuleAlert, ...] = ()
+        self.shown = Shown()
         self._interval = interval
         self._surroundings = surroundings
         self._texts = AlertTexts(rule.alert, labels, rule.annotations)
@@ -157,13 +168,14 @@ class AlertingRule:
             for alert in alerts
             if alert.state is not AlertState.PENDING or alert.active_at >= oldest
         }
-        self.alerts = tuple(self._active.values())
+        self.alerts = self.shown.alerts = tuple(self._active.values())
         self._produced = _series([alert for alert in self.alerts if alert.active])
 
     def adopt(self, old: "AlertingRule") -> None:
         """Take over the alerts of the rule of this id before a reload."""
         self._active = dict(old._active)
         self.alerts = old.alerts
+        self.shown = old.shown  # what waits to be shown of the old rule is shown of this one
         self._change = old.take_change()
         self._produced = _series([alert for alert in self.alerts if alert.active])
 

@@ -5,9 +5,10 @@ Belongs to the rule-evaluation thread, except for `status()`.
 
 import hashlib
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,13 +18,14 @@ from controlplane.errors import ControlPlaneError
 from controlplane.model.alert import Alert
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN, Refs
-from controlplane.rules.alerting import AlertingRule, Produced, Surroundings
+from controlplane.rules.alerting import AlertingRule, Produced, Shown, Surroundings
 from controlplane.rules.changes import tell_changes
 from controlplane.rules.dependencies import reads, selectors
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
 from controlplane.rules.ports import QueryFunc, SampleStore, StateChange
 from controlplane.rules.recording import RecordingRule
+from controlplane.rules.state import RuleAlert
 from controlplane.rules.status import Evaluation, GroupStatus, Health, RuleStatus
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
@@ -39,10 +41,16 @@ _HISTORY: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one evaluation of a group, or of some of its rules, leads to."""
+    """What one evaluation of a group, or of some of its rules, leads to.
+
+    `show` lets the alerts be seen, in the API and as `ALERTS`: to be called once
+    `changes` are saved, so that a killed process knows again what it showed.
+    None when there is nothing to show, or when it has been shown already.
+    """
 
     alerts: Sequence[Alert] = ()
     changes: Sequence[StateChange] = ()
+    show: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -51,6 +59,7 @@ class Member:
 
     rule: AlertingRule | RecordingRule
     waits: bool  # it reads what an earlier rule of the group writes
+    awaited: bool  # a later rule of the group reads what it writes
     reactive: bool
     series: Sequence[Labels] = ()
     written: dict[Labels, int] = field(default_factory=dict)
@@ -74,14 +83,27 @@ class Member:
             last_error=self.last_error,
             last_evaluation=newest.ts,
             evaluation_seconds=newest.seconds,
-            alerts=rule.alerts if isinstance(rule, AlertingRule) else (),
+            alerts=rule.shown.alerts if isinstance(rule, AlertingRule) else (),
             history=history,
             reactive=self.reactive,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The samples by which a pass tells its alerts; their numbers are of one epoch."""
+
+    epoch: int
+    writes: list[Write] = field(default_factory=list)
+
+
 class Group:
-    """One rule group under the options in force."""
+    """One rule group under the options in force.
+
+    With `hold` what a pass finds is seen only when the `show` of its result
+    is called; but the `ALERTS` of a rule that a later rule of the group reads
+    are written at once, or that one would not see them in this pass.
+    """
 
     def __init__(
         self,
@@ -92,6 +114,7 @@ class Group:
         store: SampleStore,
         metrics: RuleMetrics,
         clock: Clock,
+        hold: bool = False,
     ) -> None:
         self.group = group
         self.key = group.key
@@ -102,6 +125,7 @@ class Group:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._hold = hold
         self._orphans: set[Labels] = set()
         self._last_evaluation: Timestamp = 0
         self._seconds = 0.0
@@ -115,14 +139,14 @@ class Group:
         """Evaluate every rule at `ts`, in order."""
         started = self._clock.monotonic()
         with correlated(correlation_id), span("rule group", rule_group=self.key):
-            samples = self._run(self.members, ts, correlation_id, reactive=False)
+            samples, held = self._run(self.members, ts, correlation_id, reactive=False)
             self._bury_orphans(ts, correlation_id)
         self._last_evaluation = ts
         self._seconds = self._clock.monotonic() - started
         self._metrics.last_evaluation.labels(self.key).set(ts / 1000)
         self._metrics.last_duration.labels(self.key).set(self._seconds)
         self._metrics.samples.labels(self.key).set(samples)
-        return self._pass(self.members, correlation_id)
+        return self._pass(self.members, held, correlation_id)
 
     def evaluate_reactive(
         self, members: Sequence[Member], ts: Timestamp, correlation_id: str, cause: str = ""
@@ -135,8 +159,8 @@ class Group:
             correlated(correlation_id, cause=cause),
             span("rule group", rule_group=self.key, reactive=True),
         ):
-            self._run(members, ts, correlation_id, reactive=True)
-        return self._pass(members, correlation_id)
+            _, held = self._run(members, ts, correlation_id, reactive=True)
+        return self._pass(members, held, correlation_id)
 
     def take_over(self, old: "Group") -> None:
         """Keep the state of rules that are the same in the group before a reload."""
@@ -177,7 +201,7 @@ class Group:
             rules=tuple(member.status() for member in self.members),
         )
 
-    def _pass(self, members: Sequence[Member], correlation_id: str) -> Pass:
+    def _pass(self, members: Sequence[Member], held: _Held, correlation_id: str) -> Pass:
         """Return what is to be sent, each rule's at the instant of its evaluation.
 
         That may lie after the slot: what a reactive pass has sent is not sent again.
@@ -185,12 +209,27 @@ class Group:
         rules = [(m.rule, m.last_ts) for m in members if isinstance(m.rule, AlertingRule)]
         alerts = [alert for rule, at in rules for alert in rule.due(at, correlation_id)]
         changes = [rule.take_change() for rule, _ in rules]
-        return Pass(alerts, [change for change in changes if change])
+        shown = [(rule.shown, rule.alerts) for rule, _ in rules if rule.alerts != rule.shown.alerts]
+        show = partial(self._show, shown, held) if shown or held.writes else None
+        if show is not None and not self._hold:
+            show()
+            show = None
+        return Pass(alerts, [change for change in changes if change], show)
+
+    def _show(self, shown: Sequence[tuple[Shown, tuple[RuleAlert, ...]]], held: _Held) -> None:
+        """Let alerts be seen; callable from any thread, pass after pass."""
+        for where, alerts in shown:
+            where.alerts = alerts
+        # Numbers that were given back meanwhile may be other series' by now.
+        if held.epoch == self._store.epoch:
+            self._append(held.writes)
 
     def _run(
         self, members: Sequence[Member], ts: Timestamp, correlation_id: str, *, reactive: bool
-    ) -> int:
+    ) -> tuple[int, _Held]:
+        """Evaluate rules; return the number of samples, and the writes to be held back."""
         writes: list[Write] = []
+        held = _Held(self._store.epoch)
         samples = 0
         for member in members:
             if member.waits and writes:
@@ -204,9 +243,11 @@ class Group:
                 continue
             samples += len(produced.series)
             if produced.changed or not reactive:
-                writes += self._write(member, produced, at, correlation_id)
+                at_once = member.awaited or isinstance(member.rule, RecordingRule)
+                made = self._write(member, produced, at, correlation_id)
+                (writes if at_once else held.writes).extend(made)
         self._append(writes)
-        return samples
+        return samples, held
 
     def _instant(self, member: Member, ts: Timestamp) -> Timestamp:
         """Return `ts`, or the instant after a reactive pass that came in since the slot began."""
@@ -302,6 +343,7 @@ def _members(group: RuleGroup, options: RulesOptions) -> list[Member]:
             Member(
                 made,
                 waits=any(reads(selected[i], earlier) for earlier in group.rules[:i]),
+                awaited=any(reads(later, rule) for later in selected[i + 1 :]),
                 reactive=bool(rule.alert)
                 and options.reactive(group, rule)
                 and not options.query_offset(group)

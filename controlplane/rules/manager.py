@@ -111,6 +111,7 @@ class Manager:
 
     async def close(self) -> None:
         """End the thread."""
+        self._outlet.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.to_thread(self._thread.shutdown)
@@ -164,6 +165,7 @@ class Manager:
             store=self._store,
             metrics=self._metrics,
             clock=self._clock,
+            hold=True,
         )
 
     def _evaluate(self, group: Group, ts: Timestamp) -> None:
@@ -187,7 +189,7 @@ class Manager:
     def _deliver(self, done: Pass) -> None:
         """Hand results to the event loop; a cancelled wait does not lose them."""
         loop = self._loop
-        if (done.alerts or done.changes) and loop is not None:
+        if (done.alerts or done.changes or done.show) and loop is not None:
             loop.call_soon_threadsafe(self._outlet.offer, done)
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -88,6 +88,11 @@ class RuleMetrics:
             "Times that the state of alerts could not be saved; it is tried again.",
             registry=registry,
         )
+        self.shown_unsaved = Counter(
+            "controlplane_rule_state_shown_unsaved_total",
+            "Evaluations whose alerts were shown before their state was saved: it took too long.",
+            registry=registry,
+        )
 
     def forget(self, key: str) -> None:
         """Drop the series of a group that is gone."""

@@ -7,18 +7,20 @@ so a rule that only moved within its file is the same rule.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from controlplane.clock import Duration
 from controlplane.model.duration import MINUTE
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import compile_regex
+from controlplane.tsdb.remote.options import Datasource
 
 # Texts by name, sorted: label or annotation templates. Other than in `Labels`
 # an empty text counts: as a rule's label it removes the series' own.
 Texts = tuple[tuple[str, str], ...]
 
 REACTIVE_INTERVAL: Final = 5_000
+LOCAL: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,15 @@ class RuleMatch:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """One entry of `rule_settings`; the first that matches a rule and says something counts."""
+    """One entry of `rule_settings`; the first that matches a rule and says something counts.
+
+    `datasource` is LOCAL for rules that our own engine evaluates though the
+    file names an engine for all.
+    """
 
     match: RuleMatch
     reactive: bool | None = None
+    datasource: Datasource | Literal["local"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,8 @@ class RulesOptions:
     external_labels: Labels = EMPTY
     external_url: str = ""
     resend_delay: Duration = MINUTE
+    # The engine that evaluates rules for which nothing else is said; None for our own.
+    datasource: Datasource | None = None
 
     def interval(self, group: RuleGroup) -> Duration:
         return group.interval or self.evaluation_interval
@@ -107,7 +116,16 @@ class RulesOptions:
 
     def reactive(self, group: RuleGroup, rule: Rule) -> bool:
         """Tell whether commits may trigger this rule, as far as its settings go."""
+        if self.engine(group, rule) is not None:
+            return False  # what is committed here is not there yet
         for setting in self.settings:
             if setting.reactive is not None and setting.match.matches(group, rule):
                 return setting.reactive
         return self.interval(group) <= REACTIVE_INTERVAL
+
+    def engine(self, group: RuleGroup, rule: Rule) -> Datasource | None:
+        """Return the engine that evaluates this rule, None for our own."""
+        for setting in self.settings:
+            if setting.datasource is not None and setting.match.matches(group, rule):
+                return None if setting.datasource == LOCAL else setting.datasource
+        return self.datasource

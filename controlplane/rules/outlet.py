@@ -2,6 +2,10 @@
 
 Evaluation never waits for either. What could not be handed over is kept, the
 newest of each alert, and tried again; so the memory is bounded by the alerts.
+
+What a pass found is shown when its state is saved, so that nobody sees what a
+killed process would not know again. A database that takes too long is waited
+for once; until it answers, passes are shown unsaved, which is counted.
 """
 
 import asyncio
@@ -21,6 +25,8 @@ from controlplane.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 _RETRY_SECONDS: Final = 1.0
+# Nobody waits longer than this to see what an evaluation found.
+_PATIENCE_SECONDS: Final = 1.0
 
 
 class Outlet:
@@ -36,11 +42,18 @@ class Outlet:
         self._alerts: dict[Labels, Alert] = {}
         self._changed: dict[tuple[str, Labels], RuleAlert | None] = {}
         self._work = asyncio.Event()
+        # What is not seen yet: passes whose changes are being saved, and later ones.
+        self._being_saved: list[Pass] = []
+        self._held: list[Pass] = []
+        self._saving = False
+        self._away = False
+        self._impatience: asyncio.Task[None] | None = None
 
     def offer(self, done: Pass) -> None:
         """Take what an evaluation led to."""
         self._alerts.update((alert.labels, alert) for alert in done.alerts)
         self._note(done.changes)
+        self._take(done)
         if self._alerts or self._changed:
             self._work.set()
 
@@ -58,6 +71,10 @@ class Outlet:
         sent = await self._send()
         return await self._save() and sent
 
+    def close(self) -> None:
+        """Show nothing more."""
+        self._be_patient()
+
     async def _send(self) -> bool:
         alerts, self._alerts = self._alerts, {}
         if not alerts:
@@ -71,6 +88,9 @@ class Outlet:
             self._metrics.send_failures.inc()
             log.warning("alerts of rules not accepted", alerts=len(alerts), reason=str(refused))
             return False
+        except asyncio.CancelledError:
+            self._alerts = alerts | self._alerts
+            raise
         return True
 
     async def _send_each(self, alerts: Mapping[Labels, Alert]) -> bool:
@@ -91,6 +111,8 @@ class Outlet:
         changed, self._changed = self._changed, {}
         if not changed:
             return True
+        self._being_saved, self._held = self._being_saved + self._held, []
+        self._saving = True
         try:
             await self._states.save(_by_rule(changed))
         except ControlPlaneError as refused:
@@ -98,7 +120,54 @@ class Outlet:
             self._metrics.state_failures.inc()
             log.warning("state of rules not saved", alerts=len(changed), reason=str(refused))
             return False
+        except asyncio.CancelledError:
+            self._changed = changed | self._changed
+            raise
+        finally:
+            self._saving = False
+        self._saved()
         return True
+
+    def _saved(self) -> None:
+        """Let what is saved be seen, and wait anew for what came meanwhile."""
+        self._away = False
+        self._be_patient()
+        shown, self._being_saved = self._being_saved, []
+        later, self._held = self._held, []
+        self._show(shown)
+        for done in later:
+            self._take(done)
+
+    def _take(self, done: Pass) -> None:
+        """Show a pass, unless something up to it is yet to be saved."""
+        if self._away or not (self._changed or self._saving):
+            self._show([done])
+            return
+        self._held.append(done)
+        if self._impatience is None:
+            self._impatience = asyncio.create_task(self._lose_patience())
+
+    async def _lose_patience(self) -> None:
+        """Show what has waited too long, and until the next save whatever comes."""
+        await self._clock.sleep(_PATIENCE_SECONDS)
+        self._impatience = None
+        self._away = True
+        waiting = [*self._being_saved, *self._held]
+        self._being_saved, self._held = [], []
+        log.warning("alerts shown before their state was saved", passes=len(waiting))
+        self._show(waiting)
+
+    def _be_patient(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
+    def _show(self, passes: Iterable[Pass]) -> None:
+        for done in passes:
+            if done.show is not None:
+                done.show()
+            if done.changes and self._away:
+                self._metrics.shown_unsaved.inc()
 
     def _note(self, changes: Iterable[StateChange]) -> None:
         for change in changes:

@@ -1,7 +1,7 @@
 """The manager on a clock moved by hand: slots, reloads, restarts, commits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +13,7 @@ from controlplane.model.labels import Labels
 from controlplane.rules.load import load_text
 from controlplane.rules.manager import Manager
 from controlplane.rules.options import RuleMatch, RuleSettings, RulesOptions
+from controlplane.rules.ports import StateChange
 from controlplane.rules.reactive import Pace
 from controlplane.rules.schedule import slot, slot_offset
 from controlplane.rules.state import AlertState
@@ -32,6 +33,9 @@ groups:
   rules:
   - {alert: Down, expr: up == 0}
 """
+
+
+NOT_REACTIVE = RuleSettings(RuleMatch(), reactive=False)
 
 
 class Stage:
@@ -59,7 +63,10 @@ class Stage:
         await self.settle()
         try:
             yield self
-        finally:
+        except BaseException:
+            task.cancel()
+            raise  # what was expected, not what the drain would wait for
+        else:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -88,6 +95,10 @@ class Stage:
     def states_of(self) -> list[str]:
         """Return the states of the alerts of the first rule."""
         return [alert.state.value for alert in self.manager.groups()[0].rules[0].alerts]
+
+    def count(self, name: str) -> float:
+        """Return the value of a counter."""
+        return self.world.registry.get_sample_value(name) or 0.0
 
 
 def test_slots_are_fixed_and_spread() -> None:
@@ -328,3 +339,108 @@ async def test_commits_during_the_rest_are_looked_at_after_it() -> None:
         assert stage.sink.alerts == []
         await stage.advance(0.5, step=0.5)
         assert [alert.name for alert in stage.sink.alerts] == ["Down"]
+
+
+class SlowStates(States):
+    """Answers only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+
+    async def save(self, changes: Sequence[StateChange]) -> None:
+        await self.open.wait()
+        await super().save(changes)
+
+
+async def test_nothing_is_shown_that_a_killed_process_would_not_know_again() -> None:
+    """Neither the API nor `ALERTS` tells of an alert before its clock is saved."""
+    states = SlowStates()
+    stage = Stage(World(), states)
+    async with stage.running(SLOW):
+        stage.world.put(T0 + 1, {"up{i=a}": 0})
+        await _next_slot(stage)
+        (rule,) = stage.manager.groups()[0].rules
+        assert rule.history, "it was evaluated"
+        assert stage.states_of() == []
+        assert stage.world.ask("ALERTS", stage.world.clock.now()) == {}
+        states.open.set()
+        await stage.settle()
+        assert stage.states_of() == ["pending"]
+        assert len(stage.world.ask("ALERTS", stage.world.clock.now())) == 1
+        (shown,) = stage.manager.groups()[0].rules[0].alerts
+        assert [kept.active_at for kept in states.kept[rule.rule_id].values()] == [shown.active_at]
+
+
+async def test_a_database_that_is_away_holds_up_neither_evaluation_nor_sight_for_long() -> None:
+    """After a second alerts are shown unsaved, which is counted; then nothing waits any more."""
+    states = SlowStates()
+    stage = Stage(World(), states)
+    async with stage.running(FAST.replace("up == 0", "up == 0, for: 1h")):
+        stage.world.put(T0 + 1, {"up{i=a}": 0})
+        await stage.advance(1)
+        await stage.advance(1.2, step=0.2)
+        assert stage.states_of() == ["pending"]
+        assert stage.count("controlplane_rule_state_shown_unsaved_total") == 1
+        stage.world.put(stage.world.clock.now(), {"up{i=b}": 0})
+        await stage.advance(1)
+        assert stage.states_of() == ["pending", "pending"]
+        assert len(stage.manager.groups()[0].rules[0].history) >= 3
+        states.open.set()
+        await stage.advance(1)
+        (kept,) = states.kept.values()
+        assert len(kept) == 2
+        states.open.clear()
+        passes = len(stage.manager.groups()[0].rules[0].history)
+        stage.world.put(stage.world.clock.now(), {"up{i=c}": 0})
+        await stage.advance(0.9, step=0.3)
+        assert len(stage.manager.groups()[0].rules[0].history) > passes
+        assert stage.states_of() == ["pending", "pending"], "it waits again"
+        states.open.set()
+
+
+async def test_passes_are_shown_in_their_order() -> None:
+    """One that changed nothing waits behind one that is being saved."""
+    states = SlowStates()
+    stage = Stage(World(), states)
+    async with stage.running(FAST.replace("up == 0", "up < 5, for: 1h")):
+        stage.world.put(T0, {"up{i=a}": 0})
+        await stage.settle()
+        await stage.advance(0.2, step=0.1)
+        stage.world.put(stage.world.clock.now(), {"up{i=a}": 1})
+        await stage.advance(0.2, step=0.1)
+        assert stage.states_of() == []
+        states.open.set()
+        await stage.settle()
+        (shown,) = stage.manager.groups()[0].rules[0].alerts
+        assert shown.value == 1
+
+
+async def test_a_rule_sees_the_alerts_of_an_earlier_one_in_the_same_pass() -> None:
+    """What a later rule of the group reads is not held back."""
+    states = SlowStates()
+    stage = Stage(World(), states)
+    text = FAST + "  - {record: seen, expr: count(ALERTS)}\n"
+    async with stage.running(text, replace(DEFAULTS, settings=(NOT_REACTIVE,))):
+        stage.world.put(T0 + 1, {"up{i=a}": 0})
+        await stage.advance(1)
+        assert list(stage.world.ask("seen", stage.world.clock.now()).values()) == [1]
+        states.open.set()
+
+
+async def test_what_was_being_saved_when_it_ended_is_saved_by_the_drain() -> None:
+    """A cancelled save is not taken for done."""
+    states = SlowStates()
+    stage = Stage(World(), states)
+    async with stage.running(FAST):
+        stage.world.put(T0, {"up{i=a}": 0})
+        await stage.settle()
+        asyncio.get_running_loop().call_later(0.05, states.open.set)
+    (kept,) = states.kept.values()
+    assert len(kept) == 1
+
+
+async def _next_slot(stage: Stage) -> None:
+    """Move on to the first evaluation, and not a quarter of a second further."""
+    while not stage.manager.groups()[0].rules[0].history:
+        await stage.advance(0.25, step=0.25)
