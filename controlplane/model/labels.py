@@ -10,12 +10,19 @@ _FNV_OFFSET: Final = 14695981039346656037
 _FNV_PRIME: Final = 1099511628211
 _MASK: Final = (1 << 64) - 1
 
+# Past the immutability.
+_set: Final = object.__setattr__
+
 _CLASSIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _CLASSIC_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
 class Labels(Mapping[str, str]):
-    """A set of labels. An empty value is the same as no label, so none is kept."""
+    """A set of labels. An empty value is the same as no label, so none is kept.
+
+    A store holds hundreds of thousands that nobody looks into: the dictionary
+    is made when it is first asked for.
+    """
 
     __slots__ = ("_dict", "_fingerprint", "_hash", "pairs")
 
@@ -25,27 +32,39 @@ class Labels(Mapping[str, str]):
     _hash: int
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        items = dict(labels)
-        pairs = tuple(sorted((name, value) for name, value in items.items() if value))
-        object.__setattr__(self, "pairs", pairs)
-        object.__setattr__(self, "_dict", dict(pairs))
-        object.__setattr__(self, "_hash", hash(pairs))
-        object.__setattr__(self, "_fingerprint", "")
+        pairs = tuple([pair for pair in sorted(dict(labels).items()) if pair[1]])
+        _set(self, "pairs", pairs)
+        _set(self, "_hash", hash(pairs))
+
+    @classmethod
+    def of_sorted(cls, pairs: tuple[tuple[str, str], ...]) -> "Labels":
+        """Return the set of pairs that are sorted by name, none of them twice or empty."""
+        labels = cls.__new__(cls)
+        _set(labels, "pairs", pairs)
+        _set(labels, "_hash", hash(pairs))
+        return labels
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Labels are immutable")
 
+    def _by_name(self) -> dict[str, str]:
+        try:
+            return self._dict
+        except AttributeError:
+            _set(self, "_dict", dict(self.pairs))
+            return self._dict
+
     def __getitem__(self, name: str) -> str:
-        return self._dict[name]
+        return self._by_name()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._dict)
+        return iter(self._by_name())
 
     def __len__(self) -> int:
-        return len(self._dict)
+        return len(self.pairs)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._dict
+        return name in self._by_name()
 
     def __hash__(self) -> int:
         return self._hash
@@ -63,7 +82,7 @@ class Labels(Mapping[str, str]):
 
     def __str__(self) -> str:
         """Return the set as Prometheus writes it: `name{a="b"}`."""
-        name = self._dict.get(METRIC_NAME, "")
+        name = self.name
         quoted_name = bool(name) and not is_classic_metric_name(name)
         parts = [_quote(name)] if quoted_name else []
         parts += [
@@ -77,11 +96,11 @@ class Labels(Mapping[str, str]):
     @property
     def name(self) -> str:
         """The metric name, or an empty string."""
-        return self._dict.get(METRIC_NAME, "")
+        return self._by_name().get(METRIC_NAME, "")
 
     def value(self, name: str) -> str:
         """Return the label's value, or an empty string when it is not set."""
-        return self._dict.get(name, "")
+        return self._by_name().get(name, "")
 
     def keep(self, names: Iterable[str]) -> "Labels":
         """Return the set with only the named labels."""
@@ -94,7 +113,7 @@ class Labels(Mapping[str, str]):
 
     def merge(self, other: Mapping[str, str]) -> "Labels":
         """Return the set with those of `other` put over it; an empty value removes a label."""
-        return Labels({**self._dict, **other})
+        return Labels({**self._by_name(), **other})
 
     def fingerprint(self) -> str:
         """Return the 16 hex digits by which Alertmanager's API names this label set.
@@ -102,9 +121,11 @@ class Labels(Mapping[str, str]):
         FNV-1a, 64 bit, over name, 0xff, value, 0xff in order of names
         (prometheus/common, model.LabelSet.Fingerprint).
         """
-        if not self._fingerprint:
-            object.__setattr__(self, "_fingerprint", _fnv1a(self.pairs))
-        return self._fingerprint
+        try:
+            return self._fingerprint
+        except AttributeError:
+            _set(self, "_fingerprint", _fnv1a(self.pairs))
+            return self._fingerprint
 
 
 EMPTY: Final = Labels()

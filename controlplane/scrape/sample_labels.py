@@ -30,6 +30,13 @@ def stored_labels(
     return labels
 
 
+def is_unlimited(config: ScrapeConfig) -> bool:
+    """Tell whether a label set may be of any size."""
+    return not (
+        config.label_limit or config.label_name_length_limit or config.label_value_length_limit
+    )
+
+
 def _exported(served: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
     merged = {**served, **target}
     in_conflict = [name for name in target if served.get(name)]
@@ -46,9 +53,7 @@ def _check(labels: Labels, config: ScrapeConfig) -> None:
         raise ScrapeFailed(Failure.LABELS, "missing metric name (__name__ label)")
     if "" in labels:
         raise ScrapeFailed(Failure.LABELS, f"invalid metric name or label names: {labels}")
-    if not (
-        config.label_limit or config.label_name_length_limit or config.label_value_length_limit
-    ):
+    if is_unlimited(config):
         return
     metric = f"metric: {labels.name:.50}"
     if config.label_limit and len(labels) > config.label_limit:

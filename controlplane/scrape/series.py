@@ -10,8 +10,8 @@ from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times, Values
 from controlplane.scrape.exposition.page import NO_TIME, Page, Shape
 from controlplane.scrape.job import Failure, ScrapeFailed
+from controlplane.scrape.naming import Naming
 from controlplane.scrape.options import ScrapeConfig
-from controlplane.scrape.sample_labels import stored_labels
 from controlplane.tsdb.ports import Appender
 
 # In place of a series number: relabelling drops the sample.
@@ -49,8 +49,8 @@ class SeriesCache:
 
     def __init__(self, appender: Appender, labels: Labels, config: ScrapeConfig) -> None:
         self._appender = appender
-        self._labels = labels
         self._config = config
+        self._naming = Naming(labels, config)
         self._epoch = appender.epoch
         self._shape: Shape | None = None
         self._refs: Refs = _NONE  # of each slot
@@ -110,7 +110,7 @@ class SeriesCache:
         live = np.isin(self._refs, self._live)
         if self._shape is not None:
             slots = np.flatnonzero(self._refs != _DROPPED).tolist()
-            labels = [self._labels_of(self._shape, slot) for slot in slots]
+            labels = self._naming.labels(self._shape, slots)
             self._refs[slots] = self._appender.refs([label for label in labels if label])
         self._live = np.unique(self._refs[live])
         self._epoch = epoch
@@ -122,7 +122,7 @@ class SeriesCache:
             known = dict(zip(self._shape.series(), self._refs.tolist(), strict=True))
         refs = np.array([known.get(head, _UNKNOWN) for head in shape.series()], dtype=np.int64)
         fresh = np.flatnonzero(refs == _UNKNOWN).tolist()
-        labels = [self._labels_of(shape, slot) for slot in fresh]
+        labels = self._naming.labels(shape, fresh)
         refs[fresh] = [_DROPPED if label is None else 0 for label in labels]
         kept = int(np.count_nonzero(refs != _DROPPED))
         limit = self._config.sample_limit
@@ -133,9 +133,6 @@ class SeriesCache:
         refs[slots] = self._appender.refs(named)
         self._shape, self._refs, self._kept = shape, refs, kept
         return len(named)
-
-    def _labels_of(self, shape: Shape, slot: int) -> Labels | None:
-        return stored_labels(shape.labels(slot), self._labels, self._config)
 
     def _choose_rows(self, times: Times | None) -> None:
         """Pick the slots to store: the first of each series, and all with a timestamp."""

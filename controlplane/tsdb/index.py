@@ -10,6 +10,7 @@ reader therefore stays consistent with a state and a count of series.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -30,16 +31,18 @@ class Posting:
     __slots__ = ("_numbers", "_size")
 
     def __init__(self, numbers: Refs | None = None) -> None:
-        self._numbers = np.empty(2, dtype=np.int64) if numbers is None else numbers
+        self._numbers = _NONE if numbers is None else numbers
         self._size = 0 if numbers is None else len(numbers)
 
-    def add(self, ref: int) -> None:
-        if self._size == len(self._numbers):
-            grown = np.empty(2 * self._size + 2, dtype=np.int64)
-            grown[: self._size] = self._numbers
+    def extend(self, refs: Sequence[int] | Refs) -> None:
+        """Add rising numbers, all above those that are in."""
+        size = self._size + len(refs)
+        if size > len(self._numbers):
+            grown = np.empty(max(size, 2 * self._size), dtype=np.int64)
+            grown[: self._size] = self._numbers[: self._size]
             self._numbers = grown
-        self._numbers[self._size] = ref
-        self._size += 1
+        self._numbers[self._size : size] = refs
+        self._size = size
 
     def __len__(self) -> int:
         return self._size
@@ -63,15 +66,20 @@ class IndexState:
         self._names: dict[str, dict[str, Posting]] = {}
         self.everything = Posting()
 
-    def add(self, ref: int, labels: Labels) -> None:
-        """Enter a series whose number is above all others; the lock must be held."""
-        self.everything.add(ref)
-        for name, value in labels.pairs:
+    def extend(self, first: int, series: Sequence[Labels]) -> None:
+        """Enter series numbered from `first` on, above all others; the lock must be held."""
+        self.everything.extend(np.arange(first, first + len(series)))
+        having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for ref, labels in enumerate(series, first):
+            for pair in labels.pairs:
+                having[pair].append(ref)
+        for (name, value), refs in having.items():
             values = self._names.setdefault(name, {})
             posting = values.get(value)
             if posting is None:
-                posting = values[value] = Posting()
-            posting.add(ref)
+                values[value] = Posting(np.array(refs, dtype=np.int64))
+            else:
+                posting.extend(refs)
 
     def without(self, gone: Mask, labels: list[Labels], bound: int) -> "IndexState":
         """Return a state of the series under `bound` that are not `gone`, (bound,).
@@ -159,20 +167,18 @@ class Index:
 
     def refs(self, series: Sequence[Labels], now: Timestamp) -> tuple[Refs, int]:
         """Return the number of each series, -1 over the limit, and how many are new."""
-        found = np.empty(len(series), dtype=np.int64)
         with self._lock:
-            before = len(self._labels)
-            for position, labels in enumerate(series):
-                ref = self._refs.get(labels)
-                if ref is None:
-                    ref = self._create(labels, now)
-                else:
-                    self._touched[ref] = now
-                found[position] = ref
-            created = len(self._labels) - before
+            first = len(self._labels)
+            room = self._max_series - len(self._refs) if self._max_series else len(series)
+            numbers, created = self._numbers(series, first, first + max(room, 0))
+            found = np.array(numbers, dtype=np.int64)
             if created:
+                self._labels.extend(created)
+                self._touched.extend([now] * len(created))
+                self._state.extend(first, created)
                 self._generation += 1
-        return found, created
+            self._touch(found[(found >= 0) & (found < first)], now)
+        return found, len(created)
 
     def view(self) -> tuple[IndexState, int, int]:
         """Return what a snapshot keeps: the state, the bound and the generation."""
@@ -198,9 +204,9 @@ class Index:
         with self._lock:
             for ref in refs.tolist():
                 del self._refs[self._labels[ref]]
-            for ref in range(bound, len(self._labels)):  # created meanwhile
-                labels.append(self._labels[ref])
-                state.add(ref, labels[ref])
+            meanwhile = self._labels[bound:]
+            labels += meanwhile
+            state.extend(bound, meanwhile)
             self._labels, self._state = labels, state
             self._generation += 1
 
@@ -211,15 +217,25 @@ class Index:
             fresh = [(ref, self._labels[ref]) for ref in range(start, bound)]
             return bound, [(ref, labels) for ref, labels in fresh if self._refs.get(labels) == ref]
 
-    def _create(self, labels: Labels, now: Timestamp) -> int:
-        if self._max_series and len(self._refs) >= self._max_series:
-            return NO_SERIES
-        ref = len(self._labels)
-        self._labels.append(labels)
-        self._touched.append(now)
-        self._refs[labels] = ref
-        self._state.add(ref, labels)
-        return ref
+    def _numbers(
+        self, series: Sequence[Labels], free: int, limit: int
+    ) -> tuple[list[int], list[Labels]]:
+        """Give each new series the next number from `free` on, below `limit`."""
+        refs = self._refs
+        found: list[int] = []
+        created: list[Labels] = []
+        for labels in series:
+            ref = refs.setdefault(labels, free) if free < limit else refs.get(labels, NO_SERIES)
+            if ref == free:
+                created.append(labels)
+                free += 1
+            found.append(ref)
+        return found, created
+
+    def _touch(self, refs: Refs, now: Timestamp) -> None:
+        touched = self._touched
+        for ref in refs.tolist():
+            touched[ref] = now
 
 
 def _left(posting: Posting, gone: Mask, bound: int) -> Posting:

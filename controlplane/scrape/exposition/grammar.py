@@ -34,7 +34,7 @@ _FLOAT: Final = re.compile(
 
 # The label whose value is a number, by type of metric: it is written one way,
 # so that `le="5"` and `le="5.0"` are one series.
-_NUMERIC_LABEL: Final = {"histogram": "le", "summary": "quantile"}
+NUMERIC_LABEL: Final = {"histogram": "le", "summary": "quantile"}
 
 
 class Malformed(ValueError):
@@ -110,7 +110,7 @@ def parse_labels(head: bytes, kind: str) -> dict[str, str]:
             labels[label] = content
     if not labels.get(METRIC_NAME):
         raise Malformed(f"metric name not set: {shown(head)}")
-    return _normalised(labels, _NUMERIC_LABEL.get(kind, ""))
+    return _normalised(labels, NUMERIC_LABEL.get(kind, ""))
 
 
 def decode(text: bytes) -> str:
@@ -147,12 +147,13 @@ def unescape(text: str) -> str:
 def _normalised(labels: dict[str, str], label: str) -> dict[str, str]:
     value = labels.get(label)
     if value:
-        labels[label] = _bound(value)
+        labels[label] = normalised_number(value)
     return labels
 
 
 @lru_cache(maxsize=4096)
-def _bound(text: str) -> str:
+def normalised_number(text: str) -> str:
+    """Return a number as it is written in `le` and `quantile`; other texts as they are."""
     try:
         return format_bound(parse_float(text.encode()))
     except Malformed:
