@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 
 from fastapi import FastAPI
@@ -79,6 +80,9 @@ from controlplane.transport.http_client import HTTPClients
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
+from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
+from controlplane.tsdb.remote.ports import Family
+from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 
 # Where samples are pushed to: bodies as large as their protocols let them be.
@@ -129,7 +133,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.push_async_callback(transport.close)
     client = Client(transport, resolver, policy, clock)
     stack.push_async_callback(client.close)
-    senders = Senders(settings.external_url, HTTPClients(client))
+    clients = HTTPClients(client)
+    senders = Senders(settings.external_url, clients)
 
     # From alerts to pages.
     delivery, notify_metrics = DeliveryOptions(), NotifyMetrics(registry)
@@ -149,6 +154,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         notifications,
         channels,
         owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
+        sender=worker,
         wake=worker.wake,
         options=delivery,
         metrics=notify_metrics,
@@ -213,6 +219,18 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     intake = QueryPool(threads=2, waiting=30)
     stack.callback(intake.close)
 
+    # What an existing engine gets of our samples.
+    remote_writes = RemoteWrites(
+        store,
+        settings.data_dir / "remote_write",
+        clients,
+        partial(_families, scrapes, receiver),
+        clock=clock,
+        metrics=RemoteWriteMetrics(registry),
+        chance=SystemRandom(),
+    )
+    stack.push_async_callback(remote_writes.close)
+
     # What looks in from above.
     supervisor, jobs = Supervisor(clock, registry), Jobs(clock, registry)
     in_force = InForce(
@@ -220,6 +238,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         external_url=settings.external_url,
         replica=settings.replica,
         policy=policy,
+        remote_writes=remote_writes,
         senders=senders,
         channels=channels,
         alerts=alerts,
@@ -262,6 +281,11 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     await in_force.begin(config)
     stack.push_async_callback(supervisor.stop)
     grace = settings.shutdown_grace / 1000
+    supervisor.start(
+        "remote write",
+        remote_writes.run,
+        drain=lambda: remote_writes.drain(settings.shutdown_grace),
+    )
     supervisor.start("worker", worker.run, drain=lambda: worker.drain(grace))
     supervisor.start("sweeper", sweeper.run)
     supervisor.start("dispatcher", dispatcher.run)
@@ -319,6 +343,18 @@ def _limits(settings: Settings) -> Limits:
         longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
         larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
     )
+
+
+def _families(scrapes: ScrapePool, receiver: Receiver) -> dict[str, Family]:
+    """Return what is known of metric families: those pushed, and over them those scraped."""
+    found = {
+        name: Family(said.type, said.help, said.unit)
+        for name, said in receiver.metadata.families().items()
+    }
+    for _, told in scrapes.metadata():
+        for name, seen in told.items():
+            found[name] = Family(seen.type, seen.help, seen.unit)
+    return found
 
 
 def _flags(settings: Settings) -> dict[str, str]:

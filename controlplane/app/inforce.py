@@ -19,6 +19,7 @@ from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.registry import TargetRegistry
 from controlplane.transport.policy import OutboundPolicy
+from controlplane.tsdb.remote.remotes import RemoteWrites
 
 _OWN_INTERVAL = 15 * SECOND
 
@@ -31,6 +32,7 @@ class InForce:
     external_url: str
     replica: str
     policy: OutboundPolicy
+    remote_writes: RemoteWrites
     senders: Senders
     channels: Channels
     alerts: Alerts
@@ -44,6 +46,7 @@ class InForce:
 
     async def begin(self, config: Config) -> None:
         """Put the first configuration in force, with what was kept from before."""
+        await self.remote_writes.apply(config.remote_write_options())
         await self.targets.load()
         self.targets.subscribe(self.watching.on_change)
         await self.targets.apply_file(config.targets, self.clock.now())
@@ -54,11 +57,13 @@ class InForce:
     async def change(self, old: Config, new: Config) -> None:
         """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
         integrations = self.senders.build(new)
+        await self.remote_writes.apply(new.remote_write_options())
         self._watch(new)
         try:
             await self.targets.apply_file(new.targets, self.clock.now())
         except ControlPlaneError:
             self._watch(old)
+            await self.remote_writes.apply(old.remote_write_options())
             raise
         self.policy.replace(new.outbound.deny)
         self.alerts.reload(new.alert_options())

@@ -15,6 +15,12 @@ from controlplane.rules.options import RuleGroup, RuleSettings, RulesOptions
 from controlplane.scrape.options import ScrapeConfig
 from controlplane.storage.options import StorageOptions
 from controlplane.targets.options import TargetOptions
+from controlplane.tsdb.remote.options import (
+    Datasource,
+    RemoteWrite,
+    RemoteWriteOptions,
+    RemoteWriteSettings,
+)
 
 # Where alerts go while no file says anything about it: nowhere.
 NOBODY = Receiver("nobody")
@@ -37,6 +43,9 @@ class Config:
     targets: tuple[TargetSpec, ...] = ()
     target_settings: TargetOptions = field(default_factory=TargetOptions)
     scrape_configs: tuple[ScrapeConfig, ...] = ()
+    remote_write: tuple[RemoteWrite, ...] = ()
+    remote_write_settings: RemoteWriteSettings = field(default_factory=RemoteWriteSettings)
+    datasource: Datasource | None = None
     rule_files: tuple[str, ...] = ()
     rule_settings: tuple[RuleSettings, ...] = ()
     groups: tuple[RuleGroup, ...] = ()
@@ -59,6 +68,13 @@ class Config:
             rule_query_offset=self.global_.rule_query_offset,
             external_labels=self.global_.external_labels,
             external_url=external_url,
+            datasource=self.datasource,
+        )
+
+    def remote_write_options(self) -> RemoteWriteOptions:
+        """Return what the senders are told."""
+        return RemoteWriteOptions(
+            self.remote_write, self.global_.external_labels, self.remote_write_settings
         )
 
     def alert_options(self) -> AlertOptions:

@@ -8,6 +8,7 @@ from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.places import PATHS, PATTERNS
 from controlplane.config.probes import MODULES
 from controlplane.config.receivers import receivers
+from controlplane.config.remote import DATASOURCE, REMOTE_WRITE_SETTINGS, RemoteWrites
 from controlplane.config.routing import ROUTE
 from controlplane.config.rules import RULE_SETTINGS
 from controlplane.config.schema import Key, Section
@@ -21,7 +22,6 @@ _PROMETHEUS: Final = (
     "alerting",
     "otlp",
     "remote_read",
-    "remote_write",
     "runtime",
     "scrape_config_files",
 )
@@ -29,7 +29,6 @@ _ALERTMANAGER: Final = ("event_recorder", "inhibit_rules", "mute_time_intervals"
 _LATER: Final = (
     "autoscaling",
     "cluster",
-    "datasource",
     "drills",
     "forward_alerts",
     "slos",
@@ -74,6 +73,9 @@ def document(context: Context) -> Section[Any]:
             "targets": Key(targets(context.target_settings, context.probers)),
             "target_settings": Key(TARGET_SETTINGS),
             "scrape_configs": Key(scrape_configs(context.defaults)),
+            "remote_write": Key(RemoteWrites()),
+            "remote_write_settings": Key(REMOTE_WRITE_SETTINGS),
+            "datasource": Key(DATASOURCE),
             "rule_files": Key(PATTERNS),
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),

@@ -207,7 +207,8 @@ def check_header(name: str) -> str:
     return name
 
 
-def _check_free_header(name: str) -> str:
+def check_free_header(name: str) -> str:
+    """Return a header's name that a configuration may set. Raises InvalidInput."""
     if name.lower() in _RESERVED:
         raise InvalidInput(f"setting the header {name!r} is not allowed")
     return check_header(name)
@@ -225,7 +226,7 @@ HEADER: Final = Section(
 _HEADERS: Final = MapOf(
     "a mapping of headers",
     Made(HEADER, lambda header: header, _show_header),
-    _check_free_header,
+    check_free_header,
 )
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from controlplane.config.kinds import BOOLEAN, REGEX
+from controlplane.config.remote import OwnDatasource
 from controlplane.config.schema import Key, ListOf, Section
 from controlplane.rules.options import RuleMatch, RuleSettings
 
@@ -14,9 +15,11 @@ RULE_MATCH: Final = Section(
 RULE_SETTING: Final = Section(
     "rule_setting",
     RuleSettings,
-    {"match": Key(RULE_MATCH, required=True), "reactive": Key(BOOLEAN)},
-    unsupported=dict.fromkeys(
-        ("no_data", "error", "depends_on", "datasource"), "a key of a later version"
-    ),
+    {
+        "match": Key(RULE_MATCH, required=True),
+        "reactive": Key(BOOLEAN),
+        "datasource": Key(OwnDatasource()),
+    },
+    unsupported=dict.fromkeys(("no_data", "error", "depends_on"), "a key of a later version"),
 )
 RULE_SETTINGS: Final = ListOf("a list of rule settings", RULE_SETTING)

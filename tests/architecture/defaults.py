@@ -18,6 +18,13 @@ from controlplane.settings.settings import Settings, Variable
 from controlplane.storage.options import RetentionOptions, StorageOptions
 from controlplane.targets.options import TargetOptions
 from controlplane.transport.options import Authorization, HTTPClientConfig, ProxyConfig, TLSConfig
+from controlplane.tsdb.remote.options import (
+    Datasource,
+    MetadataOptions,
+    QueueOptions,
+    RemoteWrite,
+    RemoteWriteSettings,
+)
 
 REQUIRED: Final = "required"
 _SECRET: Final = Secret("x")
@@ -42,6 +49,11 @@ _BARE: Final[dict[str, Any]] = {
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
     "outbound": OutboundOptions(),
+    "remote_write": RemoteWrite("http://x"),
+    "queue_config": QueueOptions(),
+    "metadata_config": MetadataOptions(),
+    "remote_write_settings": RemoteWriteSettings(),
+    "datasource": Datasource("http://x"),
     "http_config": HTTPClientConfig(),
     "proxy_config": ProxyConfig(),
     "authorization": Authorization(),

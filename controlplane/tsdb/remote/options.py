@@ -5,7 +5,7 @@ but for `retry_on_http_429`, which is true here: a receiver that asks for
 patience is given it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -13,6 +13,7 @@ from hashlib import sha256
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import DAY, MINUTE, SECOND
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.relabel import RelabelConfig
 from controlplane.transport.options import HTTPClientConfig
 
@@ -100,12 +101,21 @@ class RemoteWrite:
 class RemoteWriteSettings:
     """How much is kept for a receiver that does not answer; beyond that the oldest is dropped.
 
-    `max_bytes` is of the log, which is kept back from its end for so long;
+    `max_size` is of the log in bytes, which is not truncated before it was sent;
     `max_age` is of samples. 0 is no bound.
     """
 
-    max_bytes: int = 4 << 30
+    max_size: int = 4 << 30
     max_age: Duration = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWriteOptions:
+    """What the configuration says of remote write; no two remotes have the same key."""
+
+    remotes: Sequence[RemoteWrite] = ()
+    external_labels: Labels = EMPTY
+    settings: RemoteWriteSettings = field(default_factory=RemoteWriteSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +123,19 @@ class Datasource:
     """A query API of Prometheus' shape, at `url` + `/api/v1/query`.
 
     `params` go along with every question, `headers` too (a tenant's
-    X-Scope-OrgID, say). An answer larger than `max_response_bytes` is refused;
-    at most `concurrency` questions are under way at once.
+    X-Scope-OrgID, say). An answer of more than `response_size_limit` bytes is
+    refused; at most `concurrency` questions are under way at once.
     """
 
     url: str = field(repr=False)
     timeout: Duration = 30 * SECOND
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    max_response_bytes: int = 64 << 20
+    response_size_limit: int = 64 << 20
     concurrency: int = 8
     http_client: HTTPClientConfig = field(default_factory=HTTPClientConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "response_size_limit", "concurrency"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"{name} must be above 0", pointer=f"/{name}")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -11,7 +11,6 @@ from typing import Final
 
 from controlplane.clock import Clock, Duration
 from controlplane.errors import Unavailable
-from controlplane.model.labels import EMPTY, Labels
 from controlplane.telemetry.logs import get_logger
 from controlplane.transport.http_client import HTTPClients
 from controlplane.tsdb.ports import Write
@@ -20,7 +19,7 @@ from controlplane.tsdb.remote.gather import Outgoing
 from controlplane.tsdb.remote.messages import Version1, Version2
 from controlplane.tsdb.remote.metadata import MetadataSender
 from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
-from controlplane.tsdb.remote.options import RemoteWrite, RemoteWriteSettings, WriteMessage
+from controlplane.tsdb.remote.options import RemoteWrite, RemoteWriteOptions, WriteMessage
 from controlplane.tsdb.remote.ports import Families, Logged
 from controlplane.tsdb.remote.position import ProgressFile
 from controlplane.tsdb.remote.post import Poster
@@ -29,15 +28,6 @@ from controlplane.tsdb.remote.sender import Sender
 log = get_logger(__name__)
 
 _SUFFIX: Final = ".json"
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteWriteOptions:
-    """What the configuration says of remote write; no two remotes have the same key."""
-
-    remotes: Sequence[RemoteWrite] = ()
-    external_labels: Labels = EMPTY
-    settings: RemoteWriteSettings = field(default_factory=RemoteWriteSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ class Sender:
         await self._note(Progress(fresh.begin))
 
     def _excess(self, unsent: int) -> int:
-        return unsent - self.settings.max_bytes if self.settings.max_bytes else 0
+        return unsent - self.settings.max_size if self.settings.max_size else 0
 
     def _over_bound(self, samples: int) -> None:
         self._count_dropped("over_bound", samples)

@@ -133,12 +133,12 @@ def test_includes_may_nest_and_meet_again(tmp_path: Path) -> None:
 
 def test_an_included_alerting_section_is_refused(tmp_path: Path) -> None:
     """Alerts go out from here; a section that sends them elsewhere is not ignored."""
-    (tmp_path / "p.yml").write_text("alerting: {alertmanagers: []}\nremote_write: []\n")
+    (tmp_path / "p.yml").write_text("alerting: {alertmanagers: []}\nremote_read: []\n")
     found = problems(tmp_path, "include: [p.yml]\nforward_alerts: true")
     assert found == [
         (2, "forward_alerts: a key of a later version, not supported here"),
         (1, "alerting: a Prometheus key, not supported here"),
-        (2, "remote_write: a Prometheus key, not supported here"),
+        (2, "remote_read: a Prometheus key, not supported here"),
     ]
 
 

@@ -211,7 +211,7 @@ async def test_more_than_may_be_kept_is_dropped_and_counted(
     """Beyond the bound the oldest goes; what is left arrives, and the sum is whole."""
     options = StoreOptions(commit_interval=0, wal_segment_bytes=4000)
     world = World(tmp_path, clients, options)
-    bound = RemoteWriteSettings(max_bytes=10_000)
+    bound = RemoteWriteSettings(max_size=10_000)
     down = True
     try:
         async with receiving(lambda _: web.Response(status=503) if down else None) as receiver:

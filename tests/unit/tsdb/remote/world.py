@@ -16,9 +16,9 @@ from controlplane.transport.http_client import HTTPClients
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import Write
 from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
-from controlplane.tsdb.remote.options import QueueOptions, RemoteWrite
+from controlplane.tsdb.remote.options import QueueOptions, RemoteWrite, RemoteWriteOptions
 from controlplane.tsdb.remote.ports import Family
-from controlplane.tsdb.remote.remotes import RemoteWriteOptions, RemoteWrites
+from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 
 _PATIENCE = 10.0
