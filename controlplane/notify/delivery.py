@@ -8,10 +8,13 @@ life of a message:
                       sending --permanent, or too old--> dead
     queued or refused, something newer waits --> superseded
     dead --redrive--> queued
+
+A message that may leave at once is not queued first: the transaction that
+writes it claims it (`outbox.enqueue`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import Conflict, NotFound
@@ -28,30 +31,23 @@ from controlplane.notify.incident import (
 )
 from controlplane.notify.message import (
     Attempt,
+    Claim,
     Delivery,
     Message,
     MessageState,
     Notification,
     Outcome,
+    Seat,
 )
 from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.ports import NotificationStore, NotificationTransaction
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A message that is ours to attempt until its lease runs out."""
-
-    message: Message
-    notification: Notification
 
 
 async def claim(
     store: NotificationStore,
     channel: tuple[str, str],
     *,
-    owner: str,
-    lease: Duration,
+    seat: Seat,
     limit: int,
     now: Timestamp,
 ) -> Sequence[Claim]:
@@ -62,21 +58,27 @@ async def claim(
             incident = await tx.incident(message.incident_id)
             if incident is None:
                 continue
-            begun = replace(
-                message,
-                state=MessageState.SENDING,
-                attempts=message.attempts + 1,
-                # A lease that ran out was an attempt whose outcome nobody knows.
-                exposed_before=incident.exposed,
-                owner=owner,
-                lease_until=now + lease,
-            )
+            begun = message.begun(seat, exposed=incident.exposed)
             if await tx.claim(message, begun):
                 exposed = on_claimed(incident, message.told)
                 if exposed != incident:
                     await tx.put_incident(exposed)
-                claims.append(Claim(begun, _notification(begun, incident)))
+                claims.append(claimed(begun, incident))
     return claims
+
+
+def claimed(message: Message, incident: Incident) -> Claim:
+    """Return a message that has begun, with what its integration is given to send."""
+    notification = Notification(
+        receiver=message.receiver,
+        integration=message.integration,
+        key=incident.key,
+        content=message.content,
+        delivered=incident.delivered,
+        external=incident.external,
+        correlation_id=message.correlation_id,
+    )
+    return Claim(message, notification)
 
 
 async def succeed(
@@ -207,15 +209,3 @@ async def _settle(
 def _backoff_of_dead(incident: Incident) -> Duration:
     """Return how long an incident without a group waits before it tries again: 5 min to 1 day."""
     return int(min(300_000 * 2 ** min(incident.failures, 20), 86_400_000))
-
-
-def _notification(message: Message, incident: Incident) -> Notification:
-    return Notification(
-        receiver=message.receiver,
-        integration=message.integration,
-        key=incident.key,
-        content=message.content,
-        delivered=incident.delivered,
-        external=incident.external,
-        correlation_id=message.correlation_id,
-    )

@@ -1,7 +1,7 @@
 """What stands in the outbox: a message to one integration, and its attempts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from controlplane.clock import Timestamp
@@ -102,6 +102,28 @@ class Message:
         """The receiver and its integration: what has a queue and a breaker of its own."""
         return (self.receiver, self.integration)
 
+    def begun(self, seat: "Seat", *, exposed: bool) -> "Message":
+        """Return the message as claimed: `exposed` is its incident's before this attempt.
+
+        A lease that ran out was an attempt whose outcome nobody knows.
+        """
+        return replace(
+            self,
+            state=MessageState.SENDING,
+            attempts=self.attempts + 1,
+            exposed_before=exposed,
+            owner=seat.owner,
+            lease_until=seat.lease_until,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Leave to begin one attempt: who makes it, and until when nobody else may."""
+
+    owner: str
+    lease_until: Timestamp
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -140,6 +162,14 @@ class Notification:
             self.content.status_of(alert) is AlertStatus.FIRING for alert in self.content.alerts
         )
         return AlertStatus.FIRING if firing else AlertStatus.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that is ours to attempt until its lease runs out."""
+
+    message: Message
+    notification: Notification
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from controlplane.clock import Duration, Timestamp
-from controlplane.notify.incident import Incident, Told, never_reached, on_closed, on_queued
-from controlplane.notify.message import Content, Message, MessageState
+from controlplane.notify.incident import (
+    Incident,
+    Told,
+    never_reached,
+    on_claimed,
+    on_closed,
+    on_queued,
+)
+from controlplane.notify.message import Content, Message, MessageState, Seat
 from controlplane.notify.ports import NotificationTransaction
 
 
@@ -17,13 +24,17 @@ async def enqueue(
     *,
     max_age: Duration,
     now: Timestamp,
+    seat: Seat | None = None,
 ) -> Message:
     """Queue a message; those of the incident that were not begun give way to it.
 
     It keeps the place of the one it replaces in the waiting that the receiver
-    has caused. `incident` must be stored already.
+    has caused. With a seat it is claimed right away, and comes back as
+    `sending`, unless it has to wait for an older one or for its receiver.
+    `incident` must be stored already.
     """
-    waiting = await _supersede(tx, incident, now)
+    unfinished = await tx.unfinished(incident.id)
+    waiting = await _supersede(tx, unfinished, now)
     message = Message(
         id=0,
         incident_id=incident.id,
@@ -36,6 +47,10 @@ async def enqueue(
         expires_at=now + max_age,
         correlation_id=content.correlation_id(),
     )
+    first = len(waiting) == len(unfinished) and message.next_attempt_at <= now
+    if seat is not None and first:
+        message = message.begun(seat, exposed=incident.exposed)
+        incident = on_claimed(incident, told)
     stored = replace(message, id=await tx.add_message(message))
     await tx.put_incident(on_queued(incident, stored.id, told, now))
     return stored
@@ -49,6 +64,7 @@ async def resolve(
     send_resolved: bool,
     max_age: Duration,
     now: Timestamp,
+    seat: Seat | None = None,
 ) -> Message | None:
     """End an incident whose alerts have all ended; return the message, if one is needed.
 
@@ -56,11 +72,11 @@ async def resolve(
     was never attempted, and goes with it), or does not want to hear of ends.
     """
     if not send_resolved or never_reached(incident):
-        await _supersede(tx, incident, now)
+        await _supersede(tx, await tx.unfinished(incident.id), now)
         await tx.put_incident(on_closed(incident, now))
         return None
-    resolved = frozenset(alert.fingerprint for alert in content.alerts)
-    return await enqueue(tx, incident, Told(resolved=resolved), content, max_age=max_age, now=now)
+    told = Told(resolved=frozenset(alert.fingerprint for alert in content.alerts))
+    return await enqueue(tx, incident, told, content, max_age=max_age, now=now, seat=seat)
 
 
 async def ended(tx: NotificationTransaction, incident: Incident, content: Content) -> Content:
@@ -78,14 +94,10 @@ async def ended(tx: NotificationTransaction, incident: Incident, content: Conten
 
 
 async def _supersede(
-    tx: NotificationTransaction, incident: Incident, now: Timestamp
+    tx: NotificationTransaction, unfinished: Sequence[Message], now: Timestamp
 ) -> Sequence[Message]:
     """Take back what waits. What is being sent right now stays, and comes first."""
-    waiting = [
-        message
-        for message in await tx.unfinished(incident.id)
-        if message.state is MessageState.QUEUED
-    ]
+    waiting = [message for message in unfinished if message.state is MessageState.QUEUED]
     for message in waiting:
         await tx.update_message(replace(message, state=MessageState.SUPERSEDED, finished_at=now))
     return waiting

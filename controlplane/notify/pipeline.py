@@ -6,6 +6,8 @@ from uuid import uuid4
 
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.notify.channels import Channel, Channels
+from controlplane.notify.delivery import claimed
+from controlplane.notify.handover import Handover
 from controlplane.notify.incident import (
     UNTOLD,
     Incident,
@@ -15,7 +17,7 @@ from controlplane.notify.incident import (
     repeat_elapsed,
     seen,
 )
-from controlplane.notify.message import Content
+from controlplane.notify.message import Content, Message, MessageState
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.outbox import ended, enqueue, resolve
@@ -26,6 +28,7 @@ from controlplane.notify.ports import (
     NotificationStore,
     NotificationTransaction,
     OwnedGroups,
+    Sender,
 )
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
@@ -56,8 +59,8 @@ class Pipeline:
     """The Stage that routing hands its groups to.
 
     When it returns, every message that the groups need is durable; when it
-    raises, nothing has changed. `wake` is called when there is work for the
-    worker.
+    raises, nothing has changed. What may leave at once is claimed in the same
+    transaction and begun by `sender`; for the rest `wake` is called.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Pipeline:
         channels: Channels,
         *,
         owned: OwnedGroups,
+        sender: Sender,
         wake: Callable[[], None],
         options: DeliveryOptions,
         metrics: NotifyMetrics,
@@ -74,6 +78,7 @@ class Pipeline:
         self._store = store
         self._channels = channels
         self._owned = owned
+        self._sender = sender
         self._wake = wake
         self._options = options
         self._metrics = metrics
@@ -87,12 +92,12 @@ class Pipeline:
 
     async def __call__(self, flushes: Sequence[GroupFlush]) -> None:
         """Take the flushes of one moment through all stages. Raises Unavailable."""
-        queued = 0
-        async with self._store.begin() as tx:
-            book = _Book(await tx.incidents_for(flushes), self._owned())
-            for draft in self._drafts(flushes):
-                queued += await self._process(tx, book, draft)
-        if queued:
+        with Handover(self._sender) as handover:
+            async with self._store.begin() as tx:
+                book = _Book(await tx.incidents_for(flushes), self._owned(), handover)
+                for draft in self._drafts(flushes):
+                    await self._process(tx, book, draft)
+        if book.left:
             self._wake()
 
     def _drafts(self, flushes: Iterable[GroupFlush]) -> Iterable[Draft]:
@@ -100,13 +105,12 @@ class Pipeline:
             for channel, integration in self._channels.of(flush.receiver):
                 yield Draft(flush, channel, integration, visible=flush.alerts)
 
-    async def _process(self, tx: NotificationTransaction, book: "_Book", draft: Draft) -> bool:
+    async def _process(self, tx: NotificationTransaction, book: "_Book", draft: Draft) -> None:
         for stage in self.stages:
             onward = await stage(tx, book, draft)
             if onward is None:
-                return False
+                return
             draft = onward
-        return True
 
     async def _mute(
         self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
@@ -148,7 +152,7 @@ class Pipeline:
         return replace(draft, told=told, reason=reason)
 
     async def _enqueue(
-        self, tx: NotificationTransaction, _book: "_Book", draft: Draft
+        self, tx: NotificationTransaction, book: "_Book", draft: Draft
     ) -> Draft | None:
         """Write the message, in the same transaction as the log."""
         content = _content(draft)
@@ -156,12 +160,22 @@ class Pipeline:
             correlated(content.correlation_id()),
             span("flush", receiver=draft.flush.receiver, group=draft.flush.group_key),
         ):
-            return await self._write(tx, draft, content)
+            message, incident = await self._write(tx, book.handover, draft, content)
+            if message is None:
+                return None
+            self._told(message, draft.reason)
+        if message.state is MessageState.SENDING:
+            book.handover.keep(claimed(message, incident))
+        else:
+            book.left = True
+        return draft
 
     async def _write(
-        self, tx: NotificationTransaction, draft: Draft, content: Content
-    ) -> Draft | None:
+        self, tx: NotificationTransaction, handover: Handover, draft: Draft, content: Content
+    ) -> tuple[Message | None, Incident]:
+        """Queue or claim the message, if one is needed; return it and its incident."""
         flush, max_age = draft.flush, self._options.max_age
+        seat = handover.seat(draft.channel)
         if draft.reason is Reason.ALL_RESOLVED and draft.incident is not None:
             message = await resolve(
                 tx,
@@ -170,30 +184,41 @@ class Pipeline:
                 send_resolved=draft.integration.send_resolved,
                 max_age=max_age,
                 now=flush.at,
+                seat=seat,
             )
-            if message is None:
-                return None
-        else:
-            incident = draft.incident or await _open(tx, draft)
-            message = await enqueue(
-                tx, incident, draft.told, content, max_age=max_age, now=flush.at
-            )
-        self._metrics.queued.labels(draft.reason.value).inc()
+            return message, draft.incident
+        incident = draft.incident or await _open(tx, draft)
+        message = await enqueue(
+            tx, incident, draft.told, content, max_age=max_age, now=flush.at, seat=seat
+        )
+        return message, incident
+
+    def _told(self, message: Message, reason: Reason) -> None:
+        self._metrics.queued.labels(reason.value).inc()
         log.info(
             "notification queued",
             receiver=message.receiver,
             integration=message.integration,
             message=message.id,
-            alerts=len(content.alerts),
-            reason=draft.reason.value,
+            alerts=len(message.content.alerts),
+            reason=reason.value,
         )
-        return draft
 
 
 class _Book:
-    """The open incidents that may concern a batch of flushes."""
+    """The open incidents that may concern a batch of flushes, and what becomes of the batch.
 
-    def __init__(self, incidents: Sequence[Incident], owned: Collection[tuple[str, str]]) -> None:
+    `left` is true when a message waits in the outbox for the worker.
+    """
+
+    def __init__(
+        self,
+        incidents: Sequence[Incident],
+        owned: Collection[tuple[str, str]],
+        handover: Handover,
+    ) -> None:
+        self.handover = handover
+        self.left = False
         self._own = {((i.receiver, i.integration), i.group_key): i for i in incidents}
         self._orphans = {
             ((i.receiver, i.integration), i.group_labels): i

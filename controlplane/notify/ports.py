@@ -10,10 +10,12 @@ from controlplane.model.labels import Labels
 from controlplane.notify.incident import Incident
 from controlplane.notify.message import (
     Attempt,
+    Claim,
     Delivery,
     Message,
     MessageState,
     Notification,
+    Seat,
 )
 
 # (receiver, group key) of every aggregation group that holds alerts now.
@@ -64,6 +66,25 @@ class Integration(Protocol):
 
     async def close(self) -> None:
         """Give up connections."""
+        ...
+
+
+class Sender(Protocol):
+    """Begins attempts: what the worker offers to those who queue a message."""
+
+    def seat(self, channel: tuple[str, str]) -> Seat | None:
+        """Return leave for one attempt at a channel, or None while it has to wait.
+
+        A seat is held until `begin` or `leave`.
+        """
+        ...
+
+    def begin(self, claim: Claim) -> None:
+        """Attempt a message that was claimed with a seat, its transaction being committed."""
+        ...
+
+    def leave(self, channel: tuple[str, str]) -> None:
+        """Give back a seat that is not needed."""
         ...
 
 

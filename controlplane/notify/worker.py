@@ -12,9 +12,17 @@ from opentelemetry.trace import Span, StatusCode
 from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.channels import Channel, Channels
-from controlplane.notify.delivery import Claim, claim, fail, succeed
+from controlplane.notify.delivery import claim, fail, succeed
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.message import Attempt, Delivery, FailureReason, MessageState, Outcome
+from controlplane.notify.message import (
+    Attempt,
+    Claim,
+    Delivery,
+    FailureReason,
+    MessageState,
+    Outcome,
+    Seat,
+)
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.ports import Integration, NotificationStore
@@ -38,7 +46,8 @@ _LONGEST_RETRY_AFTER: Final = 3600.0
 class Worker:
     """Claims messages and sends them.
 
-    `wake` has it look for work at once. Each channel (a receiver's
+    `wake` has it look for work at once; with `seat` and `begin` others claim a
+    message in the transaction that queues it, and have it sent. Each channel (a receiver's
     integration) has its own concurrency, breaker and waiting, so that a slow
     or dead one delays no other.
     """
@@ -74,6 +83,32 @@ class Worker:
 
     def wake(self) -> None:
         """Look for work now."""
+        self._woken.set()
+
+    def seat(self, channel: Channel) -> Seat | None:
+        """Return leave to claim and begin one message now; see ports.Sender.
+
+        None while a breaker is not closed: its trial is for what waits longest.
+        """
+        ready = self._released and not self._draining
+        if not ready or self._breaker(channel).state is not BreakerState.CLOSED:
+            return None
+        if not self._room(channel):
+            return None
+        self._busy[channel] += 1
+        return self._lease()
+
+    def begin(self, claim: Claim) -> None:
+        """Attempt what was claimed with a seat."""
+        channel = claim.message.channel
+        if self._draining:
+            self.leave(channel)  # the next process frees its lease
+        else:
+            self._start(channel, claim)
+
+    def leave(self, channel: Channel) -> None:
+        """Give back a seat."""
+        self._busy[channel] -= 1
         self._woken.set()
 
     async def run(self) -> None:
@@ -143,26 +178,31 @@ class Worker:
         return (1 if trial else room) if allowed else 0
 
     async def _claim(self, channel: Channel, room: int) -> Sequence[Claim]:
+        """Claim what there is room for; each claim holds its seat."""
         if not room:
             return ()
-        return await claim(
-            self._store,
-            channel,
-            owner=self._owner,
-            lease=self._options.lease,
-            limit=room,
-            now=self._clock.now(),
-        )
+        claims: Sequence[Claim] = ()
+        # Taken before the transaction, in which others might take them.
+        self._busy[channel] += room
+        try:
+            claims = await claim(
+                self._store, channel, seat=self._lease(), limit=room, now=self._clock.now()
+            )
+        finally:
+            self._busy[channel] -= room - len(claims)
+        return claims
+
+    def _lease(self) -> Seat:
+        return Seat(self._owner, self._clock.now() + self._options.lease)
 
     def _start(self, channel: Channel, claimed: Claim) -> None:
-        self._busy[channel] += 1
+        """Attempt a message in a task of its own; its seat is taken already."""
         task = asyncio.create_task(self._attempt(channel, claimed))
         self._tasks.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
             self._tasks.discard(done)
-            self._busy[channel] -= 1
-            self._woken.set()
+            self.leave(channel)
             problem = None if done.cancelled() else done.exception()
             if problem is not None:
                 # A bug of ours: the lease runs out, and the message is sent again.

@@ -17,7 +17,9 @@ from controlplane.notify.message import (
     Message,
     MessageState,
     Outcome,
+    Seat,
 )
+from controlplane.notify.outbox import enqueue, resolve
 from controlplane.storage.database import Database
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.options import RetentionOptions
@@ -170,6 +172,71 @@ async def test_a_claim_is_won_once(database: Database) -> None:
         theirs = replace(mine, attempts=2, lease_until=9, owner="b")
         assert await tx.claim(mine, theirs)
         assert not await tx.claim(mine, replace(mine, attempts=2))
+
+
+FIRING = Told(frozenset({ALERT.fingerprint}))
+FRESH = Content(KEY, GROUP, Reason.FIRST, (ALERT,), NOW)
+SEAT = Seat("me", NOW + 50)
+
+
+async def test_a_fresh_message_is_claimed_where_it_is_queued(database: Database) -> None:
+    """One transaction: it is ours until the lease runs out, then anybody's."""
+    store = SqlNotifications(database)
+    async with store.begin() as tx:
+        await tx.put_incident(incident())
+        sent = await enqueue(tx, incident(), FIRING, FRESH, max_age=9, now=NOW, seat=SEAT)
+    assert (sent.state, sent.attempts, sent.owner) == (MessageState.SENDING, 1, "me")
+    assert not sent.exposed_before
+    (kept,) = await store.open_incidents()
+    assert (kept.queued_id, kept.exposed) == (sent.id, True)
+    assert await store.channels_due(NOW + 49) == []
+    assert await store.channels_due(NOW + 50) == [CHANNEL]
+    async with store.begin() as tx:
+        assert await tx.claimable(CHANNEL, NOW + 50, 9) == [sent]
+    assert await store.release("me") == 1
+    assert await store.channels_due(NOW) == [CHANNEL]
+
+
+async def test_what_has_to_wait_is_not_claimed(database: Database) -> None:
+    """Neither behind one that is being sent, nor before the time that the receiver asked for."""
+    store = SqlNotifications(database)
+    async with store.begin() as tx:
+        await tx.put_incident(incident())
+        first = await enqueue(tx, incident(), FIRING, FRESH, max_age=9, now=NOW, seat=SEAT)
+        (current,) = [await tx.incident("i1")]
+        assert current is not None
+        behind = await resolve(
+            tx, current, FRESH, send_resolved=True, max_age=9, now=NOW, seat=SEAT
+        )
+        assert behind is not None
+        assert behind.state is MessageState.QUEUED
+        assert await tx.unfinished("i1") == [first, behind]
+    (later,) = await add(
+        store,
+        message("i2", receiver="b", next_attempt_at=NOW + 7),
+        of=incident("i2", receiver="b"),
+    )
+    async with store.begin() as tx:
+        held = await enqueue(
+            tx, incident("i2", receiver="b"), FIRING, FRESH, max_age=9, now=NOW, seat=SEAT
+        )
+        assert (held.state, held.next_attempt_at) == (MessageState.QUEUED, later.next_attempt_at)
+
+
+async def test_a_claim_goes_with_its_transaction(database: Database) -> None:
+    """What was not committed is neither queued nor claimed."""
+    store = SqlNotifications(database)
+
+    async def cut_off() -> None:
+        async with store.begin() as tx:
+            await tx.put_incident(incident())
+            await enqueue(tx, incident(), FIRING, FRESH, max_age=9, now=NOW, seat=SEAT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await cut_off()
+    assert await store.open_incidents() == []
+    assert await store.channels_due(NOW + 50) == []
 
 
 async def test_due_channels_and_the_next_attempt(database: Database) -> None:

@@ -125,6 +125,7 @@ async def alerting(
         store,
         channels,
         owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
+        sender=worker,
         wake=worker.wake,
         options=options,
         metrics=metrics,

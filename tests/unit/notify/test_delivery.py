@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from controlplane.clock import SystemClock
 from controlplane.demo.standins import Fault, PagerDutyStandIn, WebhookStandIn
 from controlplane.errors import Conflict, NotFound
 from controlplane.model.secret import Secret
+from controlplane.notify import worker
 from controlplane.notify.delivery import redrive
 from controlplane.notify.message import Attempt, FailureReason, Message, MessageState, Outcome
 from controlplane.notify.options import DeliveryOptions, PagerdutyConfig, Receiver, WebhookConfig
 from controlplane.routing.options import Route
 from tests.support.alerting import QUICK, Alerting, alerting, firing, resolved
+from tests.support.clock import ManualClock
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
+PATIENCE = 30
 SLOWLY = Route(receiver="ops", group_by=("alertname",), group_wait=0, group_interval=3_600_000)
 QUICKLY = Route(receiver="ops", group_by=("alertname",), group_wait=0, group_interval=30)
 
@@ -34,7 +38,7 @@ def pager(server: PagerDutyStandIn) -> Receiver:
 
 async def settled(system: Alerting, *states: MessageState) -> list[Message]:
     """Return the messages once there are any and all are in one of the states."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = [
                 message
@@ -43,7 +47,13 @@ async def settled(system: Alerting, *states: MessageState) -> list[Message]:
             ]
             if found and all(message.state in states for message in found):
                 return sorted(found, key=lambda message: message.id)
-            await system.clock.sleep(0.01)
+            await SystemClock().sleep(0.01)
+
+
+async def attempted(system: Alerting, server: WebhookStandIn, times: int) -> None:
+    """Return once so many attempts were made and written down."""
+    await server.wait_for(lambda: server.requests == times)
+    await system.worker.idle()
 
 
 async def attempts(system: Alerting, messages: Sequence[Message]) -> list[Attempt]:
@@ -56,21 +66,32 @@ async def attempts(system: Alerting, messages: Sequence[Message]) -> list[Attemp
         (Fault.answer(500), Outcome.UNKNOWN, 500, FailureReason.SERVER_ERROR),
         (Fault.rate_limited(0), Outcome.REFUSED, 429, FailureReason.RATE_LIMITED),
         (Fault.reset(), Outcome.UNKNOWN, None, FailureReason.OTHER),
-        (Fault.hang(5), Outcome.UNKNOWN, None, FailureReason.CONTEXT_DEADLINE_EXCEEDED),
+        (Fault.hang(60), Outcome.UNKNOWN, None, FailureReason.CONTEXT_DEADLINE_EXCEEDED),
     ],
 )
 async def test_temporary_failures_are_tried_again(
-    tmp_path: Path, fault: Fault, outcome: Outcome, status: int | None, reason: FailureReason
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    outcome: Outcome,
+    status: int | None,
+    reason: FailureReason,
 ) -> None:
-    """The message arrives before the worker's routine look, each attempt on record, no URL."""
+    """The message arrives without the worker's routine look, each attempt on record, no URL."""
+    monkeypatch.setattr(worker, "_LONGEST_SLEEP", 3600.0)
+    hangs = reason is FailureReason.CONTEXT_DEADLINE_EXCEEDED
     async with WebhookStandIn() as server:
         server.fail_next(fault, fault)
-        async with alerting(tmp_path, SLOWLY, [hook(server, timeout=500)]) as system:
+        receiver = hook(server, timeout=500 if hangs else 0)
+        async with alerting(tmp_path, SLOWLY, [receiver]) as system:
             await system.alerts.put([firing(system.clock.now())])
-            await server.wait_for(lambda: len(server.payloads) == 1, seconds=4.0)
-            tried = await attempts(system, await settled(system, MessageState.DELIVERED))
-    assert [a.outcome for a in tried] == [outcome, outcome, Outcome.DELIVERED]
-    assert {(a.status_code, a.reason) for a in tried[:2]} == {(status, reason)}
+            await server.wait_for(lambda: bool(server.payloads))
+            *failed, last = await attempts(system, await settled(system, MessageState.DELIVERED))
+    assert last.outcome is Outcome.DELIVERED
+    assert {(a.outcome, a.status_code, a.reason) for a in failed} == {(outcome, status, reason)}
+    # A busy machine may let more attempts run into a time-out as short as this.
+    assert len(failed) == 2 or (hangs and len(failed) > 2)
+    tried = [*failed, last]
     assert not any("secret-path" in a.detail for a in tried)
 
 
@@ -82,7 +103,7 @@ async def test_a_receiver_that_is_not_there_is_known_not_to_have_been_told(tmp_p
         async with alerting(tmp_path, QUICKLY, [receiver]) as system:
             alert = firing(system.clock.now())
             await system.alerts.put([alert])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while not await attempts(system, await settled(system, *MessageState)):
                     await system.clock.sleep(0.01)
             await system.alerts.put([resolved(alert, system.clock.now())])
@@ -150,15 +171,18 @@ async def test_a_message_dies_of_age_or_of_attempts(tmp_path: Path) -> None:
             await system.alerts.put([firing(system.clock.now())])
             (letter,) = await settled(system, MessageState.DEAD)
             assert letter.attempts == server.requests == 3
-    aged = tmp_path / "aged"
+    aged, clock = tmp_path / "aged", ManualClock()
     aged.mkdir()
     async with WebhookStandIn() as server:
         server.fail_always(Fault.answer(503))
         options = replace(QUICK, max_age=1500)
-        async with alerting(aged, SLOWLY, [hook(server)], options=options) as system:
-            await system.alerts.put([firing(system.clock.now())])
+        async with alerting(aged, SLOWLY, [hook(server)], options=options, clock=clock) as system:
+            await system.alerts.put([firing(clock.now())])
+            for number in (1, 2):
+                await attempted(system, server, number)
+                await clock.advance(1)
             (letter,) = await settled(system, MessageState.DEAD)
-            assert letter.attempts == server.requests > 1
+            assert letter.attempts == server.requests == 3
 
 
 async def test_a_newer_state_replaces_what_still_waits(tmp_path: Path) -> None:
@@ -169,7 +193,7 @@ async def test_a_newer_state_replaces_what_still_waits(tmp_path: Path) -> None:
             for number in range(4):
                 await system.alerts.put([firing(system.clock.now(), n=str(number))])
                 await system.clock.sleep(0.08)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while len(waiting := await _unfinished(system)) != 1 or not _has(waiting, 4):
                     await system.clock.sleep(0.01)
             server.heal()
@@ -223,13 +247,13 @@ async def test_one_dead_receiver_delays_no_other(tmp_path: Path) -> None:
         routes=(Route(receiver="slow", continue_=True), Route(receiver="quick")),
     )
     async with WebhookStandIn() as slow, WebhookStandIn() as quick:
-        slow.fail_always(Fault.hang(30))
+        slow.fail_always(Fault.hang(90))
         # No attempt at the slow one ends before the quick one has everything.
-        receivers = [hook(slow, "slow", timeout=40_000), hook(quick, "quick")]
+        receivers = [hook(slow, "slow", timeout=100_000), hook(quick, "quick")]
         async with alerting(tmp_path, route, receivers) as system:
             now = system.clock.now()
             await system.alerts.put([firing(now, n=str(number)) for number in range(20)])
-            await quick.wait_for(lambda: len(quick.payloads) == 20, seconds=30)
+            await quick.wait_for(lambda: len(quick.payloads) == 20, seconds=60)
             assert slow.requests == QUICK.concurrency
 
 

@@ -17,6 +17,7 @@ from controlplane.routing.options import Route
 from controlplane.routing.ports import Flush
 from controlplane.transport.breaker import BreakerOptions
 from tests.support.alerting import QUICK, Alerting, alerting, firing, resolved
+from tests.support.clock import ManualClock
 
 ROUTE = Route(receiver="ops", group_by=(), group_wait=0, group_interval=30)
 
@@ -41,6 +42,7 @@ def pipeline(system: Alerting, silence: Silence) -> Pipeline:
         system.store,
         system.channels,
         owned=list,
+        sender=system.worker,
         wake=system.worker.wake,
         options=QUICK,
         metrics=NotifyMetrics(CollectorRegistry()),
@@ -117,12 +119,20 @@ async def test_a_breaker_spares_a_receiver_that_fails(tmp_path: Path) -> None:
     """After its threshold there is one trial in a pause, and it recovers by a success."""
     breaker = BreakerOptions(threshold=2, pause=0.5, longest_pause=0.5)
     each = Route(receiver="ops", group_by=("...",), group_wait=0, group_interval=3_600_000)
+    clock = ManualClock()
     async with WebhookStandIn() as server:
         server.fail_always(Fault.answer(500))
-        async with alerting(tmp_path, each, [hook(server)], breaker=breaker) as system:
-            now = system.clock.now()
+        async with alerting(tmp_path, each, [hook(server)], breaker=breaker, clock=clock) as system:
+            now = clock.now()
             await system.alerts.put([firing(now, n=str(number)) for number in range(12)])
-            await system.clock.sleep(0.4)
-            assert server.requests <= QUICK.concurrency + 2
+            await server.wait_for(lambda: server.requests >= breaker.threshold)
+            await system.worker.idle()
+            before = server.requests
+            assert before <= QUICK.concurrency + breaker.threshold
+            await clock.advance(breaker.pause)
+            await server.wait_for(lambda: server.requests > before)
+            await system.worker.idle()
+            assert server.requests == before + 1
             server.heal()
+            await clock.advance(breaker.longest_pause)
             await server.wait_for(lambda: len(server.payloads) == 12)

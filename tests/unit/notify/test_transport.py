@@ -264,7 +264,7 @@ async def test_everything_is_told_in_the_end(kind: str, tmp_path: Path) -> None:
     faults = (Fault.rate_limited(0), Fault.answer(500), Fault.hang(after=True), Fault.reset())
     async with service(kind) as (server, url), surroundings() as around:
         server.fail_next(*faults)
-        options = replace(QUICK, timeout=300)
+        options = replace(QUICK, timeout=1_500)
         told = receiver(kind, url)
         async with alerting(tmp_path, at_once, [told], options=options, around=around) as system:
             alert = firing(system.clock.now(), severity="critical")
@@ -272,7 +272,7 @@ async def test_everything_is_told_in_the_end(kind: str, tmp_path: Path) -> None:
             # The one that was taken in silence is sent again: the same message, twice.
             await server.wait_for(lambda: len(server.received) == 2)
             await system.alerts.put([resolved(alert, system.clock.now())])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await system.store.open_incidents():
                     await system.clock.sleep(0.02)
         assert len(server.received) == 3
