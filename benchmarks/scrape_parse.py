@@ -34,10 +34,10 @@ SCRAPES = 12
 BOUNDS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf")
 
 
-def bodies(share: float) -> list[bytes]:
+def bodies(share: float, series: int = SERIES) -> list[bytes]:
     """Return the bodies of successive scrapes, of whose values a share changes each time."""
     dice = random.Random(1)
-    values = [dice.randint(0, 10**6) for _ in range(SERIES)]
+    values = [dice.randint(0, 10**6) for _ in range(series)]
     made = []
     for _ in range(SCRAPES):
         values = [v + dice.randint(1, 99) if dice.random() < share else v for v in values]

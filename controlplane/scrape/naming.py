@@ -29,17 +29,42 @@ _Pair = tuple[str, str]
 _MOST_RECIPES: Final = 10_000
 
 
+class _Named(dict[str, _Pair]):
+    """The pairs of one name by value, made when they are first asked for."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def __missing__(self, value: str) -> _Pair:
+        pair = self[value] = (self.name, value)
+        return pair
+
+
 @dataclass(frozen=True, slots=True)
 class _Recipe:
     """`pairs` is what is stored, in its order, with marks in place of values.
 
-    `places` has, for each value of a head, where it goes and under which name.
-    `number` is the value that is written one way (a bucket's bound), or -1.
+    `places` has, for each value of a head, where it goes, `named` the pairs of
+    its name: those of many series are one object. `number` is the value that is
+    written one way (a bucket's bound), or -1.
     """
 
     pairs: Sequence[_Pair]
-    places: Sequence[tuple[int, str]]
+    places: Sequence[int]
+    named: Sequence[_Named]
     number: int
+
+    def follow(self, values: list[str]) -> Labels:
+        """Return the labels of a head with these values, none of them empty."""
+        if self.number >= 0:
+            values[self.number] = normalised_number(values[self.number])
+        pairs = list(self.pairs)
+        for place, named, value in zip(self.places, self.named, values, strict=True):
+            pairs[place] = named[value]
+        return Labels.of_sorted(tuple(pairs))
 
 
 class Naming:
@@ -59,18 +84,17 @@ class Naming:
         if not self._plain:
             return [self._slowly(shape, slot) for slot in slots]
         found: list[Labels | None] = []
-        # Equal pairs of many series are one object.
-        shared: dict[_Pair, _Pair] = {}
         heads, lines, kinds = shape.heads, shape.lines[slots].tolist(), shape.kinds
         for slot, line in zip(slots, lines, strict=True):
-            labels = self._quickly(heads[line], kinds[slot], shared)
+            labels = self._quickly(heads[line], kinds[slot])
             found.append(self._slowly(shape, slot) if labels is None else labels)
+        self._forget_values()
         return found
 
     def _slowly(self, shape: Shape, slot: int) -> Labels | None:
         return stored_labels(shape.labels(slot), self._target, self._config)
 
-    def _quickly(self, head: bytes, kind: str, shared: dict[_Pair, _Pair]) -> Labels | None:
+    def _quickly(self, head: bytes, kind: str) -> Labels | None:
         """Return the labels of a plain head, else None."""
         if b"\\" in head:
             return None
@@ -84,13 +108,13 @@ class Naming:
         # An empty value is no label: the place of others depends on it.
         if recipe is None or "" in values:
             return None
-        if recipe.number >= 0:
-            values[recipe.number] = normalised_number(values[recipe.number])
-        pairs = list(recipe.pairs)
-        for (place, name), value in zip(recipe.places, values, strict=True):
-            pair = (name, value)
-            pairs[place] = shared.setdefault(pair, pair)
-        return Labels.of_sorted(tuple(pairs))
+        return recipe.follow(values)
+
+    def _forget_values(self) -> None:
+        # Whatever is alive is held by the series that have it.
+        for recipe in self._recipes.values():
+            for named in () if recipe is None else recipe.named:
+                named.clear()
 
     def _learn(self, key: tuple[str, ...]) -> _Recipe | None:
         if len(self._recipes) >= _MOST_RECIPES:
@@ -111,10 +135,11 @@ class Naming:
             return None  # each such head is refused in its own words
         if stored is None:
             return None
-        found = {value: (place, name) for place, (name, value) in enumerate(stored.pairs)}
+        found = {value: (place, _Named(name)) for place, (name, value) in enumerate(stored.pairs)}
         number = served.get(NUMERIC_LABEL.get(kind, ""), "")
         return _Recipe(
             stored.pairs,
-            [found[mark] for mark in marks],
+            [found[mark][0] for mark in marks],
+            [found[mark][1] for mark in marks],
             marks.index(number) if number in marks else -1,
         )

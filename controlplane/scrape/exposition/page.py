@@ -26,6 +26,9 @@ _NUMBER_BYTES: Final = b"0123456789.eE+-naNiIfFtTyY"
 # In place of a head for lines without a sample: no line can begin with it.
 _NO_HEAD: Final = b"\n"
 
+# See `_frame`.
+Frame = tuple[bytes, ...]
+
 LineNumbers = npt.NDArray[np.int64]
 
 
@@ -129,12 +132,15 @@ def _read_all(text: list[bytes], grammar: Grammar, known: AbstractSet[bytes]) ->
     kinds: list[str] = []
     kind = ""
     metadata: dict[str, Metadata] = {}
+    frames: set[Frame] = set()
     number = -1
     try:
         for number, line in enumerate(text):
             head = line[: line.rfind(b" ") + 1]
-            if head not in known:
+            if head not in known and (frame := _frame(head)) not in frames:
                 head = b"" if line.startswith(b"#") else grammar.head(line)
+                if frame and len(head) == line.rfind(b" ") + 1:
+                    frames.add(frame)
             if head:
                 heads.append(head)
                 tails.append(line[len(head) :])
@@ -152,6 +158,18 @@ def _read_all(text: list[bytes], grammar: Grammar, known: AbstractSet[bytes]) ->
     shape = Shape(grammar, heads, np.array(lines, dtype=np.int64), kinds, metadata)
     values, times = _convert(tails, shape, np.arange(len(lines)))
     return Page(shape, text, values, times)
+
+
+def _frame(head: bytes) -> Frame:
+    """Return what stands around the quoted texts of a head; nothing when there are none.
+
+    The grammars look into no quoted text but for backslashes: heads of one
+    frame are all good, or none is.
+    """
+    parts = head.split(b'"')
+    if len(parts) % 2 == 0 or len(parts) == 1 or b"\\" in head:
+        return ()
+    return tuple(parts[::2])
 
 
 def _check_trailer(text: list[bytes], trailer: bytes) -> None:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from controlplane.errors import ControlPlaneError
 from controlplane.model.labels import Labels
-from controlplane.scrape.exposition.grammar import Grammar
+from controlplane.scrape.exposition.grammar import ExpositionError, Grammar
 from controlplane.scrape.exposition.openmetrics import OPENMETRICS
-from controlplane.scrape.exposition.page import ExpositionError, Shape, read
+from controlplane.scrape.exposition.page import Shape, read
 from controlplane.scrape.exposition.text import TEXT
 from controlplane.scrape.naming import Naming
 from controlplane.scrape.options import ScrapeConfig
@@ -50,12 +50,12 @@ def the_short_way(shape: Shape, config: ScrapeConfig) -> list[Labels | None] | s
     st.lists(st.tuples(_KINDS, st.sampled_from(["m", "n:o", '{"m.x"']), _PAIRS), max_size=6),
     st.booleans(),
 )
-@example([("histogram", "m", [("le", "5")]), ("gauge", "m", [("le", "5")])], False)  # noqa: FBT003
-@example([("gauge", "m", [("a", "")]), ("gauge", "m", [("a", "x")])], True)  # noqa: FBT003
+@example([("histogram", "m", [("le", "5")]), ("gauge", "m", [("le", "5")])], False)
+@example([("gauge", "m", [("a", "")]), ("gauge", "m", [("a", "x")])], True)
 def test_both_ways_come_to_the_same(
     grammar: Grammar,
     families: list[tuple[str, str, list[tuple[str, str]]]],
-    honor: bool,  # noqa: FBT001
+    honor: bool,
 ) -> None:
     """Labels, conflicts, numbers written anew, and errors in their words."""
     lines = []
