@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 90.0
 _PAUSE: Final = 0.05
 
 _T = TypeVar("_T")

@@ -16,7 +16,7 @@ import httpx
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 90.0
 _COMMAND: Final = (sys.executable, "-m", "controlplane")
 # Nothing that the developer's own environment says may reach the service.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")

@@ -12,6 +12,7 @@ from controlplane.app.build import build
 from controlplane.clock import SystemClock
 from controlplane.config.loader import load
 from controlplane.settings.settings import Settings
+from tests.support.sqlite import migrated
 
 _CONFIG = """
 global: {scrape_interval: 1h, evaluation_interval: 1h}
@@ -26,6 +27,8 @@ async def application(directory: Path) -> AsyncIterator[httpx.AsyncClient]:
     path = directory / "controlplane.yml"
     path.write_text(_CONFIG)
     settings = Settings(data_dir=directory / "data", config=path, replica="test")
+    settings.data_dir.mkdir(mode=0o700, exist_ok=True)
+    migrated(settings.data_dir / "controlplane.db")
     async with AsyncExitStack() as stack:
         service = await build(
             settings, load(path), clock=SystemClock(), registry=CollectorRegistry(), stack=stack
