@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from controlplane.clock import Duration, Timestamp
 
-GRAIN: Final[Duration] = 10  # milliseconds a bucket
+GRAIN: Final[Duration] = 20  # milliseconds a bucket
 
 K = TypeVar("K", bound=Hashable)
 

@@ -1,90 +1,77 @@
-"""The libcurl engine: one thread, one multi handle, thousands of transfers.
+"""The libcurl engine: thousands of transfers, on the event loop itself.
 
-Exchanges go in in batches through a deque and a wake-up pipe, and come back
-in batches too, one `call_soon_threadsafe` for all that ended together. The
-thread waits in epoll; libcurl tells it which sockets to watch and when to
-look again (`socket_action`, as in curl's own hiperfifo example).
+libcurl tells which sockets to watch and when to look again (`socket_action`, as
+in curl's own hiperfifo example). The sockets are watched by an epoll of the
+engine's own, whose descriptor the event loop watches: a turn takes what has
+happened on all of them, begins what has been submitted, and tells what has
+ended. A turn is short, whatever there is to do; the rest waits for the next.
+
+On a thread of its own libcurl cost half as much again (docs/adr/0007).
 """
 
 import asyncio
-import contextlib
 import heapq
-import os
-import select
-import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
-
-import pycurl
 
 from controlplane.clock import Clock
 from controlplane.telemetry.logs import get_logger
 from controlplane.transport.exchange import Exchange, Failure
 from controlplane.transport.handles import HandlePool, Slot, failure_of
+from controlplane.transport.multis import Multis
 from controlplane.transport.process import open_files_limit
 
 log = get_logger(__name__)
 
-# What libcurl asks to watch, in epoll's words (hang-ups are always told).
-_EVENTS: Final = {
-    pycurl.POLL_NONE: 0,
-    pycurl.POLL_IN: select.EPOLLIN,
-    pycurl.POLL_OUT: select.EPOLLOUT,
-    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
-}
-_BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
-_ACTIONS: Final = tuple(
-    (pycurl.CSELECT_IN if mask & (select.EPOLLIN | _BROKEN) else 0)
-    | (pycurl.CSELECT_OUT if mask & (select.EPOLLOUT | _BROKEN) else 0)
-    for mask in range(32)
-)
-_MOST_EVENTS: Final = 256  # taken from epoll at a time, so that new work is not kept waiting
-_MOST_GATHERED: Final = 64  # ends told together at most, so that none is kept for long
-_IDLE_SECONDS: Final = 1.0
+# What one turn does at most, so that nobody else on the loop waits for long, and so
+# that a socket that became ready is looked at soon: its phases are timed by libcurl then.
+_LONGEST_TURN: Final = 0.002  # seconds of events
+_MOST_EVENTS: Final = 64
+_MOST_BEGUN: Final = 32
 _PAUSE_SECONDS: Final = 0.1
+
+# How many more there are, what succeeded, and what failed with its code and its words.
+_Finished = tuple[int, list[Any], list[tuple[Any, int, str]]]
 
 
 class Engine:
-    """Runs exchanges. `submit` and `cancel` may be called from any thread."""
+    """Runs exchanges. Everything is called on the event loop on which `start` was."""
 
     def __init__(self, clock: Clock, *, most_in_flight: int | None = None) -> None:
         """`most_in_flight` is by default what the limit of open files has room for."""
         self._clock = clock
         self._most = most_in_flight or max(64, open_files_limit() * 4 // 5)
         self._inbox: deque[Exchange] = deque()
-        self._outbox: list[Exchange] = []
+        self._ended: list[Exchange] = []
         self._waiting: list[tuple[float, int, Exchange]] = []
         self._serial = 0
         self._in_flight = 0
-        self._signalled = False
-        self._closing = False
-        self._pause = threading.Event()
-        self.faults = 0  # of our own, in all
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._wake_read = self._wake_write = -1
+        self._soon: asyncio.Handle | None = None  # the next turn, when it is to come at once
+        self._later: asyncio.TimerHandle | None = None  # and when libcurl's time has come
+        self._later_at = 0.0
+        self.faults = 0  # of our own, in all
 
     def start(self) -> None:
-        """Start the thread; ends are told on the event loop that runs here."""
+        """Begin to work on the event loop that runs here."""
+        self._multis = Multis(self._clock)
+        self._pool = HandlePool(self._multis)
         self._loop = asyncio.get_running_loop()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
-        self._thread = threading.Thread(target=self._run, name="libcurl", daemon=True)
-        self._thread.start()
+        self._loop.add_reader(self._multis.fileno(), self._turn)
+        self._turn_soon()  # for what was submitted already
 
     async def close(self) -> None:
-        """Stop the thread. Exchanges under way are dropped: nobody is told."""
-        if self._thread is None:
+        """Stop. Exchanges under way are dropped: nobody is told."""
+        loop, self._loop = self._loop, None
+        if loop is None:
             return
-        self._closing = True
-        self._signal()
-        await asyncio.to_thread(self._thread.join)
-        self._thread = None
-        os.close(self._wake_read)
-        os.close(self._wake_write)
-        self._wake_read = self._wake_write = -1
+        loop.remove_reader(self._multis.fileno())
+        for handle in (self._soon, self._later):
+            if handle is not None:
+                handle.cancel()
+        self._pool.close()
+        self._multis.close()
 
     @property
     def in_flight(self) -> int:
@@ -99,120 +86,93 @@ class Engine:
     def submit(self, exchanges: Iterable[Exchange]) -> None:
         """Start exchanges, each of which calls its `done` once unless cancelled."""
         self._inbox.extend(exchanges)
-        if not self._signalled:
-            self._signalled = True
-            self._signal()
+        self._turn_soon()
 
     def cancel(self, exchange: Exchange) -> None:
         """End an exchange whose `done` is no longer wanted."""
         exchange.cancelled = True
         self.submit((exchange,))
 
-    def _signal(self) -> None:
-        # A pipe full of signals wakes it all right, and one that is closed has nobody to wake.
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"x")
+    def _turn_soon(self) -> None:
+        if self._soon is None and self._loop is not None:
+            self._soon = self._loop.call_soon(self._turn)
 
-    # What follows runs on the engine's thread.
+    def _turn_later(self) -> None:
+        """Have a turn when libcurl wants one, or the most urgent of those waiting gives up."""
+        until = self._multis.timer_at()
+        if self._waiting and (until is None or self._waiting[0][0] < until):
+            until = self._waiting[0][0]
+        if until is None or self._loop is None:
+            return
+        if self._later is not None:
+            # One that comes too early asks again: cheaper than one for each change of mind.
+            if self._later_at <= until:
+                return
+            self._later.cancel()
+        delay = until - self._clock.monotonic()
+        if delay <= 0:
+            self._later = None
+            self._turn_soon()
+        else:
+            self._later, self._later_at = self._loop.call_later(delay, self._time_up), until
 
-    def _run(self) -> None:
-        self._epoll = select.epoll()
-        self._multi: Any = pycurl.CurlMulti()
-        self._pool = HandlePool()
-        self._watched: set[int] = set()
-        self._timer_at: float | None = None
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        # Each probe is a connection of its own: a limit or a cache here only slows it.
-        self._multi.setopt(pycurl.M_MAXCONNECTS, 1024)
-        self._epoll.register(self._wake_read, select.EPOLLIN)
-        try:
-            while not self._closing:
-                self._turn()
-        finally:
-            self._pool.close()
-            self._multi.close()
-            self._epoll.close()
+    def _time_up(self) -> None:
+        self._later = None
+        self._turn()
 
     def _turn(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         try:
             self._step()
-        except Exception:  # the thread serves everybody and must not end
+            self._turn_later()
+        except Exception:  # it serves everybody and must not end
             self.faults += 1
             log.exception("engine turn failed")
-            self._pause.wait(_PAUSE_SECONDS)  # a fault that repeats must not eat the core
+            self._rest()
+
+    def _rest(self) -> None:
+        """Pause: a fault that repeats must not eat the core."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._multis.fileno())
+            self._loop.call_later(_PAUSE_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if self._loop is not None:
+            self._loop.add_reader(self._multis.fileno(), self._turn)
+            self._turn_soon()
 
     def _step(self) -> None:
-        now = self._clock.monotonic()
-        action = self._multi.socket_action
-        for fd, mask in self._poll(now):
-            if fd in self._watched:
-                action(fd, _ACTIONS[mask & 31])
-            elif fd == self._wake_read:
-                self._drain_signals()
-            else:
-                self._unwatch(fd)
+        self._handle_events()
         if self._inbox:
-            self._take(self._inbox)
+            self._take()
         now = self._clock.monotonic()
-        if self._timer_at is not None and self._timer_at <= now:
-            self._timer_at = None
-            action(pycurl.SOCKET_TIMEOUT, 0)
-        self._collect()
+        for multi in self._multis.all:
+            if multi.timer_at is not None and multi.timer_at <= now:
+                multi.time_up()
+            self._collect(multi.curl.info_read)
         if self._waiting:
             self._admit(now)
+        if self._ended:
+            ended, self._ended = self._ended, []
+            _tell(ended)
 
-    def _poll(self, now: float) -> list[tuple[int, int]]:
-        """Return what happens on the sockets; before a wait, deliver what has ended.
+    def _handle_events(self) -> None:
+        monotonic, multis = self._clock.monotonic, self._multis
+        until = monotonic() + _LONGEST_TURN
+        for fd, mask in multis.events(_MOST_EVENTS):
+            owner = multis.owner(fd)
+            if owner is None:
+                multis.unwatch(fd)
+                continue
+            owner.happened(fd, mask)
+            if monotonic() > until:
+                return  # the rest is told again, and the loop sees at once that it is there
 
-        While there is work, ends are gathered: each delivery wakes another thread.
-        """
-        if self._outbox:
-            if len(self._outbox) < _MOST_GATHERED:
-                events = self._epoll.poll(0, _MOST_EVENTS)
-                if events:
-                    return events
-            self._deliver()
-        return self._epoll.poll(self._patience(now), _MOST_EVENTS)
-
-    def _patience(self, now: float) -> float:
-        until = _IDLE_SECONDS if self._timer_at is None else self._timer_at - now
-        if self._waiting:
-            until = min(until, self._waiting[0][0] - now)
-        return min(max(until, 0.0), _IDLE_SECONDS)
-
-    def _drain_signals(self) -> None:
-        # The pipe first: were it emptied after the flag fell, the signal of a submit in
-        # between would be lost, its flag would stay, and nobody would signal any more.
-        # What a submit before the fall has brought is in the inbox, which is looked at next.
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
-        self._signalled = False
-
-    def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        watched = self._watched
-        if what == pycurl.POLL_REMOVE:
-            # As a rule it is closed now, and epoll forgets it by itself.
-            watched.discard(fd)
-        elif fd in watched:
-            self._epoll.modify(fd, _EVENTS[what])
-        else:
-            watched.add(fd)
-            try:
-                self._epoll.register(fd, _EVENTS[what])
-            except FileExistsError:
-                self._epoll.modify(fd, _EVENTS[what])
-
-    def _unwatch(self, fd: int) -> None:
-        # Closed already, if this event was taken together with what ended it.
-        with contextlib.suppress(OSError):
-            self._epoll.unregister(fd)
-
-    def _set_timer(self, milliseconds: int) -> None:
-        self._timer_at = None if milliseconds < 0 else self._clock.monotonic() + milliseconds / 1000
-
-    def _take(self, inbox: deque[Exchange]) -> None:
-        while inbox:
+    def _take(self) -> None:
+        inbox = self._inbox
+        for _ in range(min(len(inbox), _MOST_BEGUN)):
             exchange = inbox.popleft()
             if exchange.cancelled:
                 self._abort(exchange)
@@ -221,6 +181,8 @@ class Engine:
             else:
                 self._serial += 1
                 heapq.heappush(self._waiting, (exchange.deadline, self._serial, exchange))
+        if inbox:
+            self._turn_soon()
 
     def _admit(self, now: float) -> None:
         """Start what waits, the most urgent first; refuse what has no time left."""
@@ -234,7 +196,7 @@ class Engine:
             if deadline <= now:
                 exchange.failure = Failure.OVERLOAD
                 exchange.error = f"no room within its time: {self._most} transfers under way"
-                self._outbox.append(exchange)
+                self._ended.append(exchange)
             else:
                 self._begin(exchange)
 
@@ -242,15 +204,15 @@ class Engine:
         remaining = exchange.deadline - self._clock.monotonic()
         if remaining <= 0.0005:
             exchange.failure, exchange.error = Failure.TIMEOUT, "no time left to begin"
-            self._outbox.append(exchange)
+            self._ended.append(exchange)
             return
         try:
             slot = self._pool.take(exchange.options)
             slot.load(exchange, remaining)
-            self._multi.add_handle(slot.curl)
+            slot.multi.curl.add_handle(slot.curl)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one ends only it
             exchange.failure, exchange.error = Failure.CONFIG, f"cannot be sent: {error}"
-            self._outbox.append(exchange)
+            self._ended.append(exchange)
             return
         exchange.slot = slot
         self._in_flight += 1
@@ -262,11 +224,11 @@ class Engine:
         self._in_flight -= 1
         self._release(cast(Slot, slot))
 
-    def _collect(self) -> None:
+    def _collect(self, info_read: Callable[[int], _Finished]) -> None:
         """Take what libcurl has finished."""
         more = 1
         while more:
-            more, succeeded, failed = self._multi.info_read(256)
+            more, succeeded, failed = info_read(_MOST_EVENTS)
             for curl in succeeded:
                 self._finish(curl.slot, 0, "")
             for curl, code, message in failed:
@@ -287,25 +249,17 @@ class Engine:
             exchange.error = exchange.error or message
         exchange.slot = None
         self._in_flight -= 1
-        self._outbox.append(exchange)
+        self._ended.append(exchange)
         self._release(slot)
 
     def _release(self, slot: Slot) -> None:
         """Put a handle back; one that cannot be is let go, and holds nobody up."""
         try:
-            self._multi.remove_handle(slot.curl)
+            slot.multi.curl.remove_handle(slot.curl)
             self._pool.give(slot)
         except Exception:  # its exchange has ended, and the others must
             self.faults += 1
             log.exception("handle cannot be put back")
-
-    def _deliver(self) -> None:
-        batch, self._outbox = self._outbox, []
-        try:
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(_tell, batch)
-        except RuntimeError:
-            self._closing = True  # the loop is gone, and with it everyone who asked
 
 
 def _tell(batch: list[Exchange]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import pycurl
 
 from controlplane.transport.exchange import Exchange, Failure, Options, Sink, TLSFacts
+from controlplane.transport.multis import Multi, Multis
 from controlplane.transport.response import ends_head, final_headers
 
 _IDLE_KINDS: Final = 256  # sets of options whose handles are kept
@@ -63,7 +64,7 @@ def failure_of(code: int, message: str) -> Failure:
 
 
 class Slot:
-    """An easy handle and the exchange that it carries."""
+    """An easy handle, the multi handle that serves it, and the exchange that it carries."""
 
     __slots__ = (
         "_connect_to",
@@ -75,10 +76,12 @@ class Slot:
         "_url",
         "curl",
         "exchange",
+        "multi",
         "options",
     )
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, multi: Multi) -> None:
+        self.multi = multi
         self.curl: Any = pycurl.Curl()
         self.curl.slot = self
         self._info = self.curl.getinfo
@@ -153,13 +156,14 @@ class Slot:
 class HandlePool:
     """Idle handles by the options they are set up for."""
 
-    def __init__(self) -> None:
+    def __init__(self, multis: Multis) -> None:
+        self._multis = multis
         self._idle: dict[Options, list[Slot]] = {}
 
     def take(self, options: Options) -> Slot:
         """Return a handle that carries nothing."""
         idle = self._idle.get(options)
-        return idle.pop() if idle else Slot(options)
+        return idle.pop() if idle else Slot(options, self._multis.serving(options))
 
     def give(self, slot: Slot) -> None:
         """Take back a handle that has been removed from the multi handle."""

@@ -5,8 +5,8 @@ import resource
 import sys
 from typing import Final
 
-# With the default of 5 ms the libcurl thread, which gives the interpreter up at
-# each call into libcurl, waits that long to get it back whenever another thread
+# With the default of 5 ms the event loop, which gives the interpreter up at each
+# call into libcurl, waits that long to get it back whenever another thread
 # computes: phases are measured wrong, and a core is never filled.
 _SWITCH_SECONDS: Final = 0.0005
 # Outcomes die young and hold no cycles: the collector finds nothing in them,
