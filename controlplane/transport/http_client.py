@@ -49,14 +49,15 @@ class HTTPClients:
 
         return guarded_connector(self._client.resolver, self._client.policy)
 
-    def client(self, config: HTTPClientConfig) -> httpx.AsyncClient:
+    def client(self, config: HTTPClientConfig, *, most: int = _MOST_KEPT) -> httpx.AsyncClient:
         """Return a client for one configuration. Raises InvalidInput for one that is none.
 
         Its requests raise Forbidden for an address that the policy denies,
-        and httpx' own errors for the rest.
+        AnswerTooLarge for a body of more than `most` bytes, and httpx' own
+        errors for the rest.
         """
         return httpx.AsyncClient(
-            transport=EngineTransport(self._client, config),
+            transport=EngineTransport(self._client, config, most),
             timeout=_SECONDS,
             trust_env=False,
             # Hops are followed below, each checked on its own.
@@ -65,12 +66,16 @@ class HTTPClients:
         )
 
 
+class AnswerTooLarge(httpx.ReadError):
+    """The body of an answer is over the bound."""
+
+
 class EngineTransport(httpx.AsyncBaseTransport):
     """Sends httpx' requests through the libcurl engine."""
 
-    def __init__(self, client: Client, config: HTTPClientConfig) -> None:
+    def __init__(self, client: Client, config: HTTPClientConfig, most: int = _MOST_KEPT) -> None:
         self._client = client
-        self._profile = Profile(config, Options(fresh=False, limit=_MOST_KEPT, keep=_MOST_KEPT))
+        self._profile = Profile(config, Options(fresh=False, limit=most, keep=most))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer of the last hop. Raises Forbidden, httpx.TransportError."""
@@ -115,10 +120,23 @@ def _raise_failure(call: Call) -> None:
         raise httpx.UnsupportedProtocol(words)
     if failure is Failure.REDIRECT:
         raise httpx.TooManyRedirects(words)
+    if failure is Failure.SIZE:
+        raise AnswerTooLarge(words)
     if failure in _BEFORE_SENDING:
         raise httpx.ConnectError(words)
     if failure is Failure.TIMEOUT:
-        exchange = call.final
-        connected = exchange is not None and exchange.connected > 0
-        raise httpx.ReadTimeout(words) if connected else httpx.ConnectTimeout(words)
+        raise httpx.ReadTimeout(words) if _may_be_sent(call) else httpx.ConnectTimeout(words)
     raise httpx.ReadError(words)
+
+
+def _may_be_sent(call: Call) -> bool:
+    """Tell whether the connection stood, so that the request may have left.
+
+    libcurl gives no time of connecting for one that is used again, only its peer.
+    """
+    exchange = call.final
+    if exchange is None:
+        return False
+    if not exchange.connected:
+        return bool(exchange.peer)
+    return exchange.secured > 0 or not exchange.url.startswith("https:")

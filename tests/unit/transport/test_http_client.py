@@ -10,7 +10,7 @@ import pytest
 from controlplane.errors import Forbidden
 from controlplane.model.secret import Secret
 from controlplane.transport.client import Client
-from controlplane.transport.http_client import HTTPClients
+from controlplane.transport.http_client import AnswerTooLarge, HTTPClients
 from controlplane.transport.options import Authorization, HTTPClientConfig
 from tests.support.web import answer, web
 
@@ -35,6 +35,16 @@ async def test_post_of_json(http: httpx.AsyncClient) -> None:
     assert head.lower().count("content-length:") == 1
     assert head.lower().count("host:") == 1
     assert body.encode("latin-1") == '{"a":"é"}'.encode()
+
+
+async def test_a_body_over_the_bound(client: Client) -> None:
+    """Somebody who expects much may ask for it; beyond that it is an error of its own."""
+    async with web(answer(body=b"x" * 2000)) as site:
+        async with HTTPClients(client).client(PLAIN, most=2000) as http:
+            assert len((await http.get(site.url())).content) == 2000
+        async with HTTPClients(client).client(PLAIN, most=1999) as http:
+            with pytest.raises(AnswerTooLarge):
+                await http.get(site.url())
 
 
 async def test_credentials_of_the_configuration(client: Client) -> None:
