@@ -144,7 +144,9 @@ class Notification:
     """What an integration is given to send.
 
     `key` is the same for all messages of one incident; `external` and
-    `delivered` are what the last delivered message left behind.
+    `delivered` are what the last delivered message left behind. An attempt
+    has so many `seconds`: an integration that ends it by itself knows whether
+    anything was sent; a second later it is ended from outside.
     """
 
     receiver: str
@@ -154,6 +156,7 @@ class Notification:
     delivered: Told | None = None
     external: Mapping[str, str] = field(default_factory=dict)
     correlation_id: str = ""
+    seconds: float = 10.0
 
     @property
     def status(self) -> AlertStatus:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from random import Random, SystemRandom
 from typing import Final
 
@@ -39,6 +40,8 @@ _LONGEST_SLEEP: Final = 5.0
 # The outbox is counted this often; between, no message waits for it.
 _DEPTH_INTERVAL: Final = 5.0
 _AFTER_ERROR: Final = 1.0
+# So long after its time is up an attempt that has not ended by itself is ended.
+_GRACE: Final = 1.0
 # Nobody is made to wait longer than this by a Retry-After, in seconds.
 _LONGEST_RETRY_AFTER: Final = 3600.0
 
@@ -250,8 +253,8 @@ class Worker:
         # Never longer than the lease, or somebody else would send it meanwhile.
         seconds = min(limit, self._options.lease * 3 // 4) / 1000
         try:
-            async with asyncio.timeout(seconds):
-                return await integration.send(claimed.notification)
+            async with asyncio.timeout(seconds + min(_GRACE, self._options.lease / 8000)):
+                return await integration.send(replace(claimed.notification, seconds=seconds))
         except DeliveryError as error:
             return error
         except TimeoutError:

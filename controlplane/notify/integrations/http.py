@@ -19,8 +19,6 @@ from controlplane.notify.message import FailureReason, Outcome
 # How much of an answer is read, and how much of it an error repeats.
 _MOST_READ: Final = 65_536
 _MOST_TOLD: Final = 300
-# The worker ends an attempt before this; without it a client's own limit might be shorter.
-_LONGEST: Final = 120.0
 # The request never left: the receiver cannot know of it.
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NEVER_WORKS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects)
@@ -35,12 +33,15 @@ class Answer:
     text: str
 
 
-async def post_json(client: httpx.AsyncClient, url: str, body: bytes) -> Answer:
-    """Return the answer to a POST, whatever its status. Raises DeliveryError."""
+async def post_json(client: httpx.AsyncClient, url: str, body: bytes, *, seconds: float) -> Answer:
+    """Return the answer to a POST, whatever its status, within so many seconds.
+
+    Raises DeliveryError, with the outcome REFUSED where the request never left.
+    """
     headers = {"Content-Type": "application/json"}
     try:
         async with client.stream(
-            "POST", url, content=body, headers=headers, timeout=_LONGEST
+            "POST", url, content=body, headers=headers, timeout=seconds
         ) as response:
             text = await _start_of(response)
             return Answer(response.status_code, response.headers, text)

@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from controlplane.demo.standins import Fault, PagerDutyStandIn
 
 _ROOT = Path(__file__).parents[3]
@@ -52,6 +54,7 @@ class Notifier:
                 assert line, "the process ended by itself"
 
 
+@pytest.mark.slow
 async def test_killed_between_claim_and_answer(tmp_path: Path) -> None:
     """The receiver took the trigger, the process died before it knew: it is closed in the end."""
     async with PagerDutyStandIn() as pagerduty:
@@ -68,6 +71,7 @@ async def test_killed_between_claim_and_answer(tmp_path: Path) -> None:
     assert len(pagerduty.incidents) == 1
 
 
+@pytest.mark.slow
 async def test_killed_right_after_acceptance(tmp_path: Path) -> None:
     """An alert that was accepted is told, whatever had been done about it until the kill."""
     async with PagerDutyStandIn() as pagerduty:
@@ -82,6 +86,7 @@ async def test_killed_right_after_acceptance(tmp_path: Path) -> None:
     assert len(pagerduty.incidents) == 2
 
 
+@pytest.mark.slow
 async def test_killed_at_random_under_faults(tmp_path: Path) -> None:
     """At the end the receiver's open incidents are exactly the alerts that fire."""
     dice = random.Random(7)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,6 +142,7 @@ async def play(operations: list[tuple[str, str]]) -> None:
     assert pagerduty.refused == []
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12,
     deadline=None,

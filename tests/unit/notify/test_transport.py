@@ -1,9 +1,10 @@
 """Every integration over the program's own way out: libcurl, its resolver, its policy."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,9 +116,9 @@ async def service(kind: str) -> AsyncIterator[tuple[StandIn, str]]:
         yield server, f"{server.url}{path}" if path else hook
 
 
-async def failure(made: Integration) -> DeliveryError:
+async def failure(made: Integration, seconds: float = 10.0) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        await made.send(notification())
+        await made.send(replace(notification(), seconds=seconds))
     return caught.value
 
 
@@ -254,6 +255,52 @@ async def test_a_bot_whose_certificates_cannot_be_read_waits(tmp_path: Path) -> 
     client = HTTPClientConfig(tls_config=tls)
     async with integration("bot", "https://127.0.0.1:1/chat.postMessage", client) as made:
         error = await failure(made)
+    assert (error.temporary, error.outcome) == (True, Outcome.REFUSED)
+
+
+@contextmanager
+def deaf() -> Iterator[int]:
+    """Give a port whose connections are never taken: its queue is full."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        port: int = server.getsockname()[1]
+        yield port
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_connection_that_never_stood_carried_nothing(kind: str) -> None:
+    """A time-out of connecting is a clear no: nobody can have been told."""
+    with deaf() as port:
+        url = f"http://127.0.0.1:{port}/chat.postMessage"
+        async with integration(kind, url) as made:
+            error = await failure(made, seconds=0.2)
+    assert (error.temporary, error.outcome) == (True, Outcome.REFUSED)
+    assert error.reason is FailureReason.CONTEXT_DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("kind", ["slack", "pagerduty", "webhook"])
+async def test_silence_on_a_connection_that_is_used_again_is_unknown(kind: str) -> None:
+    """The request has left, though libcurl measured no connecting for it."""
+    async with service(kind) as (server, url), integration(kind, url) as made:
+        await made.send(notification())
+        server.fail_next(Fault.hang(after=True))
+        error = await failure(made, seconds=0.2)
+        assert len(server.received) == 2
+    assert (error.temporary, error.outcome) == (True, Outcome.UNKNOWN)
+
+
+async def test_a_handshake_that_does_not_end_carried_nothing() -> None:
+    """TLS comes before the request."""
+    async with web() as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        async with integration("webhook", url) as made:
+            error = await failure(made, seconds=0.2)
     assert (error.temporary, error.outcome) == (True, Outcome.REFUSED)
 
 

@@ -37,7 +37,7 @@ class PagerDuty:
         """POST one event. Raises DeliveryError."""
         render = self._templates.renderer(notification)
         body = event(notification, self._config, self._routing_key(render), render)
-        answer = await post_json(self._client, self._config.url, body)
+        answer = await post_json(self._client, self._config.url, body, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, _problem(answer), self._config.url)
         return Delivery(status_code=answer.status_code)

@@ -45,7 +45,9 @@ class SlackBot:
     async def _post(self, notification: Notification) -> Delivery:
         render = self._templates.renderer(notification)
         answer = await self._api.post_message(
-            channel=render(self._config.channel), **_with_text(message(self._config, render))
+            seconds=notification.seconds,
+            channel=render(self._config.channel),
+            **_with_text(message(self._config, render)),
         )
         external = {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         return Delivery(status_code=answer.status_code, external=external)
@@ -57,9 +59,12 @@ class SlackBot:
         for key in ("username", "icon_emoji", "icon_url"):
             body.pop(key, None)  # what chat.update does not take
         channel, ts = external["channel"], external["ts"]
-        answer = await self._api.update(channel=channel, ts=ts, **body)
+        answer = await self._api.update(
+            seconds=notification.seconds, channel=channel, ts=ts, **body
+        )
         # An update notifies nobody: what got worse is shown in the channel too.
         await self._api.post_message(
+            seconds=notification.seconds,
             channel=channel,
             thread_ts=ts,
             text=history(notification, self._templates),

@@ -60,14 +60,17 @@ class WebAPI:
         self._base_url = app_url.removesuffix("chat.postMessage")
         self._session: aiohttp.ClientSession | None = None
 
-    async def post_message(self, **arguments: Any) -> Any:
-        """Return the answer of `chat.postMessage`. Raises DeliveryError."""
-        client = await self._client()
+    async def post_message(self, *, seconds: float, **arguments: Any) -> Any:
+        """Return the answer of `chat.postMessage`; connecting may take so many seconds.
+
+        Raises DeliveryError.
+        """
+        client = await self._client(seconds)
         return await _called(client.chat_postMessage, **arguments)
 
-    async def update(self, **arguments: Any) -> Any:
+    async def update(self, *, seconds: float, **arguments: Any) -> Any:
         """Return the answer of `chat.update`. Raises DeliveryError, or MessageGone."""
-        client = await self._client()
+        client = await self._client(seconds)
         return await _called(client.chat_update, **arguments)
 
     async def close(self) -> None:
@@ -76,7 +79,7 @@ class WebAPI:
         if session is not None:
             await session.close()
 
-    async def _client(self) -> AsyncWebClient:
+    async def _client(self, seconds: float) -> AsyncWebClient:
         """Return a client with the secrets, certificates and proxy of this moment."""
         try:
             token, headers = self._token.reveal().strip(), self._headers()
@@ -86,7 +89,9 @@ class WebAPI:
             what = str(error) if isinstance(error, Unavailable) else type(error).__name__
             raise DeliveryError(f"Slack client: {what}", temporary=True) from None
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=self._connector())
+            # The whole attempt is bounded by whoever makes it; connecting is told apart.
+            limits = aiohttp.ClientTimeout(total=None, sock_connect=seconds)
+            self._session = aiohttp.ClientSession(connector=self._connector(), timeout=limits)
         client = AsyncWebClient(
             token,
             base_url=self._base_url,

@@ -47,7 +47,8 @@ class SlackWebhook:
         if channel := render(self._config.channel):
             body["channel"] = channel
         url = self._url()
-        answer = await post_json(self._client, url, json.dumps(body, ensure_ascii=False).encode())
+        encoded = json.dumps(body, ensure_ascii=False).encode()
+        answer = await post_json(self._client, url, encoded, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, answer.text, url)
         if not _accepted(answer):
