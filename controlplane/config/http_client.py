@@ -24,6 +24,7 @@ from controlplane.transport.options import (
 )
 
 _PROMETHEUS: Final = "a Prometheus key"
+_GRANT_TYPE: Final = "client_credentials"
 
 # Headers that the client sets itself, or that change the connection.
 _RESERVED: Final = frozenset(
@@ -154,14 +155,27 @@ PROXY: Final = Section(
     },
 )
 
+
+def _grant_type(name: str) -> str:
+    if name != _GRANT_TYPE:
+        raise InvalidInput(f"{name}: {_PROMETHEUS}'s value, not supported here")
+    return name
+
+
+def _oauth2(grant_type: str = _GRANT_TYPE, **values: Any) -> OAuth2:
+    del grant_type  # there is one
+    return OAuth2(**values)
+
+
 OAUTH2: Final = Section(
     "oauth2",
-    OAuth2,
+    _oauth2,
     {
         "client_id": Key(NAME, required=True),
         "client_secret": Key(SECRET),
         "client_secret_file": Key(SECRET_FILE, field="client_secret"),
         "token_url": Key(URL, required=True),
+        "grant_type": Key(Made(TEXT, _grant_type)),
         "scopes": Key(TEXTS),
         "endpoint_params": Key(TEXT_MAP),
         "tls_config": Key(TLS),
@@ -174,7 +188,6 @@ OAUTH2: Final = Section(
             "client_certificate_key",
             "client_certificate_key_file",
             "client_certificate_key_ref",
-            "grant_type",
             "signature_algorithm",
             "iss",
             "audience",

@@ -74,6 +74,11 @@ REFUSED = [
     (HTTP + "{proxy_connect_header: {a: [b]}}", 4, "if proxy_connect_header is configured"),
     (HTTP + "{http_headers: {Host: {values: [x]}}}", 4, "setting the header 'Host' is not allowed"),
     (HTTP + "{oauth2: {client_id: x}}", 4, "oauth2: token_url is missing"),
+    (
+        HTTP + "{oauth2: {client_id: x, token_url: 'http://t', grant_type: jwt}}",
+        4,
+        "grant_type: jwt: a Prometheus key's value, not supported here",
+    ),
     (HTTP + "{tls_config: {ca_ref: x}}", 4, "ca_ref: a Prometheus key, not supported here"),
     # scrape_configs
     ("scrape_configs: [{}]", 1, "scrape_config: job_name is missing"),
