@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 # How much of a response body is kept as evidence, in bytes.
 EVIDENCE_BODY: Final = 4096
@@ -88,8 +88,7 @@ class Evidence:
     log: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The end of one probe. `duration` is seconds; `reason` and `evidence` on failure.
 
     `values[i]` belongs to `layout.series[i]`. The series that every probe has

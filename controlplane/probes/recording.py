@@ -1,5 +1,6 @@
-"""From outcomes to writes: a steady probe costs no work on labels."""
+"""From outcomes to writes: a steady probe costs no work on labels, and no array of its own."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ COMMON: Final[tuple[SeriesKey, ...]] = (
 _REMEMBERED: Final = 8
 
 _Kind = tuple[Layout, Reason | None]
+# A write whose values are not an array yet: `Write`'s fields in their order.
+Row = tuple[str, Timestamp, Refs, tuple[float, ...], str]
 
 
 class Recorder:
@@ -40,8 +43,8 @@ class Recorder:
 
     def record(
         self, outcome: Outcome, time: Timestamp, timeout: float, correlation_id: str
-    ) -> Write:
-        """Return the write of one outcome; series that it no longer has end in it."""
+    ) -> Row | Write:
+        """Return what one outcome writes; series that it no longer has end in it."""
         last = self._last
         if (
             self._steady is not None
@@ -52,7 +55,7 @@ class Recorder:
         ):
             self._time = time
             numbers = (1.0, outcome.duration, timeout, *outcome.values)
-            return Write(self._origin, time, self._steady, np.array(numbers), correlation_id)
+            return self._origin, time, self._steady, numbers, correlation_id
         kind = (outcome.layout, outcome.reason)
         refs = self._refs(kind)
         self._steady = refs if outcome.reason is None else None
@@ -97,6 +100,26 @@ class Recorder:
             series_labels(self.labels, name, own)
             for name, own in (*COMMON, *layout.series, *failure)
         ]
+
+
+def writes_of(rows: Iterable[Row | Write]) -> list[Write]:
+    """Return the writes, in their order, with the values of all rows in one array."""
+    rows = list(rows)
+    numbers: list[float] = []
+    for row in rows:
+        if not isinstance(row, Write):
+            numbers += row[3]
+    values = np.array(numbers, dtype=np.float64)
+    writes, begin = [], 0
+    for row in rows:
+        if isinstance(row, Write):
+            writes.append(row)
+            continue
+        origin, time, refs, own, correlation_id = row
+        end = begin + len(own)
+        writes.append(Write(origin, time, refs, values[begin:end], correlation_id))
+        begin = end
+    return writes
 
 
 def series_labels(target: Labels, name: str, own: tuple[tuple[str, str], ...]) -> Labels:

@@ -18,7 +18,7 @@ from controlplane.probes.options import Module
 from controlplane.probes.outcome import Evidence, Outcome, Reason
 from controlplane.probes.ports import EvidenceSink
 from controlplane.probes.prober import Prober, Start, Tools
-from controlplane.probes.recording import Recorder
+from controlplane.probes.recording import Recorder, Row, writes_of
 from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Appender, Write
@@ -103,7 +103,7 @@ class Schedule:
         self._evidence = evidence
         self._entries: dict[str, _Entry] = {}
         self._wheel: Wheel[str] = Wheel()
-        self._writes: list[Write] = []
+        self._rows: list[Row | Write] = []
         self._successes = 0  # not counted in the metrics yet
         self._running = 0
         self._stopping = False
@@ -245,11 +245,11 @@ class Schedule:
             self._metrics.failures.labels(outcome.reason.value).inc()
             self._evidence(entry.job.key, slot, outcome)
         try:
-            write = entry.recorder.record(outcome, slot, entry.timeout / 1000, correlation_id)
+            row = entry.recorder.record(outcome, slot, entry.timeout / 1000, correlation_id)
         except ControlPlaneError as error:
             self._drop(1, error)
             return
-        self._write(write)
+        self._write(row)
 
     def _end(self, entry: _Entry | None) -> None:
         if entry is not None:
@@ -257,22 +257,22 @@ class Schedule:
             if write is not None:
                 self._write(write)
 
-    def _write(self, write: Write) -> None:
-        if not self._writes:
+    def _write(self, row: Row | Write) -> None:
+        if not self._rows:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._writes.append(write)
+        self._rows.append(row)
 
     def _flush(self) -> None:
-        writes, self._writes = self._writes, []
+        rows, self._rows = self._rows, []
         if self._successes:
             self._metrics.succeeded.inc(self._successes)
             self._successes = 0
-        if not writes:
+        if not rows:
             return
         try:
-            self._appender.append(writes)
+            self._appender.append(writes_of(rows))
         except ControlPlaneError as error:
-            self._drop(len(writes), error)
+            self._drop(len(rows), error)
 
     def _drop(self, count: int, error: ControlPlaneError) -> None:
         self._metrics.dropped.inc(count)

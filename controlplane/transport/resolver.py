@@ -9,13 +9,13 @@ the hosts file comes first.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Protocol
 
 from controlplane.clock import Clock
 from controlplane.transport.dns import QueryType, encode_name
 from controlplane.transport.nameservice import (
     Followed,
+    Hosts,
     ResolvConf,
     Server,
     literal,
@@ -27,6 +27,7 @@ from controlplane.transport.questions import NameServers, Question
 _KIND_OF: Final = {4: QueryType.A, 6: QueryType.AAAA}
 _VERSION_OF: Final = {kind: version for version, kind in _KIND_OF.items()}
 _MOST_LOOKUPS: Final = 16_384
+_MOST_ANSWERS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class StubResolver:
         self._conf = Followed(resolv_conf, parse_resolv_conf, clock)
         self.name_servers = NameServers(clock)
         self.under_way = 0
+        # What the hosts file says now, by what was asked.
+        self._table: Hosts | None = None
+        self._answers: dict[tuple[str, tuple[int, ...]], Resolution] = {}
 
     def lookup(
         self,
@@ -98,10 +102,9 @@ class StubResolver:
     ) -> None:
         """Call `done` once, with what `Resolver.lookup` promises."""
         versions = _VERSIONS[prefer, fallback]
-        known = literal(host)
-        found = (known,) if known is not None else self._hosts.value().lookup(host)
-        if found:
-            done(_known(host, found, versions))
+        known = self._known(host, versions)
+        if known is not None:
+            done(known)
             return
         if self.under_way >= _MOST_LOOKUPS:
             done(Resolution("", 0, 0.0, "too many lookups under way"))
@@ -113,6 +116,20 @@ class StubResolver:
             return
         self.under_way += 1
         _Lookup(self, host, names, versions, timeout, done).begin()
+
+    def _known(self, host: str, versions: tuple[int, ...]) -> Resolution | None:
+        """Return the answer for an address or a name of the hosts file, which takes no time."""
+        table, answers = self._hosts.value(), self._answers
+        if table is not self._table or len(answers) >= _MOST_ANSWERS:
+            self._table = table
+            answers.clear()
+        answer = answers.get((host, versions))
+        if answer is None:
+            address = literal(host)
+            found = (address,) if address is not None else table.lookup(host)
+            if found:
+                answer = answers[host, versions] = _choose(host, found, versions, 0.0)
+        return answer
 
     async def resolve(
         self, host: str, *, prefer: str = "ip6", fallback: bool = True, timeout: float
@@ -160,12 +177,6 @@ def _choose(
             if version == wanted:
                 return Resolution(address, version, seconds)
     return Resolution("", 0, seconds, f"no IPv{versions[0]} address for {host}")
-
-
-@lru_cache(maxsize=65_536)
-def _known(host: str, found: tuple[tuple[str, int], ...], versions: tuple[int, ...]) -> Resolution:
-    """Return the answer for an address or a name of the hosts file, which takes no time."""
-    return _choose(host, found, versions, 0.0)
 
 
 class _Lookup:

@@ -1,6 +1,6 @@
 """Reading a response's header lines, which arrive as bytes that may be anything."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 # The line that ends a head.
@@ -17,9 +17,12 @@ def decoded_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:
     return pairs
 
 
-def header_values(lines: Iterable[bytes], name: str) -> list[str]:
+def header_values(lines: Sequence[bytes], name: str) -> list[str]:
     """Return the values of a header, whose name is given in lower case."""
     wanted = name.encode()
+    # As a rule it is not there, and one search through all lines tells.
+    if wanted + b":" not in b"".join(lines).lower():
+        return []
     size = len(wanted)
     return [
         decode(line[size + 1 :]).strip()
@@ -28,7 +31,7 @@ def header_values(lines: Iterable[bytes], name: str) -> list[str]:
     ]
 
 
-def header_value(lines: Iterable[bytes], name: str) -> str:
+def header_value(lines: Sequence[bytes], name: str) -> str:
     """Return the first value of a header, or an empty string."""
     values = header_values(lines, name)
     return values[0] if values else ""

@@ -9,7 +9,7 @@ from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, is_stale
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.outcome import Evidence, Outcome, ProbeSample, Reason, outcome_of
-from controlplane.probes.recording import Recorder
+from controlplane.probes.recording import Recorder, writes_of
 from controlplane.tsdb.ports import Write
 
 GOOD = outcome_of([ProbeSample("probe_x", 1.0)], 0.25)
@@ -57,7 +57,7 @@ class Target:
 
     def probed(self, outcome: Outcome) -> dict[str, float]:
         self.time += 1000
-        write = self.recorder.record(outcome, self.time, 5.0, "id")
+        (write,) = writes_of([self.recorder.record(outcome, self.time, 5.0, "id")])
         assert (write.origin, write.times, write.correlation_id) == ("t", self.time, "id")
         assert write.values.dtype == np.float64
         return self.store.named(write)
@@ -134,3 +134,21 @@ def test_lateness_is_a_histogram_in_the_registry() -> None:
     assert buckets == [1.0, 2.0, 2.0, 3.0]
     assert registry.get_sample_value(f"{name}_count") == 3.0
     assert registry.get_sample_value(f"{name}_sum") == 0.005 + 0.006 + 99.0
+
+
+def test_rows_and_writes_keep_their_order() -> None:
+    """Steady probes share an array, others bring their own, and each write has its own values."""
+    target, other = Target(), Target()
+    for each in (target, other):
+        each.probed(GOOD)
+    rows = [
+        target.recorder.record(GOOD, 2000, 5.0, "a"),
+        other.recorder.record(BAD, 2000, 5.0, "b"),
+        target.recorder.record(GOOD, 3000, 4.0, "c"),
+    ]
+    writes = writes_of(rows)
+    assert [write.correlation_id for write in writes] == ["a", "b", "c"]
+    assert target.store.named(writes[0]) == STEADY
+    assert other.store.named(writes[1])["probe_success"] == 0.0
+    assert target.store.named(writes[2]) == STEADY | {"probe_timeout_seconds": 4.0}
+    assert writes[0].values.base is writes[2].values.base
