@@ -1,6 +1,6 @@
 """The leaves of a plan: selectors and subqueries, read from the store in columns."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,13 +12,13 @@ from controlplane.promql.ast import Edge, MatrixSelector, Span, SubqueryExpr, Ve
 from controlplane.promql.durations import resolve, resolve_positive
 from controlplane.promql.errors import TooManySamples
 from controlplane.promql.frame import Block, Frame, Run, VectorNode, Windows, empty
-from controlplane.promql.series import NO_SERIES, SeriesSet
-from controlplane.tsdb.ports import CounterWindows, Instants, Querier
 from controlplane.promql.results import Columns
 from controlplane.promql.selections import Choice, Selection
 
 # However low the sample limit, arrays of this many cells are no danger.
 _SMALL_CELLS: Final = 10_000_000
+# Cells of windows that are computed in one go.
+_PART_CELLS: Final = 4_000_000
 
 
 class Selector:
@@ -114,26 +114,14 @@ class RangeSelection:
     def extended(self) -> bool:
         return self.expr.selector.anchored or self.expr.selector.smoothed
 
+    @property
+    def pinned(self) -> bool:
+        """Tell whether `@` gives all instants one and the same window."""
+        return self.expr.selector.at is not None
+
     def width(self, frame: Frame) -> Duration:
         return resolve_positive(self.expr.range, frame)
 
-    def counters(self, frame: Frame) -> tuple[SeriesSet, CounterWindows, Times, Duration]:
-        """Return the counters' courses with the windows' right edges and length."""
-        run = frame.run
-        run.check()
-        ends, width = self.selector.times(frame), self.width(frame)
-        querier = run.querier.reaching(int(ends[0]) - width)
-        selection = self.selector.select(querier)
-        guard_cells(run, len(selection.refs), len(ends))
-        found = querier.counters(selection.refs, ends, width)
-        return selection.series, found, ends, width
-
-    def windows(self, frame: Frame) -> Windows:
-        return self.reaching(frame, before=0, after=0)
-
-    def reaching(self, frame: Frame, *, before: Duration, after: Duration) -> Windows:
-        """Return windows that reach further back and ahead than the range says."""
-        run = frame.run
     def shared(
         self, frame: Frame, key: Hashable, make: Callable[[], Columns]
     ) -> tuple[SeriesSet, Columns]:

@@ -79,21 +79,31 @@ def group_sums(values: Values, plan: Segments) -> Values:
 
 
 class RunningSum:
-    """Neumaier's sum, one column of a time after the other; arrays of any shape."""
+    """Neumaier's sum, one column of a time after the other; arrays of any shape.
 
-    __slots__ = ("_error", "sum")
+    The rounding error of each addition is Knuth's TwoSum, which needs no branch.
+    """
+
+    __slots__ = ("_error", "_left", "_right", "_sum", "_total")
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self.sum = np.zeros(shape)
+        self._sum = np.zeros(shape)
         self._error = np.zeros(shape)
+        # Room for what stands between two operations, so that none is asked for.
+        self._total, self._left, self._right = (np.empty(shape) for _ in range(3))
 
     def add(self, values: Values) -> None:
-        total = self.sum + values
-        larger = np.abs(self.sum) >= np.abs(values)
-        error = np.where(larger, (self.sum - total) + values, (values - total) + self.sum)
-        self._error += np.where(np.isfinite(total), error, 0.0)
-        self.sum = total
+        before, total, left, right = self._sum, self._total, self._left, self._right
+        np.add(before, values, out=total)
+        np.subtract(total, before, out=right)
+        np.subtract(total, right, out=left)
+        np.subtract(before, left, out=left)
+        np.subtract(values, right, out=right)
+        np.add(left, right, out=left)
+        np.add(self._error, left, out=self._error)
+        self._sum, self._total = total, before
 
     def total(self) -> Values:
-        result: Values = np.where(np.isfinite(self.sum), self.sum + self._error, self.sum)
+        # Where the sum itself is infinite or no number, so is the error.
+        result: Values = np.where(np.isfinite(self._error), self._sum + self._error, self._sum)
         return result

@@ -9,6 +9,7 @@ from controlplane.model.histogram import FloatHistogram, Histograms
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values
+from controlplane.tsdb.lattice import Lattice
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,14 @@ class Querier(Protocol):
 
     def window(self, refs: Refs, start: Timestamp, end: Timestamp) -> Window:
         """Return all samples within (start, end]."""
+        ...
+
+    def lattices(self, refs: Refs, ends: Times, width: Duration) -> Sequence[tuple[Refs, Lattice]]:
+        """Return the samples within (e - width, e] for each e of `ends` of those series
+        that are regular: their places in `refs`, and the lattice that they share.
+
+        What is in no lattice, perhaps everything, is to be asked of `window`.
+        """
         ...
 
     def counters(self, refs: Refs, ends: Times, width: Duration) -> CounterWindows:

@@ -25,17 +25,15 @@ import numpy.typing as npt
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
+from controlplane.tsdb.lattice import BIAS, Distances
 from controlplane.tsdb.sift import Batch
 
 ROWS: Final = 128
-# Added to the distance, so that untouched memory (zero) means a hole.
-BIAS: Final = 2**30
 # Events of one column in one chunk beyond which it is read sample by sample.
 BUSY: Final = 8
 _MOST_CHUNKS: Final = 4096
 LONGEST_INTERVAL: Final[Duration] = 86_400_000
 
-Distances = npt.NDArray[np.int32]
 _Column = TypeVar("_Column", Refs, Values, Mask)
 
 

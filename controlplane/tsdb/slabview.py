@@ -1,5 +1,6 @@
 """Reading a slab: lookups by slot, windows by matrix, counters by events."""
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 
@@ -8,9 +9,10 @@ import numpy as np
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
+from controlplane.tsdb.lattice import BIAS, Distances, Grid, Lattice
 from controlplane.tsdb.ports import CounterWindows
 from controlplane.tsdb.runs import Samples
-from controlplane.tsdb.slab import BIAS, BUSY, ROWS, Chunk, Distances, Slab
+from controlplane.tsdb.slab import BUSY, ROWS, Chunk, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,15 @@ class SlabView:
         # Whether they were is not kept; one slot more to look at does no harm.
         view._skewed = np.ones(len(self._skewed), dtype=np.bool_)
         return view
+
+    def ranges(self, width: Duration, start: Timestamp, end: Timestamp) -> Iterator[int]:
+        """Yield the numbers of the ranges of time in which there may be samples of a chunk."""
+        for number in self._chunks:
+            # The phase is up to one interval, the distance from the slot about another.
+            begin = max(number * ROWS * self._interval - self._interval, start)
+            stop = min(((number + 1) * ROWS + 2) * self._interval, end)
+            if begin < stop:
+                yield from range(begin // width, (stop - 1) // width + 1)
 
     def samples(self, cols: Refs, start: Timestamp, end: Timestamp, latest: Times) -> Samples:
         """Return all samples within (start, end], staleness markers too."""
@@ -86,6 +97,69 @@ class SlabView:
         if busy.any():
             runs.put(whole, busy, self._scan(cols[busy], ends, width, latest[busy]))
         return whole
+
+    def even(self, cols: Refs) -> Mask:
+        """Tell which columns have each sample in its own slot, so that `lattice` takes them."""
+        even: Mask = ~self._skewed[cols]
+        return even
+
+    def slots(self, ends: Times, width: Duration) -> int:
+        """Return about how many rows a lattice of these windows has."""
+        return (int(ends.max()) - int(ends.min()) + width) // self._interval + 3
+
+    def lattice(self, cols: Refs, ends: Times, width: Duration, latest: Times) -> Lattice:
+        """Return all samples within (e - width, e] for each e of `ends`; columns must be even."""
+        phases = self._phases[cols]
+        least, most = int(phases.min()), int(phases.max())
+        lowest = (int(ends.min()) - width - most) // self._interval
+        highest = (int(ends.max()) - least) // self._interval + 1
+        values, distances = self._block(cols, lowest, highest + 1)
+        grid = Grid(lowest, self._interval, phases, values, distances)
+        low = np.maximum(grid.bounds(ends - width), self._firsts[cols] - lowest)
+        high = np.minimum(grid.bounds(ends), grid.bound_each(latest))
+        there = (distances != 0) & ~is_stale(values)
+        return Lattice(
+            values,
+            distances,
+            None if there.all() else there,
+            np.arange(lowest, highest + 1, dtype=np.int64) * self._interval,
+            phases,
+            low.astype(np.int32),
+            np.maximum(high, low).astype(np.int32),
+        )
+
+    def _block(self, cols: Refs, begin: int, end: int) -> tuple[Values, Distances]:
+        """Return values and distances of the slots from `begin` to before `end`, (slots, n)."""
+        parts = []
+        at = begin
+        while at < end:
+            number, row = divmod(at, ROWS)
+            stop = min(ROWS, row + end - at)
+            parts.append(self._rows(number, slice(row, stop), cols))
+            at += stop - row
+        if len(parts) == 1:
+            return parts[0]
+        return (
+            np.concatenate([values for values, _ in parts]),
+            np.concatenate([distances for _, distances in parts]),
+        )
+
+    def _rows(self, number: int, rows: slice, cols: Refs) -> tuple[Values, Distances]:
+        chunk, shape = self._chunks.get(number), (rows.stop - rows.start, len(cols))
+        if chunk is None:
+            return np.zeros(shape), np.zeros(shape, dtype=np.int32)
+        first, last = int(cols[0]), int(cols[-1])
+        if last - first == len(cols) - 1 and last < chunk.width and (cols[1:] > cols[:-1]).all():
+            together = slice(first, last + 1)
+            return chunk.values[rows, together], chunk.distances[rows, together]
+        if int(cols.max()) < chunk.width:
+            return chunk.values[rows].take(cols, axis=1), chunk.distances[rows].take(cols, axis=1)
+        # A column may be newer than an old chunk, which then holds nothing of it.
+        inside = np.flatnonzero(cols < chunk.width)
+        values, distances = np.zeros(shape), np.zeros(shape, dtype=np.int32)
+        values[:, inside] = chunk.values[rows].take(cols[inside], axis=1)
+        distances[:, inside] = chunk.distances[rows].take(cols[inside], axis=1)
+        return values, distances
 
     def _scan(self, cols: Refs, ends: Times, width: Duration, latest: Times) -> CounterWindows:
         samples = self.samples(cols, int(ends.min()) - width, int(ends.max()), latest)

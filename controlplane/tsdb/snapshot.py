@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -13,11 +14,15 @@ from controlplane.tsdb import runs
 from controlplane.tsdb.histograms import PoolView
 from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
+from controlplane.tsdb.lattice import Lattice
 from controlplane.tsdb.ports import CounterWindows, Instants, Querier, Window
 from controlplane.tsdb.ragged import RaggedView
 from controlplane.tsdb.runs import Samples
 from controlplane.tsdb.sift import FURTHEST
 from controlplane.tsdb.slabview import SlabView
+
+# A lattice is read whole, so what is longer is read in another way.
+_MOST_CELLS: Final = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Snapshot:
         "_homes",
         "_index",
         "_newest",
+        "_past",
         "_ragged",
         "_slabs",
         "generation",
@@ -140,6 +146,24 @@ class Snapshot:
         owners, times, values = (np.concatenate(column) for column in zip(*parts, strict=True))
         whole = runs.sort(len(unique), owners, times, values)
         return runs.cut(whole, places, np.ones(len(places), dtype=np.bool_))
+
+    def lattices(self, refs: Refs, ends: Times, width: Duration) -> Sequence[tuple[Refs, Lattice]]:
+        """See `ports.Querier`. Series that are in one slab alone, as far as is asked."""
+        ends = np.asarray(ends, dtype=np.int64)
+        if not len(refs) or not len(ends):
+            return ()
+        start = int(ends.min()) - width
+        apart = self._homes.in_ragged(refs, start) | self._homes.moved(refs, start)
+        found = []
+        for slab, here in self._by_slab(refs):
+            places = np.flatnonzero(here & ~apart)
+            places = places[slab.even(self._homes.cols[refs[places]])]
+            if len(places) and slab.slots(ends, width) * len(places) <= _MOST_CELLS:
+                asked = refs[places]
+                latest = self._newest.times[asked]
+                lattice = slab.lattice(self._homes.cols[asked], ends, width, latest)
+                found.append((places, lattice))
+        return found
 
     def counters(self, refs: Refs, ends: Times, width: Duration) -> CounterWindows:
         ends = np.asarray(ends, dtype=np.int64)

@@ -10,6 +10,7 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, matches_all
 from controlplane.model.samples import STALE_BITS, Refs, Times, Values
+from controlplane.tsdb.lattice import Lattice
 from controlplane.tsdb.ports import CounterWindows, Instants, Window
 
 Sample = tuple[Timestamp, float]

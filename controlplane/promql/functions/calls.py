@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from controlplane.model.labels import METRIC_NAME
-from controlplane.model.samples import Mask, Values
+from controlplane.model.samples import Mask, Times, Values
 from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import Span
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
 from controlplane.promql.functions import over_time
+from controlplane.promql.functions.lattices import OF_LATTICE
 from controlplane.promql.functions.rates import RateKind, courses, extrapolated
 from controlplane.promql.naming import drop_names
 from controlplane.promql.selecting import InstantSelection, RangeSelection, widened
@@ -82,21 +83,54 @@ class OverTime:
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
-        windows = self.matrix.windows(frame)
-        numbers = [number.scalar(frame) for number in self.numbers]
-        run.check()
-        if numbers:
-            windows = _widened(windows, frame.steps)
-        values = self.compute(windows, numbers, frame)
-        present = windows.high - windows.low >= self._least
-        result = named(
-            windows.series, values, present, frame, late=self._late, keep=self._keeps_name
-        )
+        arguments = self.arguments(frame)
+        of_lattice, selection = OF_LATTICE.get(self.function), self.matrix
+        if (
+            of_lattice is not None
+            and isinstance(selection, RangeSelection)
+            and not selection.extended
+            and not (arguments and selection.pinned)
+        ):
+            series, columns = self._regularly(of_lattice, selection, arguments, frame)
+        else:
+            windows = self.matrix.windows(frame)
+            run.check()
+            if arguments:
+                windows = _widened(windows, frame.steps)
+            values = self.compute(windows, arguments, frame)
+            columns = values, windows.high - windows.low >= self._least
+            series = windows.series
+        result = named(series, *columns, frame, late=self._late, keep=self._keeps_name)
         run.hold(before, result.values, result.present)
         return result
 
-    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:  # noqa: ARG002 - for those that need the instants
-        return self.function(windows, *numbers)
+    def arguments(self, frame: Frame) -> Sequence[Values | Times]:
+        """Return what the function is given beside windows, a number for each instant."""
+        return [number.scalar(frame) for number in self.numbers]
+
+    def compute(
+        self,
+        windows: Windows,
+        arguments: Sequence[Values | Times],
+        frame: Frame,  # noqa: ARG002 - for those that warn
+    ) -> Values:
+        return self.function(windows, *arguments)
+
+    def _regularly(
+        self,
+        of_lattice: Callable[..., Values],
+        selection: RangeSelection,
+        arguments: Sequence[Values | Times],
+        frame: Frame,
+    ) -> tuple[SeriesSet, Columns]:
+        """Compute regular series as a lattice, or find what was computed for another rule."""
+
+        def make() -> Columns:
+            values, counts = selection.computed(frame, of_lattice, self.function, arguments)
+            return values, counts >= self._least
+
+        key = (self.function, self._least, *(each.tobytes() for each in arguments))
+        return selection.shared(frame, key, make)
 
 
 def _widened(windows: Windows, steps: int) -> Windows:
@@ -119,10 +153,12 @@ class QuantileOverTime(OverTime):
         super().__init__(over_time.quantile, matrix, [rank], late=late)
         self._rank_span = rank_span
 
-    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
+    def compute(
+        self, windows: Windows, arguments: Sequence[Values | Times], frame: Frame
+    ) -> Values:
         if over_time.counted(windows).any():
-            warn_of_rank(numbers[0], frame, self._rank_span)
-        return super().compute(windows, numbers, frame)
+            warn_of_rank(np.asarray(arguments[0], dtype=np.float64), frame, self._rank_span)
+        return super().compute(windows, arguments, frame)
 
 
 class Predict(OverTime):
@@ -130,8 +166,8 @@ class Predict(OverTime):
 
     __slots__ = ()
 
-    def compute(self, windows: Windows, numbers: Sequence[Values], frame: Frame) -> Values:
-        return self.function(windows, *numbers, frame.times)
+    def arguments(self, frame: Frame) -> Sequence[Values | Times]:
+        return [*super().arguments(frame), frame.times]
 
 
 def named(
@@ -197,6 +233,11 @@ class Rate:
         run.hold(before, result.values, result.present)
         return result
 
+    def _of_counters(self, selection: RangeSelection, frame: Frame) -> tuple[Values, Mask]:
+        _, course, ends, width = selection.counters(frame)
+        frame.run.check()
+        return extrapolated(course, ends, width, self._kind)
+
 
 def inform_of_gauges(series: SeriesSet, present: Mask, frame: Frame, span: Span) -> None:
     """Say which of the metrics do not look like counters by their names."""
@@ -205,11 +246,6 @@ def inform_of_gauges(series: SeriesSet, present: Mask, frame: Frame, span: Span)
         if present[rows].any():
             text = (
                 "metric might not be a counter, name does not end in "
-    def _of_counters(self, selection: RangeSelection, frame: Frame) -> tuple[Values, Mask]:
-        _, course, ends, width = selection.counters(frame)
-        frame.run.check()
-        return extrapolated(course, ends, width, self._kind)
-
                 f'_total/_sum/_count/_bucket: "{name}"'
             )
             frame.run.annotations.inform(text, span)

@@ -31,8 +31,13 @@ def line(windows: Windows, origins: Times) -> tuple[Values, Values]:
     n = np.maximum(count, 1)
     slope = (sum_xy - sum_x * sum_y / n) / (sum_xx - sum_x * sum_x / n)
     intercept = sum_y / n - slope * sum_x / n
-    if first is None:
-        return slope, intercept
+    return (slope, intercept) if first is None else flattened(slope, intercept, first, constant)
+
+
+def flattened(
+    slope: Values, intercept: Values, first: Values, constant: Mask
+) -> tuple[Values, Values]:
+    """Return the line, level where all values equal the first one, none where that is infinite."""
     infinite = np.isinf(first)
     slope = np.where(constant, np.where(infinite, np.nan, 0.0), slope)
     intercept = np.where(constant, np.where(infinite, np.nan, first), intercept)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from controlplane.model.labels import Labels
-from controlplane.model.samples import STALE_NAN, Refs
+from controlplane.model.samples import STALE_NAN, Refs, Times
+from controlplane.tsdb.lattice import Lattice
 from controlplane.tsdb.ports import Write
 from controlplane.tsdb.snapshot import Snapshot
 from controlplane.tsdb.store import Store
@@ -131,6 +132,40 @@ def check_counters(querier: Snapshot, model: NaiveStore, refs: Refs) -> None:
                 assert np.isclose(course.resets[place, step], resets, rtol=1e-12, atol=0)
 
 
+def check_lattices(querier: Snapshot, model: NaiveStore, refs: Refs) -> int:
+    """Compare the windows of what is regular; return how many windows that were."""
+    ends = np.array(sorted(interesting(model)), dtype=np.int64)
+    compared = 0
+    for width in (1, 60_000, 700_000):
+        for some in (ends, ends[len(ends) // 2 :], ends[-1:], ends[:0]):
+            for places, lattice in querier.lattices(refs, some, width):
+                _check_lattice(lattice, model, refs[places], some, width)
+                compared += lattice.low.size
+    return compared
+
+
+def _check_lattice(
+    lattice: Lattice, model: NaiveStore, refs: Refs, ends: Times, width: int
+) -> None:
+    counts, firsts, lasts = lattice.counts(), lattice.firsts(), lattice.lasts()
+    for step, end in enumerate(ends.tolist()):
+        found: list[list[tuple[int, int]]] = [[] for _ in refs]
+        for row, there in lattice.rows(step):
+            times = lattice.times(row)
+            for place in range(len(refs)):
+                if there is None or there[place]:
+                    value = bits(lattice.values[row, place])
+                    found[place].append((int(times[place]), value))
+        for place, ref in enumerate(refs.tolist()):
+            want = [(t, bits(v)) for t, v in model.window(ref, end - width, end)]
+            assert found[place] == want
+            assert counts[step, place] == len(want)
+            for rows, edge in ((firsts, 0), (lasts, -1)):
+                if want:
+                    at = int(lattice.times(int(rows[step, place]))[place])
+                    assert at == want[edge][0]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_answers_are_those_of_a_list_of_samples(batches: list[list[Event]]) -> None:
@@ -141,8 +176,30 @@ def test_answers_are_those_of_a_list_of_samples(batches: list[list[Event]]) -> N
     check_windows(querier, model, refs)
     check_instants(querier, model, refs)
     check_counters(querier, model, refs)
+    check_lattices(querier, model, refs)
     for reason in ("out_of_order", "duplicate"):
         counted = registry.get_sample_value(
             "controlplane_tsdb_samples_rejected_total", {"reason": reason}
         )
         assert counted == model.rejected.get(reason, 0)
+
+
+def test_regular_series_are_read_as_a_lattice() -> None:
+    """Series of one interval, with jitter, holes and markers, are all in it."""
+    random = np.random.default_rng(7)
+    batches = []
+    for tick in range(300):
+        batch = []
+        for ref in range(SERIES):
+            jitter = int(random.integers(-200, 201))
+            value = float(STALE_NAN) if random.random() < 0.01 else float(tick)
+            if tick < 5 or random.random() > 0.02:
+                batch.append((ref, tick * 15_000 + ref * 2500 + jitter, value))
+        batches.append(batch)
+    store, model, _ = filled(batches)
+    refs = np.arange(SERIES, dtype=np.int64)
+    windows = check_lattices(store.querier(), model, refs)
+    assert windows > 200
+    late = np.array([299 * 15_000])
+    ((places, _),) = store.querier().lattices(refs, late, 600_000)
+    assert places.tolist() == refs.tolist()
