@@ -16,10 +16,12 @@ def vector(block: Block, time: Timestamp) -> Vector:
     """Return what is present at the one instant of the block, in the block's order."""
     present = block.present[:, 0]
     labels, values = block.series.labels, block.values[:, 0]
+    histograms = None if block.histograms is None else block.histograms[:, 0]
     if present.all():
-        return Vector(time, labels, values)
+        return Vector(time, labels, values, histograms)
     rows = np.flatnonzero(present)
-    return Vector(time, [labels[row] for row in rows.tolist()], values[rows])
+    kept = None if histograms is None else histograms[rows]
+    return Vector(time, [labels[row] for row in rows.tolist()], values[rows], kept)
 
 
 def matrix(block: Block, times: Times) -> Matrix:
@@ -27,7 +29,8 @@ def matrix(block: Block, times: Times) -> Matrix:
     order = block.series.order()
     rows = order[block.present[order].any(axis=1)]
     labels = [block.series.labels[row] for row in rows.tolist()]
-    return Matrix(labels, times, block.values[rows], block.present[rows])
+    histograms = None if block.histograms is None else block.histograms[rows]
+    return Matrix(labels, times, block.values[rows], block.present[rows], histograms)
 
 
 def number(values: Values, times: Times) -> Matrix:
@@ -51,17 +54,20 @@ def range_vector(windows: Windows) -> Matrix:
     if not len(rows):
         none = np.zeros((0, 0))
         return Matrix([], none.astype(np.int64), none, none.astype(bool))
-    return Matrix(labels, windows.times[index], windows.values[index], present)
+    histograms = None if windows.histograms is None else windows.histograms[index]
+    return Matrix(labels, windows.times[index], windows.values[index], present, histograms)
 
 
 def limited(value: Value, annotations: Annotations, limit: int) -> Result:
     """Return the answer with its annotations, cut to the first `limit` series."""
     if limit and isinstance(value, Vector) and len(value.labels) > limit:
-        value = Vector(value.time, value.labels[:limit], value.values[:limit])
+        kept = None if value.histograms is None else value.histograms[:limit]
+        value = Vector(value.time, value.labels[:limit], value.values[:limit], kept)
         annotations.notice("results truncated due to limit")
     elif limit and isinstance(value, Matrix) and len(value.labels) > limit:
         times = value.times if value.times.ndim == 1 else value.times[:limit]
         cut = value.values[:limit], value.present[:limit]
-        value = Matrix(value.labels[:limit], times, *cut)
+        kept = None if value.histograms is None else value.histograms[:limit]
+        value = Matrix(value.labels[:limit], times, *cut, kept)
         annotations.notice("results truncated due to limit")
     return Result(value, annotations.warnings, annotations.infos)

@@ -6,16 +6,29 @@ Computed window by window: exactness matters here, speed does not yet.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from controlplane.clock import Timestamp
+from controlplane.model.histogram import Histograms
 from controlplane.model.samples import Mask, Times, Values
 from controlplane.promql.ast import Span
+from controlplane.promql.cells import (
+    filled,
+    histogram_counts,
+    histograms_within,
+    no_histograms,
+    with_histograms,
+    without_windows,
+)
 from controlplane.promql.errors import EvaluationError
-from controlplane.promql.frame import Block, Frame, Windows
+from controlplane.promql.frame import Block, Frame, MatrixNode, VectorNode, Windows
 from controlplane.promql.functions.calls import inform_of_gauges, named
+from controlplane.promql.functions.extended_histograms import PairsCell, on_the_line
+from controlplane.promql.functions.mixed import Cell as HistogramCell
+from controlplane.promql.functions.mixed import combining, remarks_of
 from controlplane.promql.functions.rates import RateKind
 from controlplane.promql.selecting import RangeSelection, Selector, edges, widened
 
@@ -46,26 +59,77 @@ def extended_windows(matrix: RangeSelection, frame: Frame) -> Windows:
 class ExtendedCall:
     """A function of extended windows."""
 
-    __slots__ = ("_informs", "_late", "_span", "cell", "matrix")
+    __slots__ = ("_histograms", "_informs", "_late", "_pairs", "_span", "cell", "matrix")
 
     def __init__(
-        self, cell: Cell, matrix: RangeSelection, span: Span, *, informs: bool, late: bool
+        self,
+        cell: Cell,
+        matrix: RangeSelection,
+        span: Span,
+        *,
+        informs: bool,
+        late: bool,
+        histograms: HistogramCell | None = None,
+        pairs: PairsCell | None = None,
     ) -> None:
         self.cell = cell
         self.matrix = matrix
         self._span = span
         self._informs = informs
         self._late = late
+        self._histograms = histograms
+        self._pairs = pairs
 
     def evaluate(self, frame: Frame) -> Block:
         run, before = frame.run, frame.run.samples
         windows = extended_windows(self.matrix, frame)
-        values, present = _computed(windows, self.cell)
+        if windows.histograms is not None and self._histograms is not None:
+            strategy = combining(self._histograms, self._span, late=self._late)
+            return strategy(windows, frame, self._given)
+        if windows.histograms is not None and self._pairs is not None:
+            values, present = _paired(windows, windows.histograms, self._pairs)
+        else:
+            values, present = _computed(windows, self.cell)
         if self._informs:
             inform_of_gauges(windows.series, present, frame, self._span)
         result = named(windows.series, values, present, frame, late=self._late, keep=False)
         run.hold(before, result.values, result.present)
         return result
+
+    def _given(self, matrix: MatrixNode) -> VectorNode:
+        return _GivenCall(self, matrix)
+
+    def floats(self, windows: Windows, frame: Frame) -> Block:
+        """Return the answer over windows without histograms."""
+        values, present = _computed(windows, self.cell)
+        if self._informs:
+            inform_of_gauges(windows.series, present, frame, self._span)
+        return named(windows.series, values, present, frame, late=self._late, keep=False)
+
+
+class _GivenCall:
+    """An extended call over windows that are there already."""
+
+    __slots__ = ("_call", "_matrix")
+
+    def __init__(self, call: ExtendedCall, matrix: MatrixNode) -> None:
+        self._call = call
+        self._matrix = matrix
+
+    def evaluate(self, frame: Frame) -> Block:
+        return self._call.floats(self._matrix.windows(frame), frame)
+
+
+def _paired(windows: Windows, objects: Histograms, cell: PairsCell) -> tuple[Values, Mask]:
+    values = np.zeros(windows.low.shape)
+    present = np.zeros(windows.low.shape, dtype=np.bool_)
+    for row, column in zip(*np.nonzero(windows.high > windows.low), strict=True):
+        part = slice(int(windows.low[row, column]), int(windows.high[row, column]))
+        start = int(windows.ends[column]) - windows.width
+        found = cell(windows.times[part], windows.values[part], objects[part], start)
+        if found is not None:
+            values[row, column], present[row, column] = found, True
+    return values, present
 
 
 def _computed(windows: Windows, cell: Cell) -> tuple[Values, Mask]:
@@ -157,10 +221,31 @@ class SmoothedInstant:
         low, high = edges(found.times, found.offsets, start, end)
         ends, series = times + lookback, selection.series
         windows = Windows(series, found.values, found.times, low, high, ends, 2 * lookback)
+        lookup, objects = querier.histograms(selection.refs), None
+        if lookup is not None:
+            windows = with_histograms(windows, lookup)
+        if windows.histograms is not None:
+            windows, objects = self._histograms(windows, frame)
         values, present = _computed(windows, _on_the_line)
-        block = widened(series, values, present, frame.steps)
+        if objects is not None:
+            present = present | filled(objects)
+        block = widened(series, values, present, frame.steps, objects)
         run.hold(before, block.values, block.present)
         return block
+
+    def _histograms(self, windows: Windows, frame: Frame) -> tuple[Windows, Histograms]:
+        """Return windows of floats alone, and the histograms at each instant."""
+        counts, sizes = histogram_counts(windows), windows.high - windows.low
+        found = no_histograms(counts.shape)
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            remarks = remarks_of(windows, int(row), frame, self.selector.span)
+            if counts[row, column] < sizes[row, column]:
+                remarks.mixed()
+                continue
+            times, samples = histograms_within(windows, int(row), int(column))
+            instant = int(windows.ends[column]) - windows.width // 2
+            found[row, column] = on_the_line(times, samples, instant, remarks)
+        return without_windows(replace(windows, histograms=None), counts > 0), found
 
 
 def _on_the_line(times: Times, values: Values, start: Timestamp, end: Timestamp) -> float | None:
@@ -185,6 +270,9 @@ class EdgeValues:
 
     def windows(self, frame: Frame) -> Windows:
         windows = extended_windows(self.matrix, frame)
+        if histogram_counts(windows).any():
+            word = "smoothed" if self.matrix.expr.selector.smoothed else "anchored"
+            raise EvaluationError(f"{word} modifier is not supported with histograms")
         return _cut(windows, smoothed=self.matrix.expr.selector.smoothed)
 
 

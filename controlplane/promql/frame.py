@@ -13,12 +13,13 @@ import numpy as np
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import DeadlineExceeded
+from controlplane.model.histogram import Histograms
 from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.annotations import Annotations
 from controlplane.promql.errors import QueryCanceled, TooManySamples
 from controlplane.promql.options import EngineOptions
-from controlplane.promql.series import NO_SERIES, SeriesSet
 from controlplane.promql.results import Results
+from controlplane.promql.series import NO_SERIES, SeriesSet
 from controlplane.tsdb.ports import Querier
 
 
@@ -31,8 +32,8 @@ class Run:
 
     querier: Querier
     options: EngineOptions
-    lookback: Duration
     results: Results
+    lookback: Duration
     annotations: Annotations
     monotonic: Callable[[], float]
     deadline: float
@@ -87,11 +88,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Values of n series at k instants; where `present` is False `values` means nothing."""
+    """Values of n series at k instants; where `present` is False `values` means nothing.
+
+    `histograms`, of the same shape, is None when all samples are floats.
+    """
 
     series: SeriesSet
     values: Values
     present: Mask
+    histograms: Histograms | None = None
 
 
 def empty(steps: int) -> Block:
@@ -105,7 +110,8 @@ class Windows:
 
     `values` and `times` are flat, series after series; the window of series i
     at instant j is the slice `[low[i, j]:high[i, j]]`. `ends` (k,) are the
-    right edges, `width` the length in milliseconds.
+    right edges, `width` the length in milliseconds. `histograms`, flat as
+    `values`, is None when all samples are floats.
     """
 
     series: SeriesSet
@@ -115,6 +121,7 @@ class Windows:
     high: Refs
     ends: Times
     width: Duration
+    histograms: Histograms | None = None
 
 
 class VectorNode(Protocol):

@@ -20,16 +20,19 @@ def drop_names(block: Block, *, late: bool, whole: bool = False) -> Block:
     same instant (with `whole`: present at all).
     """
     if late:
-        return Block(marked(block.series), block.values, block.present)
+        return Block(marked(block.series), block.values, block.present, block.histograms)
     return relabelled(block, nameless(block.series), whole=whole)
 
 
 def relabelled(block: Block, change: Relabelled, *, whole: bool = False) -> Block:
     """Return the block under its changed labels."""
     if change.merge is None:
-        return Block(change.series, block.values, block.present)
+        return Block(change.series, block.values, block.present, block.histograms)
     values, present = change.merge.apply(block.values, block.present, whole=whole)
-    return Block(change.series, values, present)
+    if block.histograms is None:
+        return Block(change.series, values, present)
+    histograms = change.merge.objects(block.histograms, block.present)
+    return Block(change.series, values, present, histograms)
 
 
 def finish(block: Block) -> Block:

@@ -6,14 +6,18 @@ from typing import Final
 import numpy as np
 
 from controlplane.clock import Duration
+from controlplane.model.histogram import Histograms
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.ast import Edge, MatrixSelector, Span, SubqueryExpr, VectorSelector
+from controlplane.promql.cells import resolved, unhinted, with_histograms
 from controlplane.promql.durations import resolve, resolve_positive
 from controlplane.promql.errors import TooManySamples
 from controlplane.promql.frame import Block, Frame, Run, VectorNode, Windows, empty
 from controlplane.promql.results import Columns
 from controlplane.promql.selections import Choice, Selection
+from controlplane.promql.series import NO_SERIES, SeriesSet
+from controlplane.tsdb.ports import CounterWindows, HistogramLookup, Instants, Querier
 
 # However low the sample limit, arrays of this many cells are no danger.
 _SMALL_CELLS: Final = 10_000_000
@@ -88,17 +92,33 @@ class InstantSelection:
         series, found = self.read(frame)
         if not len(series):
             return empty(frame.steps)
-        block = widened(series, found.values, found.present, frame.steps)
+        values, present, histograms = found.values, found.present, None
+        if (lookup := self.lookup(frame)) is not None:
+            values, present, histograms = resolved(lookup, values, present)
+        block = widened(series, values, present, frame.steps, histograms)
         run.hold(before, block.values, block.present)
         return block
 
+    def lookup(self, frame: Frame) -> HistogramLookup | None:
+        """Return what resolves native histograms, None when all samples are floats."""
+        start = int(self.selector.times(frame)[0]) - frame.run.lookback
+        querier = frame.run.querier.reaching(start)
+        return querier.histograms(self.selector.select(querier).refs)
 
-def widened(series: SeriesSet, values: Values, present: Mask, steps: int) -> Block:
+
+def widened(
+    series: SeriesSet,
+    values: Values,
+    present: Mask,
+    steps: int,
+    histograms: Histograms | None = None,
+) -> Block:
     """Return the block, its one column repeated for all steps where `@` pinned it."""
-    if values.shape[1] != steps:
-        shape = (values.shape[0], steps)
-        return Block(series, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
-    return Block(series, values, present)
+    if values.shape[1] == steps:
+        return Block(series, values, present, histograms)
+    shape = (values.shape[0], steps)
+    objects = None if histograms is None else np.broadcast_to(histograms, shape)
+    return Block(series, np.broadcast_to(values, shape), np.broadcast_to(present, shape), objects)
 
 
 class RangeSelection:
@@ -140,6 +160,63 @@ class RangeSelection:
         whole = (key, width, ends.tobytes(), querier.generation)
         return selection.series, run.results.get(whole, (selection.series,), newest, make)
 
+    def computed(
+        self,
+        frame: Frame,
+        of_lattice: Callable[..., Values],
+        of_windows: Callable[..., Values],
+        arguments: Sequence[Values | Times],
+    ) -> tuple[Values, Refs]:
+        """Return values (n, k) of the windows, and how many samples each holds.
+
+        Both functions compute the same of the windows that they get, with the
+        arguments (k,) of their instants; `of_lattice` gives (k, n).
+        """
+        run = frame.run
+        ends, width = self.selector.times(frame), self.width(frame)
+        querier = run.querier.reaching(int(ends[0]) - width)
+        refs = self.selector.select(querier).refs
+        guard_cells(run, len(refs), len(ends))
+        values, counts = (
+            np.zeros((len(ends), len(refs))),
+            np.zeros((len(ends), len(refs)), np.int64),
+        )
+        for part in _parts(ends, width, len(refs)):
+            run.check()
+            given, left = [each[part] for each in arguments], np.ones(len(refs), dtype=np.bool_)
+            for places, lattice in querier.lattices(refs, ends[part], width):
+                left[places] = False
+                every = slice(None) if len(places) == len(refs) else places
+                values[part, every] = of_lattice(lattice, *given)
+                counts[part, every] = lattice.counts()
+            if left.any():
+                found = _read(run, querier, refs[left], ends[part], width)
+                values[part, left] = of_windows(found, *given).T
+                counts[part, left] = (found.high - found.low).T
+        return values.T, counts.T
+
+    def counters(self, frame: Frame) -> tuple[SeriesSet, CounterWindows, Times, Duration]:
+        """Return the counters' courses with the windows' right edges and length."""
+        run = frame.run
+        run.check()
+        ends, width = self.selector.times(frame), self.width(frame)
+        querier = run.querier.reaching(int(ends[0]) - width)
+        selection = self.selector.select(querier)
+        guard_cells(run, len(selection.refs), len(ends))
+        found = querier.counters(selection.refs, ends, width)
+        return selection.series, found, ends, width
+
+    def has_histograms(self, frame: Frame) -> bool:
+        """Tell whether any of the series may have native histograms."""
+        querier = frame.run.querier.reaching(int(self.selector.times(frame)[0]) - self.width(frame))
+        return querier.histograms(self.selector.select(querier).refs) is not None
+
+    def windows(self, frame: Frame) -> Windows:
+        return self.reaching(frame, before=0, after=0)
+
+    def reaching(self, frame: Frame, *, before: Duration, after: Duration) -> Windows:
+        """Return windows that reach further back and ahead than the range says."""
+        run = frame.run
         run.check()
         ends, width = self.selector.times(frame), self.width(frame)
         starts, stops = ends - width - before, ends + after
@@ -153,7 +230,27 @@ class RangeSelection:
             values, times = found.values, found.times
             low, high = edges(times, found.offsets, starts, stops)
         guard_cells(run, len(values), 1)
-        return Windows(selection.series, values, times, low, high, ends, width)
+        windows = Windows(selection.series, values, times, low, high, ends, width)
+        lookup = querier.histograms(selection.refs)
+        return windows if lookup is None else with_histograms(windows, lookup)
+
+
+def _parts(ends: Times, width: Duration, rows: int) -> Iterator[slice]:
+    """Split instants so that no part is large; windows that lie apart are read one by one."""
+    size = max(1, _PART_CELLS // max(rows, 1))
+    if len(ends) > 1 and ends[1] - ends[0] >= width:
+        size = 1
+    for first in range(0, len(ends), size):
+        yield slice(first, first + size)
+
+
+def _read(run: Run, querier: Querier, refs: Refs, ends: Times, width: Duration) -> Windows:
+    """Return the windows of some series, whose labels nobody asks for."""
+    starts = ends - width
+    found = querier.window(refs, int(starts[0]), int(ends[-1]))
+    guard_cells(run, len(found.values), 1)
+    low, high = edges(found.times, found.offsets, starts, ends)
+    return Windows(NO_SERIES, found.values, found.times, low, high, ends, width)
 
 
 def _apart(
@@ -225,5 +322,6 @@ class Subquery:
         shape = block.present.shape
         flat_times = np.broadcast_to(times, shape)[block.present]
         low, high = edges(flat_times, offsets, ends - width, ends)
-        values = block.values[block.present]
-        return Windows(block.series, values, flat_times, low, high, ends, width)
+        values, objects = block.values[block.present], block.histograms
+        histograms = None if objects is None else unhinted(objects[block.present])
+        return Windows(block.series, values, flat_times, low, high, ends, width, histograms)

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
 import numpy as np
 
+from controlplane.model.histogram import Histograms
 from controlplane.model.labels import EMPTY, METRIC_NAME, Labels
 from controlplane.model.samples import Mask, Refs, Values
 from controlplane.promql.errors import EvaluationError
@@ -20,9 +21,9 @@ METADATA_LABELS = (METRIC_NAME, "__type__", "__unit__")
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 _METADATA = frozenset(METADATA_LABELS)
-
 # Things computed of one set of series, the oldest going first.
 _MOST_KEPT = 64
+
 # Label names with values; a label that is not there may stand with an empty value.
 Key = tuple[tuple[str, str], ...]
 
@@ -152,6 +153,13 @@ class Merge:
 
     layers: Sequence[tuple[Refs, Refs]]
     size: int
+
+    def objects(self, histograms: Histograms, present: Mask) -> Histograms:
+        """Return merged histograms (size, k) of rows that `apply` let pass."""
+        merged = np.full((self.size, present.shape[1]), None, dtype=np.object_)
+        for source, target in self.layers:
+            merged[target] = np.where(present[source], histograms[source], merged[target])
+        return merged
 
     def apply(
         self, values: Values, present: Mask, *, message: str = SAME_LABELSET, whole: bool = False

@@ -52,6 +52,16 @@ class ListStore:
     def labels(self, refs: Refs) -> Sequence[Labels]:
         return [self._series[ref][0] for ref in refs.tolist()]
 
+    def lattices(self, refs: Refs, ends: Times, width: Duration) -> Sequence[tuple[Refs, Lattice]]:
+        """Find nothing regular: all is asked of `window`."""
+        return ()
+
+    def newest_times(self, refs: Refs) -> None:
+        """Say nothing: a series may be given an older sample at any time."""
+
+    def histograms(self, refs: Refs) -> None:
+        """Say that all samples are floats."""
+
     def label_names(self) -> Sequence[str]:
         return sorted({name for labels, _ in self._series for name in labels})
 

@@ -83,7 +83,6 @@ class Reduce(_Aggregation):
         inputs = (grouping, block.values, block.present)
         return Block(grouping.series, *results.get(op, inputs, None, reduced))
 
-
     def _mixed(self, block: Block, grouping: Grouping, frame: Frame) -> Block:
         op, span = self.expr.op, self.expr.expr.span
         cells, floats = histogram_cells(block), floats_of(block)
@@ -129,7 +128,7 @@ class Quantile(_WithParameter):
         warn_of_rank(rank, frame, self.param_span)
         return rank
 
-    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:  # noqa: ARG002 - a shape for all
+    def compute(self, block: Block, frame: Frame, parameter: Values) -> Block:
         grouping = self.grouping(block.series)
         ignored("quantile", histogram_cells(block), frame, self.expr.expr.span)
         block = floats_of(block)

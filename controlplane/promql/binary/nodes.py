@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from controlplane.model.histogram import Histograms
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Mask, Refs, Values
 from controlplane.promql.ast import BinaryExpr, Cardinality
@@ -13,11 +14,13 @@ from controlplane.promql.binary.matching import (
     matched_labels,
     pair,
 )
+from controlplane.promql.binary.mixed import TRIMS, Operands, involved, operate
+from controlplane.promql.cells import floats_of, joined, no_histograms
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
-from controlplane.promql.naming import drop_names
+from controlplane.promql.naming import drop_names, relabelled
 from controlplane.promql.quoting import quote
-from controlplane.promql.series import Memo, SeriesSet
+from controlplane.promql.series import Memo, Relabelled, SeriesSet
 
 
 class ScalarBinary:
@@ -52,7 +55,10 @@ class VectorScalar:
         number = self.number.scalar(frame)
         run.check()
         left, right = (number, block.values) if self.swapped else (block.values, number)
-        result = self._combine(block, left, right)
+        if block.histograms is None and self.expr.op not in TRIMS:
+            result = self._combine(block, left, right)
+        else:
+            result = self._mixed(block, left, right, frame)
         run.hold(before, result.values, result.present)
         return result
 
@@ -68,6 +74,20 @@ class VectorScalar:
             marked = Block(block.series, holds.astype(np.float64), block.present)
             return drop_names(marked, late=self._late)
         return Block(block.series, block.values, block.present & holds)
+
+    def _mixed(self, block: Block, left: Values, right: Values, frame: Frame) -> Block:
+        op, shape = self.expr.op, block.present.shape
+        sides = [
+            Operands(np.broadcast_to(values, shape), block.histograms if is_vector else None)
+            for values, is_vector in ((left, not self.swapped), (right, self.swapped))
+        ]
+        pairs = involved(sides[0], sides[1], block.present, op)
+        floats = self._combine(floats_of(block), left, right)
+        values, present, histograms = operate(self.expr, sides[0], sides[1], pairs, frame)
+        found = Block(block.series, values, present, histograms)
+        if op in CALCULATE or self.expr.return_bool:
+            found = drop_names(found, late=self._late)
+        return joined(floats, found)
 
 
 class VectorVector:
@@ -91,11 +111,11 @@ class VectorVector:
         matching = self.expr.matching
         filling = matching.fill_left is not None or matching.fill_right is not None
         nothing = not len(left.series) or not len(right.series)
-        result = empty(frame.steps) if nothing and not filling else self._match(left, right)
+        result = empty(frame.steps) if nothing and not filling else self._match(left, right, frame)
         run.hold(before, result.values, result.present)
         return result
 
-    def _match(self, left: Block, right: Block) -> Block:
+    def _match(self, left: Block, right: Block, frame: Frame) -> Block:
         swapped = self.expr.matching.cardinality is Cardinality.ONE_TO_MANY
         many, one = (right, left) if swapped else (left, right)
         pairing = self._pairings.get(self._pair, many.series, one.series)
@@ -105,10 +125,28 @@ class VectorVector:
         many_values = _gather(many.values, pairing.many, self._fill(many_side=True))
         one_values = _gather(one.values, pairing.one, self._fill(many_side=False))
         ours, theirs = (one_values, many_values) if swapped else (many_values, one_values)
-        values, present = self._combine(ours, theirs, present)
-        if pairing.merge is not None:
-            values, present = pairing.merge.apply(values, present)
-        return Block(pairing.series, values, present)
+        if many.histograms is None and one.histograms is None and self.expr.op not in TRIMS:
+            values, present = self._combine(ours, theirs, present)
+            result = Block(pairing.series, values, present)
+        else:
+            objects = [
+                _gather_objects(many.histograms, pairing.many, present.shape),
+                _gather_objects(one.histograms, pairing.one, present.shape),
+            ]
+            left_objects, right_objects = reversed(objects) if swapped else objects
+            sides = Operands(ours, left_objects), Operands(theirs, right_objects)
+            result = self._mixed(pairing, sides, present, frame)
+        return relabelled(result, Relabelled(pairing.series, pairing.merge))
+
+    def _mixed(
+        self, pairing: Pairing, sides: tuple[Operands, Operands], present: Mask, frame: Frame
+    ) -> Block:
+        left, right = sides
+        pairs = involved(left, right, present, self.expr.op)
+        values, floats = self._combine(left.values, right.values, present & ~pairs)
+        found, there, histograms = operate(self.expr, left, right, pairs, frame)
+        values = np.where(pairs, found, values)
+        return Block(pairing.series, values, floats | there, histograms)
 
     def _pair(self, many: SeriesSet, one: SeriesSet) -> Pairing:
         return pair(many, one, self.expr, late=self._late)
@@ -194,6 +232,14 @@ def _gather(values: Values, rows: Refs, fill: float | None) -> Values:
     if not len(values):
         return np.full((len(rows), values.shape[1]), fill)
     return np.where((rows == ABSENT)[:, None], fill, values[rows])
+
+
+def _gather_objects(
+    histograms: Histograms | None, rows: Refs, shape: tuple[int, ...]
+) -> Histograms | None:
+    if histograms is None or not len(histograms):
+        return None
+    return np.where((rows == ABSENT)[:, None], no_histograms(shape), histograms[rows])
 
 
 def _gathered(numbers: Refs, rows: Refs) -> Refs:

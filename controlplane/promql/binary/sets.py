@@ -5,7 +5,9 @@ import numpy as np
 from controlplane.model.samples import Mask, Refs
 from controlplane.promql.ast import BinaryExpr
 from controlplane.promql.binary.matching import Signatures, signatures
+from controlplane.promql.cells import concatenated
 from controlplane.promql.frame import Block, Frame, VectorNode
+from controlplane.promql.naming import relabelled
 from controlplane.promql.series import Memo, Relabelled, SeriesSet, merge_equal
 
 
@@ -41,7 +43,7 @@ class SetOperation:
         on_right = any_by_signature(right.present, numbers.right, numbers.size)[numbers.left]
         if op == "unless":
             on_right = ~on_right
-        return Block(left.series, left.values, left.present & on_right)
+        return Block(left.series, left.values, left.present & on_right, left.histograms)
 
     def _sign(self, left: SeriesSet, right: SeriesSet) -> Signatures:
         return signatures(left, right, self.expr.matching)
@@ -51,9 +53,8 @@ class SetOperation:
         joined = self._joined.get(join, left.series, right.series)
         values = np.concatenate([left.values, right.values])
         present = np.concatenate([left.present, right.present & ~on_left])
-        if joined.merge is not None:
-            values, present = joined.merge.apply(values, present)
-        return Block(joined.series, values, present)
+        stacked = Block(SeriesSet(()), values, present, concatenated((left, right)))
+        return relabelled(stacked, joined)
 
 
 def join(left: SeriesSet, right: SeriesSet) -> Relabelled:

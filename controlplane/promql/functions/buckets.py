@@ -38,6 +38,18 @@ class Histograms:
     shapes: Sequence[Shape]
     bad_rows: Sequence[int]
 
+    def beside(self, series: SeriesSet) -> dict[int, Refs]:
+        """Return the rows of buckets whose labels, but for `le`, are those of a row of `series`."""
+        numbers = {labels: number for number, labels in enumerate(self.series.labels)}
+        found = {}
+        for row, labels in enumerate(series.labels):
+            number = numbers.get(labels)
+            for shape in self.shapes if number is not None else ():
+                place = np.flatnonzero(shape.numbers == number)
+                if len(place):
+                    found[row] = shape.rows[place[0]]
+        return found
+
 
 @dataclass(slots=True)
 class Repairs:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from controlplane.model.histogram import Histograms
 from controlplane.model.labels import METRIC_NAME
 from controlplane.model.samples import Mask, Times, Values
 from controlplane.promql.aggregations.nodes import warn_of_rank
@@ -13,7 +14,8 @@ from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, Vect
 from controlplane.promql.functions import over_time
 from controlplane.promql.functions.lattices import OF_LATTICE
 from controlplane.promql.functions.rates import RateKind, courses, extrapolated
-from controlplane.promql.naming import drop_names
+from controlplane.promql.naming import drop_names, relabelled
+from controlplane.promql.results import Columns
 from controlplane.promql.selecting import InstantSelection, RangeSelection, widened
 from controlplane.promql.series import ONE_UNLABELLED, Relabelled, SeriesSet, marked
 
@@ -171,12 +173,19 @@ class Predict(OverTime):
 
 
 def named(
-    series: SeriesSet, values: Values, present: Mask, frame: Frame, *, late: bool, keep: bool
+    series: SeriesSet,
+    values: Values,
+    present: Mask,
+    frame: Frame,
+    *,
+    late: bool,
+    keep: bool,
+    histograms: Histograms | None = None,
 ) -> Block:
     """Return the block of a function of windows, as wide as the frame."""
     if values.shape != present.shape:
         present = np.broadcast_to(present, values.shape)
-    block = widened(series, values, present, frame.steps)
+    block = widened(series, values, present, frame.steps, histograms)
     if keep:
         return block
     return drop_names(block, late=late, whole=True)
@@ -369,7 +378,4 @@ class Relabel:
     def evaluate(self, frame: Frame) -> Block:
         block = self.vector.evaluate(frame)
         change = block.series.kept(("relabel", self._key), self._change)
-        if change.merge is None:
-            return Block(change.series, block.values, block.present)
-        values, present = change.merge.apply(block.values, block.present)
-        return Block(change.series, values, present)
+        return relabelled(block, change)

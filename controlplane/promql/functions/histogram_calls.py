@@ -1,15 +1,17 @@
 """histogram_quantile, histogram_quantiles and histogram_fraction as parts of a plan."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from controlplane.model.duration import format_time
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import METRIC_NAME
 from controlplane.model.samples import Mask, Values
 from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import Span
+from controlplane.promql.cells import floats_of, histogram_cells
 from controlplane.promql.frame import Block, Frame, ScalarNode, VectorNode, empty
 from controlplane.promql.functions.buckets import (
     BUCKET_LABEL,
@@ -19,6 +21,7 @@ from controlplane.promql.functions.buckets import (
     histograms,
     quantiles,
 )
+from controlplane.promql.histograms import quantiles as native
 from controlplane.promql.naming import drop_names, relabelled
 from controlplane.promql.numbers import format_general
 from controlplane.promql.series import SeriesSet, merge_equal
@@ -42,8 +45,21 @@ class _HistogramCall(ABC):
         if not len(block.series):
             return empty(frame.steps)
         found = block.series.kept("histograms", histograms)
-        self._warn(block, found, frame)
-        result = drop_names(self.compute(block, found, frame), late=self._late)
+        floats, natives = self._parted(block, found, frame)
+        self._warn(floats, found, frame)
+        classic = self.compute(floats, found, frame)
+        if natives is not None:
+            ours = self.compute_native(natives, frame)
+            joined = Block(
+                SeriesSet(
+                    [*ours.series.labels, *classic.series.labels],
+                    _drops((ours.series, classic.series)),
+                ),
+                np.concatenate([ours.values, classic.values]),
+                np.concatenate([ours.present, classic.present]),
+            )
+            classic = relabelled(joined, merge_equal(joined.series.labels, joined.series.drops))
+        result = drop_names(classic, late=self._late)
         run.hold(before, result.values, result.present)
         return result
 
@@ -53,6 +69,49 @@ class _HistogramCall(ABC):
     @abstractmethod
     def compute(self, block: Block, found: Histograms, frame: Frame) -> Block:
         """Return a value for each histogram of a block that is not empty."""
+
+    @abstractmethod
+    def compute_native(self, block: Block, frame: Frame) -> Block:
+        """Return a value for each native histogram of a block that holds some."""
+
+    def _parted(self, block: Block, found: Histograms, frame: Frame) -> tuple[Block, Block | None]:
+        """Return classic buckets and native histograms, without those that are both at once."""
+        if block.histograms is None:
+            return block, None
+        ours, floats = histogram_cells(block), floats_of(block).present.copy()
+        clashes = found.beside(block.series)
+        for row, buckets in clashes.items():
+            both = ours[row] & floats[buckets].any(axis=0)
+            if both.any():
+                text = "vector contains a mix of classic and native histograms"
+                name = block.series.labels[row].name
+                frame.run.annotations.warn(text + self._of(name), self._span)
+                ours[row] &= ~both
+                floats[buckets] &= ~both
+        classic = Block(block.series, block.values, floats)
+        return classic, Block(block.series, block.values, ours, block.histograms)
+
+    def _native_values(
+        self, block: Block, function: Callable[[FloatHistogram, int, str], float]
+    ) -> Values:
+        """Return `function(histogram, step, name)` of each native histogram."""
+        values = np.zeros(block.present.shape)
+        if block.histograms is not None:
+            for row, step in zip(*np.nonzero(block.present), strict=True):
+                name = block.series.labels[row].name if self._late else ""
+                values[row, step] = function(block.histograms[row, step], int(step), name)
+        return values
+
+    def _native_quantiles(self, rank: Values, block: Block, frame: Frame) -> Values:
+        def value(histogram: FloatHistogram, step: int, name: str) -> float:
+            found = native.quantile(float(rank[step]), histogram)
+            if found.nan_result or found.skewed:
+                end = "NaN" if found.nan_result else "skewed higher"
+                text = f"input to histogram_quantile has NaN observations, result is {end}"
+                frame.run.annotations.inform(text + self._of(name), self._span)
+            return found.value
+
+        return self._native_values(block, value)
 
     def _warn(self, block: Block, found: Histograms, frame: Frame) -> None:
         for row in found.bad_rows:
@@ -120,6 +179,10 @@ class Quantile(_HistogramCall):
         rank = self.rank.scalar(frame)
         return Block(found.series, *self._quantiles(rank, block, found, frame))
 
+    def compute_native(self, block: Block, frame: Frame) -> Block:
+        values = self._native_quantiles(self.rank.scalar(frame), block, frame)
+        return Block(block.series, values, block.present)
+
 
 class Quantiles(_HistogramCall):
     """histogram_quantiles(buckets, label, rank, ...): one series a rank."""
@@ -149,10 +212,21 @@ class Quantiles(_HistogramCall):
             rank = node.scalar(frame)
             results.append(self._quantiles(rank, block, found, frame))
             texts.append(open_metrics_float(float(rank[0])))
-        labels = [ls.merge({self._label: text}) for text in texts for ls in found.series.labels]
-        drops = None
-        if found.series.drops is not None:
-            drops = np.tile(found.series.drops, len(texts))
+        return self._by_rank(found.series, texts, results)
+
+    def compute_native(self, block: Block, frame: Frame) -> Block:
+        results, texts = [], []
+        for node, _ in self._ranks:
+            rank = node.scalar(frame)
+            results.append((self._native_quantiles(rank, block, frame), block.present))
+            texts.append(open_metrics_float(float(rank[0])))
+        return self._by_rank(block.series, texts, results)
+
+    def _by_rank(
+        self, series: SeriesSet, texts: Sequence[str], results: Sequence[tuple[Values, Mask]]
+    ) -> Block:
+        labels = [ls.merge({self._label: text}) for text in texts for ls in series.labels]
+        drops = None if series.drops is None else np.tile(series.drops, len(texts))
         joined = Block(
             SeriesSet(labels, drops),
             np.concatenate([values for values, _ in results]),
@@ -183,9 +257,55 @@ class Fraction(_HistogramCall):
         low, high = self.low.scalar(frame), self.high.scalar(frame)
         return Block(found.series, *fractions(low, high, found, block.values, block.present))
 
+    def compute_native(self, block: Block, frame: Frame) -> Block:
+        low, high = self.low.scalar(frame), self.high.scalar(frame)
 
-class NativeOnly:
-    """A function of native histograms: of floats it gives nothing."""
+        def value(histogram: FloatHistogram, step: int, name: str) -> float:
+            found = native.fraction(float(low[step]), float(high[step]), histogram)
+            if found.excluded:
+                text = (
+                    "input to histogram_fraction has NaN observations, "
+                    "which are excluded from all fractions"
+                )
+                frame.run.annotations.inform(text + self._of(name), self._span)
+            return found.value
+
+        return Block(block.series, self._native_values(block, value), block.present)
+
+
+def _drops(parts: Sequence[SeriesSet]) -> Mask | None:
+    if all(part.drops is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.zeros(len(p), dtype=np.bool_) if p.drops is None else p.drops for p in parts]
+    )
+
+
+class OfHistograms:
+    """A number for each native histogram; floats are passed over."""
+
+    __slots__ = ("_late", "function", "vector")
+
+    def __init__(
+        self, function: Callable[[FloatHistogram], float], vector: VectorNode, *, late: bool
+    ) -> None:
+        self.function = function
+        self.vector = vector
+        self._late = late
+
+    def evaluate(self, frame: Frame) -> Block:
+        block = self.vector.evaluate(frame)
+        if block.histograms is None:
+            return empty(frame.steps)
+        frame.run.check()
+        cells = histogram_cells(block)
+        values = np.zeros(cells.shape)
+        values[cells] = [self.function(one) for one in block.histograms[cells].tolist()]
+        return drop_names(Block(block.series, values, cells), late=self._late)
+
+
+class Nothing:
+    """A function of what no sample of ours has: when its counter began."""
 
     __slots__ = ("vector",)
 

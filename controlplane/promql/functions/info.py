@@ -23,6 +23,7 @@ from controlplane.promql.ast import (
     VectorSelector,
     children,
 )
+from controlplane.promql.cells import filled, no_histograms
 from controlplane.promql.durations import resolve
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.frame import Block, Frame, VectorNode
@@ -110,6 +111,9 @@ class Info:
         selection = self.selector.select(querier)
         guard_cells(run, len(selection.refs), frame.steps)
         found = querier.instants(selection.refs, times, run.lookback)
+        lookup = querier.histograms(selection.refs)
+        if lookup is not None and filled(lookup.resolve(found.values)[0])[found.present].any():
+            raise EvaluationError("info sample should be float")
         infos = _Infos(selection.series.labels, found, block.series.labels, ignored)
         result = self._enriched(block, infos, ignored)
         run.hold(before, result.values, result.present)
@@ -210,13 +214,16 @@ def _gathered(
     cells: Sequence[tuple[int, int, int]],
 ) -> Block:
     values = np.zeros((len(rows), block.values.shape[1]))
+    objects = None if block.histograms is None else no_histograms(values.shape)
     present = np.zeros(values.shape, dtype=bool)
     for target, step, row in cells:
         if present[target, step]:
             raise EvaluationError("vector cannot contain metrics with the same labelset")
         values[target, step] = block.values[row, step]
         present[target, step] = True
+        if objects is not None and block.histograms is not None:
+            objects[target, step] = block.histograms[row, step]
     drops = None
     if block.series.drops is not None:
         drops = np.array([drop for _, drop in rows], dtype=bool)
-    return Block(SeriesSet([labels for labels, _ in rows], drops), values, present)
+    return Block(SeriesSet([labels for labels, _ in rows], drops), values, present, objects)

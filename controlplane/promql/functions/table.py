@@ -8,9 +8,11 @@ from typing import Final, cast
 
 import numpy as np
 
+from controlplane.model.histogram import FloatHistogram
+from controlplane.model.histogram_resets import is_reset
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.matchers import MatchOp
-from controlplane.model.samples import Mask, Values
+from controlplane.model.samples import Mask, Refs, Values
 from controlplane.promql.ast import (
     Call,
     Expr,
@@ -20,10 +22,17 @@ from controlplane.promql.ast import (
     VectorSelector,
     unwrap,
 )
+from controlplane.promql.cells import FloatsOnly
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.extended import ExtendedCall, pairs_cell, rate_cell, refuse_function
 from controlplane.promql.frame import Frame, MatrixNode, ScalarNode, VectorNode, Windows
-from controlplane.promql.functions import histogram_calls, over_time, regression
+from controlplane.promql.functions import (
+    extended_histograms,
+    histogram_calls,
+    mixed,
+    over_time,
+    regression,
+)
 from controlplane.promql.functions.calls import (
     Absent,
     Clamp,
@@ -45,8 +54,12 @@ from controlplane.promql.functions.dates import DATES
 from controlplane.promql.functions.elementwise import MATH, clamped, rounded
 from controlplane.promql.functions.info import Info, reference
 from controlplane.promql.functions.labelling import joiner, replacer
+from controlplane.promql.functions.mixed import MixedCall
 from controlplane.promql.functions.rates import RateKind, last_two
 from controlplane.promql.functions.sorting import Sort
+from controlplane.promql.histograms.arithmetic import Combined
+from controlplane.promql.histograms.statistics import average, deviation, variance
+from controlplane.promql.histograms.summing import mean, total
 from controlplane.promql.selecting import (
     InstantSelection,
     RangeSelection,
@@ -75,6 +88,10 @@ class Arguments:
     def vector(self, index: int) -> VectorNode:
         return self.vector_of(self.call.args[index])
 
+    def floats(self, index: int) -> VectorNode:
+        """Return the node of a vector whose histograms are passed over."""
+        return FloatsOnly(self.vector(index))
+
     def scalar(self, index: int) -> ScalarNode:
         return self.scalar_of(self.call.args[index])
 
@@ -101,13 +118,13 @@ Builder = Callable[[Arguments], Node]
 
 
 def _math(function: Callable[[Values], Values]) -> Builder:
-    return lambda args: Elementwise(function, args.vector(0), late=args.late)
+    return lambda args: Elementwise(function, args.floats(0), late=args.late)
 
 
 def _date(function: Callable[[Values], Values]) -> Builder:
     def build(args: Arguments) -> Node:
         if len(args):
-            return Elementwise(function, args.vector(0), late=args.late)
+            return Elementwise(function, args.floats(0), late=args.late)
         return ToVector(ScalarCall(lambda frame: np.floor(frame.seconds)), function)
 
     return build
@@ -115,14 +132,45 @@ def _date(function: Callable[[Values], Values]) -> Builder:
 
 def _over_time(
     function: Callable[..., Values], *, keeps_name: bool = False, least: int = 1
+) -> Callable[[Arguments, MatrixNode], VectorNode]:
+    def make(args: Arguments, matrix: MatrixNode) -> VectorNode:
+        numbers = args.scalars(1)
+        return OverTime(
+            function, matrix, numbers, late=args.late, keeps_name=keeps_name, least=least
+        )
+
+    return make
+
+
+def _counting(function: Callable[..., Values]) -> Builder:
+    """A function that takes floats and histograms alike."""
+    make = _over_time(function)
+    return lambda args: MixedCall(args.matrix(0), partial(make, args), mixed.counting)
+
+
+def _ignoring(function: Callable[..., Values], *, least: int = 1) -> Builder:
+    """A function that passes over histograms."""
+    make = _over_time(function, least=least)
+    return lambda args: MixedCall(args.matrix(0), partial(make, args), mixed.ignoring(args.span(0)))
+
+
+def _picking(function: Callable[..., Values], place: Callable[[Windows], Refs]) -> Builder:
+    """A function that returns one of the samples."""
+    make = _over_time(function, keeps_name=True)
+    return lambda args: MixedCall(
+        args.matrix(0), partial(make, args), mixed.picking(place, late=args.late)
+    )
+
+
+def _combining(
+    function: Callable[..., Values], combine: Callable[[Sequence[FloatHistogram]], Combined]
 ) -> Builder:
-    return lambda args: OverTime(
-        function,
+    """A function that makes one histogram of those of a window."""
+    make, cell = _over_time(function), mixed.sum_cell(combine)
+    return lambda args: MixedCall(
         args.matrix(0),
-        args.scalars(1),
-        late=args.late,
-        keeps_name=keeps_name,
-        least=least,
+        partial(make, args),
+        mixed.combining(cell, args.span(0), late=args.late),
     )
 
 
@@ -132,22 +180,39 @@ def _rate(*, counter: bool, per_second: bool) -> Builder:
     def build(args: Arguments) -> Node:
         matrix, span = args.matrix(0), args.span(0)
         if (window := _extended(matrix)) is not None:
-            cell = rate_cell(kind, smoothed=window.expr.selector.smoothed)
-            return ExtendedCall(cell, window, span, informs=counter, late=args.late)
-        return Rate(kind, matrix, span, late=args.late)
+            smoothed = window.expr.selector.smoothed
+            cell = rate_cell(kind, smoothed=smoothed)
+            histograms = extended_histograms.rate_cell(kind, smoothed=smoothed)
+            return ExtendedCall(
+                cell, window, span, informs=counter, late=args.late, histograms=histograms
+            )
+        return MixedCall(
+            matrix,
+            lambda matrix: Rate(kind, matrix, span, late=args.late),
+            mixed.combining(mixed.rate_cell(kind), span, late=args.late),
+        )
 
     return build
 
 
 def _pairs(
-    function: Callable[[Windows], Values], differs: Callable[[Values, Values], Mask]
+    function: Callable[[Windows], Values],
+    differs: Callable[[Values, Values], Mask],
+    histograms: mixed.Differs,
 ) -> Builder:
     def build(args: Arguments) -> Node:
         matrix = args.matrix(0)
         if (window := _extended(matrix)) is not None:
             cell = pairs_cell(differs)
-            return ExtendedCall(cell, window, args.span(0), informs=False, late=args.late)
-        return OverTime(function, matrix, late=args.late)
+            pairs = extended_histograms.pairs_cell(differs, histograms)
+            return ExtendedCall(
+                cell, window, args.span(0), informs=False, late=args.late, pairs=pairs
+            )
+        return MixedCall(
+            matrix,
+            lambda matrix: OverTime(function, matrix, late=args.late),
+            mixed.differing(differs, histograms, late=args.late),
+        )
 
     return build
 
@@ -158,7 +223,12 @@ def _extended(matrix: MatrixNode) -> RangeSelection | None:
 
 def _last_two(*, counter: bool) -> Builder:
     function = partial(last_two, counter=counter, per_second=counter)
-    return lambda args: Pairs(function, args.matrix(0), late=args.late)
+    kind = RateKind(counter, per_second=counter)
+    return lambda args: MixedCall(
+        args.matrix(0),
+        lambda matrix: Pairs(function, matrix, late=args.late),
+        mixed.last_two(kind, args.span(0), late=args.late),
+    )
 
 
 def _constant(function: Numbers) -> Builder:
@@ -180,23 +250,28 @@ def _choice(function: Callable[[Values, Values], Values]) -> Builder:
 def _round(args: Arguments) -> Node:
     one = ScalarCall(lambda frame: _filled(frame, 1.0))
     nearest = args.scalar(1) if len(args) > 1 else one
-    return Elementwise(rounded, args.vector(0), [nearest], late=args.late)
+    return Elementwise(rounded, args.floats(0), [nearest], late=args.late)
 
 
 def _clamp(args: Arguments) -> Node:
-    return Clamp(clamped, args.vector(0), args.scalars(1), late=args.late)
+    return Clamp(clamped, args.floats(0), args.scalars(1), late=args.late)
 
 
 def _clamp_min(args: Arguments) -> Node:
-    return Elementwise(np.maximum, args.vector(0), args.scalars(1), late=args.late)
+    return Elementwise(np.maximum, args.floats(0), args.scalars(1), late=args.late)
 
 
 def _clamp_max(args: Arguments) -> Node:
-    return Elementwise(np.minimum, args.vector(0), args.scalars(1), late=args.late)
+    return Elementwise(np.minimum, args.floats(0), args.scalars(1), late=args.late)
 
 
 def _quantile_over_time(args: Arguments) -> Node:
-    return QuantileOverTime(args.span(0), args.scalar(0), args.matrix(1), late=args.late)
+    rank, span = args.scalar(0), args.span(0)
+    return MixedCall(
+        args.matrix(1),
+        lambda matrix: QuantileOverTime(span, rank, matrix, late=args.late),
+        mixed.ignoring(span),
+    )
 
 
 def _smoothing(args: Arguments) -> Node:
@@ -209,11 +284,16 @@ def _smoothing(args: Arguments) -> Node:
                 )
         return over_time.smoothed(windows, smoothing, trend)
 
-    return OverTime(compute, args.matrix(0), args.scalars(1), late=args.late, least=2)
+    return _ignoring(compute, least=2)(args)
 
 
 def _predict_linear(args: Arguments) -> Node:
-    return Predict(regression.predicted, args.matrix(0), args.scalars(1), late=args.late, least=2)
+    seconds = args.scalars(1)
+    return MixedCall(
+        args.matrix(0),
+        lambda matrix: Predict(regression.predicted, matrix, seconds, late=args.late, least=2),
+        mixed.ignoring(args.span(0)),
+    )
 
 
 def _absent(args: Arguments) -> Node:
@@ -273,7 +353,7 @@ def _label_join(args: Arguments) -> Node:
 
 
 def _sort(*, reverse: bool) -> Builder:
-    return lambda args: Sort(args.vector(0), args.call.span, reverse=reverse)
+    return lambda args: Sort(args.floats(0), args.call.span, reverse=reverse)
 
 
 def _sort_by_label(*, reverse: bool) -> Builder:
@@ -301,8 +381,8 @@ def _histogram_fraction(args: Arguments) -> Node:
     )
 
 
-def _native(args: Arguments) -> Node:
-    return histogram_calls.NativeOnly(args.vector(0))
+def _native(function: Callable[[FloatHistogram], float]) -> Builder:
+    return lambda args: histogram_calls.OfHistograms(function, args.vector(0), late=args.late)
 
 
 def _info(args: Arguments) -> Node:
@@ -319,61 +399,61 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     **{name: _date(function) for name, function in DATES.items()},
     "absent": _absent,
     "absent_over_time": _absent_over_time,
-    "avg_over_time": _over_time(over_time.mean),
-    "changes": _pairs(over_time.changes, over_time.changed),
+    "avg_over_time": _combining(over_time.mean, mean),
+    "changes": _pairs(over_time.changes, over_time.changed, mixed.changed),
     "clamp": _clamp,
     "clamp_max": _clamp_max,
     "clamp_min": _clamp_min,
-    "count_over_time": _over_time(over_time.count),
+    "count_over_time": _counting(over_time.count),
     "delta": _rate(counter=False, per_second=False),
-    "deriv": _over_time(regression.slopes, least=2),
+    "deriv": _ignoring(regression.slopes, least=2),
     "double_exponential_smoothing": _smoothing,
     "end": _constant(lambda frame: _filled(frame, frame.end / 1000)),
-    "first_over_time": _over_time(over_time.first, keeps_name=True),
-    "histogram_avg": _native,
-    "histogram_count": _native,
+    "first_over_time": _picking(over_time.first, lambda windows: windows.low),
+    "histogram_avg": _native(average),
+    "histogram_count": _native(lambda histogram: histogram.count),
     "histogram_fraction": _histogram_fraction,
     "histogram_quantile": _histogram_quantile,
     "histogram_quantiles": _histogram_quantiles,
-    "histogram_stddev": _native,
-    "histogram_stdvar": _native,
-    "histogram_sum": _native,
+    "histogram_stddev": _native(deviation),
+    "histogram_stdvar": _native(variance),
+    "histogram_sum": _native(lambda histogram: histogram.sum),
     "idelta": _last_two(counter=False),
     "increase": _rate(counter=True, per_second=False),
     "info": _info,
     "irate": _last_two(counter=True),
     "label_join": _label_join,
     "label_replace": _label_replace,
-    "last_over_time": _over_time(over_time.last, keeps_name=True),
-    "mad_over_time": _over_time(over_time.absolute_deviation),
+    "last_over_time": _picking(over_time.last, lambda windows: windows.high - 1),
+    "mad_over_time": _ignoring(over_time.absolute_deviation),
     "max_of": _choice(np.maximum),
-    "max_over_time": _over_time(over_time.greatest),
+    "max_over_time": _ignoring(over_time.greatest),
     "min_of": _choice(np.minimum),
-    "min_over_time": _over_time(over_time.least),
+    "min_over_time": _ignoring(over_time.least),
     "pi": _constant(lambda frame: _filled(frame, math.pi)),
     "predict_linear": _predict_linear,
-    "present_over_time": _over_time(over_time.present),
+    "present_over_time": _counting(over_time.present),
     "quantile_over_time": _quantile_over_time,
     "range": _constant(lambda frame: _filled(frame, (frame.end - frame.start) / 1000)),
     "rate": _rate(counter=True, per_second=True),
-    "resets": _pairs(over_time.resets, over_time.fell),
+    "resets": _pairs(over_time.resets, over_time.fell, is_reset),
     "round": _round,
-    "scalar": lambda args: ToScalar(args.vector(0)),
+    "scalar": lambda args: ToScalar(args.floats(0)),
     "sort": _sort(reverse=False),
     "sort_by_label": _sort_by_label(reverse=False),
     "sort_by_label_desc": _sort_by_label(reverse=True),
     "sort_desc": _sort(reverse=True),
-    "start_timestamp": _native,
+    "start_timestamp": lambda args: histogram_calls.Nothing(args.vector(0)),
     "start": _constant(lambda frame: _filled(frame, frame.start / 1000)),
-    "stddev_over_time": _over_time(over_time.deviation),
-    "stdvar_over_time": _over_time(over_time.variance),
+    "stddev_over_time": _ignoring(over_time.deviation),
+    "stdvar_over_time": _ignoring(over_time.variance),
     "step": _constant(lambda frame: _filled(frame, frame.query_step / 1000)),
-    "sum_over_time": _over_time(over_time.total),
+    "sum_over_time": _combining(over_time.total, total),
     "time": _constant(lambda frame: frame.seconds),
     "timestamp": _timestamp,
-    "ts_of_first_over_time": _over_time(over_time.time_of_first),
-    "ts_of_last_over_time": _over_time(over_time.time_of_last),
-    "ts_of_max_over_time": _over_time(over_time.time_of_greatest),
-    "ts_of_min_over_time": _over_time(over_time.time_of_least),
+    "ts_of_first_over_time": _counting(over_time.time_of_first),
+    "ts_of_last_over_time": _counting(over_time.time_of_last),
+    "ts_of_max_over_time": _ignoring(over_time.time_of_greatest),
+    "ts_of_min_over_time": _ignoring(over_time.time_of_least),
     "vector": lambda args: ToVector(args.scalar(0)),
 }

@@ -2,16 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from controlplane.clock import Timestamp
+from controlplane.model.histogram import FloatHistogram, Histograms
 from controlplane.model.labels import Labels
 from controlplane.model.samples import STALE_BITS
+from controlplane.promql.histograms.text import written
 from controlplane.promql.numbers import format_value
-from controlplane.promql.testing.notation import HistogramText, SeriesLine, SeriesValue
+from controlplane.promql.testing.notation import SeriesLine, SeriesValue, WrittenHistogram
 from controlplane.promql.testing.script import Eval, Kind
 from controlplane.promql.values import Matrix, Result, Scalar, String, Value, Vector
+
+# What a series has at an instant.
+Sample = float | FloatHistogram
 
 _TOLERANCE = 1e-6
 _SMALLEST_NORMAL = 2.2250738585072014e-308
@@ -59,13 +65,14 @@ def _vector_difference(case: Eval, vector: Vector) -> str | None:
         return f"expected a scalar, got a vector of {len(vector.labels)}"
     expected = {line.labels: (place, line) for place, line in enumerate(case.expected)}
     seen: set[Labels] = set()
-    for place, (labels, value) in enumerate(zip(vector.labels, vector.values, strict=True)):
+    for place, labels in enumerate(vector.labels):
+        value = _sample(float(vector.values[place]), vector.histograms, place)
         if labels not in expected:
-            return f"unexpected series {labels} with {format_value(float(value))}"
+            return f"unexpected series {labels} with {_text(value)}"
         wanted_place, line = expected[labels]
         if case.ordered and wanted_place != place:
             return f"expected {labels} at position {wanted_place + 1}, it is at {place + 1}"
-        reason = _value_difference(line.values[0] if line.values else None, float(value))
+        reason = _value_difference(line.values[0] if line.values else None, value)
         if reason:
             return f"{labels}: {reason}"
         seen.add(labels)
@@ -76,13 +83,46 @@ def _missing(expected: dict[Labels, tuple[int, SeriesLine]], seen: set[Labels]) 
     return next((f"expected series {ls} is missing" for ls in expected if ls not in seen), None)
 
 
-def _value_difference(expected: SeriesValue, value: float) -> str | None:
-    if isinstance(expected, HistogramText):
-        return f"expected histogram {expected.text}, got {format_value(value)}"
-    if expected is not None and nearly_equal(expected, value):
-        return None
-    wanted = "nothing" if expected is None else format_value(expected)
-    return f"expected {wanted}, got {format_value(value)}"
+def _sample(value: float, histograms: Histograms | None, place: int | tuple[int, int]) -> Sample:
+    """Return the float, or the histogram that is in its place."""
+    found: FloatHistogram | None = None if histograms is None else histograms[place]
+    return value if found is None else found
+
+
+def _text(sample: Sample) -> str:
+    return written(sample) if isinstance(sample, FloatHistogram) else format_value(sample)
+
+
+def _value_difference(expected: SeriesValue, sample: Sample) -> str | None:
+    if isinstance(expected, WrittenHistogram):
+        equal = isinstance(sample, FloatHistogram) and nearly_same(expected, sample)
+        wanted = written(expected.histogram)
+    else:
+        is_float = expected is not None and not isinstance(sample, FloatHistogram)
+        equal = is_float and nearly_equal(cast(float, expected), cast(float, sample))
+        wanted = "nothing" if expected is None else format_value(expected)
+    return None if equal else f"expected {wanted}, got {_text(sample)}"
+
+
+def nearly_same(expected: WrittenHistogram, actual: FloatHistogram) -> bool:
+    """Tell whether two histograms are equal up to rounding; hints count where one is written."""
+    wanted, found = expected.histogram.compact(), actual.compact()
+    if expected.hinted and wanted.hint is not found.hint:
+        return False
+    layouts = [(h.schema, h.zero_threshold, h.custom_values, *_indices(h)) for h in (wanted, found)]
+    return layouts[0] == layouts[1] and all(
+        nearly_equal(left, right)
+        for left, right in zip(_numbers(wanted), _numbers(found), strict=True)
+    )
+
+
+def _indices(histogram: FloatHistogram) -> list[list[int]]:
+    return [side.indices.tolist() for side in (histogram.positive, histogram.negative)]
+
+
+def _numbers(histogram: FloatHistogram) -> list[float]:
+    sides = histogram.positive.counts.tolist() + histogram.negative.counts.tolist()
+    return [histogram.count, histogram.sum, histogram.zero_count, *sides]
 
 
 def _matrix_difference(case: Eval, matrix: Matrix) -> str | None:
@@ -106,22 +146,27 @@ def _matrix_difference(case: Eval, matrix: Matrix) -> str | None:
     return _missing(expected, seen)
 
 
-def points(matrix: Matrix, row: int) -> Sequence[tuple[Timestamp, float]]:
+def points(matrix: Matrix, row: int) -> Sequence[tuple[Timestamp, Sample]]:
     """Return the samples of one series."""
-    present = matrix.present[row]
     times = matrix.times if matrix.times.ndim == 1 else matrix.times[row]
-    return list(zip(times[present].tolist(), matrix.values[row][present].tolist(), strict=True))
+    return [
+        (int(times[at]), _sample(float(matrix.values[row, at]), matrix.histograms, (row, at)))
+        for at in np.flatnonzero(matrix.present[row]).tolist()
+    ]
 
 
 def _points_difference(
     wanted: Sequence[SeriesValue],
     start: Timestamp,
     step: int,
-    found: Sequence[tuple[Timestamp, float]],
+    found: Sequence[tuple[Timestamp, Sample]],
 ) -> str | None:
     expected = [(start + i * step, v) for i, v in enumerate(wanted) if v is not None]
     if len(expected) != len(found):
         return f"expected {len(expected)} points, got {len(found)}"
+    # As upstream: floats in their order, then histograms in theirs.
+    expected.sort(key=lambda point: isinstance(point[1], WrittenHistogram))
+    found = sorted(found, key=lambda point: isinstance(point[1], FloatHistogram))
     for (time, value), (found_time, found_value) in zip(expected, found, strict=True):
         if time != found_time:
             return f"expected a point at {time} ms, it is at {found_time} ms"
@@ -130,8 +175,8 @@ def _points_difference(
     return None
 
 
-def _shown(found: Sequence[tuple[Timestamp, float]]) -> str:
-    return " ".join(f"{format_value(value)}@{time}" for time, value in found[:20])
+def _shown(found: Sequence[tuple[Timestamp, Sample]]) -> str:
+    return " ".join(f"{_text(value)}@{time}" for time, value in found[:20])
 
 
 def annotation_difference(case: Eval, result: Result) -> str | None:

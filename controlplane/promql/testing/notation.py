@@ -1,13 +1,21 @@
 """Series notation: `metric{label="value"} 0+10x5 _ stale`, as tests of rules write it too."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from controlplane.errors import InvalidInput
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN
+from controlplane.promql.histograms.arithmetic import (
+    Combined,
+    IncompatibleBuckets,
+    add,
+    subtract,
+)
+from controlplane.promql.histograms.text import parse_histogram
 from controlplane.promql.numbers import parse_number
 from controlplane.promql.quoting import unquote
 
@@ -32,14 +40,15 @@ _MOST_VALUES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class HistogramText:
-    """A native histogram as it is written, `{{schema:0 ...}}`."""
+class WrittenHistogram:
+    """A native histogram, and whether its hint about resets was written."""
 
-    text: str
+    histogram: FloatHistogram
+    hinted: bool = False
 
 
 # A sample, a histogram, or nothing at that instant.
-SeriesValue = float | HistogramText | None
+SeriesValue = float | WrittenHistogram | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,36 @@ def _histogram_item(text: str) -> list[SeriesValue]:
     if match is None:
         raise InvalidInput(f"not a histogram: {text!r}")
     times = _times(match["times"])
-    return [HistogramText(match["first"])] * (1 if times is None else times + 1)
+    histogram, hinted = parse_histogram(match["first"])
+    count = 1 if times is None else times + 1
+    if match["step"] is None:
+        return [WrittenHistogram(histogram, hinted)] * count
+    if times is None:
+        raise InvalidInput(f"a step needs a number of times: {text!r}")
+    step, hinted = parse_histogram(match["step"])
+    combine = add if match["sign"] == "+" else subtract
+    values: list[SeriesValue] = []
+    for _ in range(count):
+        values.append(WrittenHistogram(histogram, hinted))
+        if len(values) < count:
+            histogram = _next(histogram, step, combine)
+    return values
+
+
+def _next(
+    histogram: FloatHistogram,
+    step: FloatHistogram,
+    combine: Callable[[FloatHistogram, FloatHistogram], Combined],
+) -> FloatHistogram:
+    if histogram.schema > step.schema:
+        raise InvalidInput(
+            "error combining histograms: "
+            f"cannot merge from schema {step.schema} to {histogram.schema}"
+        )
+    try:
+        return combine(histogram, step).histogram
+    except IncompatibleBuckets as error:
+        raise InvalidInput(str(error)) from None
 
 
 def _times(text: str | None) -> int | None:

@@ -18,6 +18,8 @@ from controlplane.model.duration import MINUTE
 from controlplane.promql.engine import Engine
 from controlplane.promql.options import EngineOptions
 from controlplane.promql.testing.comparing import annotation_difference, difference
+from controlplane.promql.testing.custom_buckets import custom_bucket_series
+from controlplane.promql.testing.notation import WrittenHistogram
 from controlplane.promql.testing.pinning import pinned_queries
 from controlplane.promql.testing.script import Clear, Eval, Kind, Load, parse_script
 from controlplane.promql.values import Matrix, Scalar, Value, Vector
@@ -62,22 +64,25 @@ def _reason(engine: Engine, case: Eval) -> str:
 def _load(store: Store, load: Load) -> None:
     # Of two lines for one series the later one counts.
     series = list({line.labels: line for line in load.series}.values())
+    if load.with_custom_buckets:
+        series += custom_bucket_series(series)
     refs = store.refs([line.labels for line in series])
-    samples: dict[int, list[tuple[int, float]]] = {}
+    samples: dict[int, list[tuple[int, float | WrittenHistogram]]] = {}
     for ref, line in zip(refs.tolist(), series, strict=True):
         for place, value in enumerate(line.values):
-            if isinstance(value, float):
+            if value is not None:
                 samples.setdefault(place * load.step, []).append((ref, value))
-    store.append(
-        [
-            Write(
-                "test",
-                time,
-                np.array([ref for ref, _ in found], dtype=np.int64),
-                np.array([value for _, value in found]),
-            )
-            for time, found in sorted(samples.items())
-        ]
+    store.append([_write(time, found) for time, found in sorted(samples.items())])
+
+
+def _write(time: Timestamp, found: Sequence[tuple[int, float | WrittenHistogram]]) -> Write:
+    histograms = [v.histogram if isinstance(v, WrittenHistogram) else None for _, v in found]
+    return Write(
+        "test",
+        time,
+        np.array([ref for ref, _ in found], dtype=np.int64),
+        np.array([0.0 if isinstance(v, WrittenHistogram) else v for _, v in found]),
+        histograms=histograms if any(histograms) else None,
     )
 
 
@@ -149,7 +154,9 @@ def _middle(matrix: Matrix, time: Timestamp, *, scalar: bool) -> Value:
         return Scalar(time, float(matrix.values[0, 1]))
     rows = np.flatnonzero(matrix.present[:, 1]) if len(matrix.labels) else np.zeros(0, np.int64)
     labels = [matrix.labels[row] for row in rows.tolist()]
-    return Vector(time, labels, matrix.values[rows, 1] if len(rows) else np.zeros(0))
+    objects = matrix.histograms
+    kept = objects[rows, 1] if objects is not None and len(rows) else None
+    return Vector(time, labels, matrix.values[rows, 1] if len(rows) else np.zeros(0), kept)
 
 
 def failures(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:

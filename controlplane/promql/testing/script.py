@@ -69,11 +69,16 @@ class Clear:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Store series, one value a step from instant 0 on."""
+    """Store series, one value a step from instant 0 on.
+
+    `with_custom_buckets` stores classic histograms a second time, as native
+    ones with custom buckets.
+    """
 
     line: int
     step: Duration
     series: Sequence[SeriesLine]
+    with_custom_buckets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,8 @@ def _command(block: Sequence[str], line: int) -> tuple[Command, int]:
         # Lines of start timestamps, which no store of ours keeps, are passed over.
         lines = [text for text in block[1:] if not _is_start_timestamps(text)]
         series = [parse_series(text) for text in lines]
-        return Load(line, parse_duration(match["step"]), series), len(block)
+        custom = match["nhcb"] is not None
+        return Load(line, parse_duration(match["step"]), series, custom), len(block)
     if word.startswith("eval"):
         return _eval(block, line)
     raise InvalidInput(f"invalid command {block[0]!r}")

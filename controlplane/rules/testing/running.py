@@ -12,9 +12,11 @@ from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import format_duration
 from controlplane.model.labels import Labels
 from controlplane.promql.engine import Engine
+from controlplane.promql.histograms.text import parse_histogram, written
 from controlplane.promql.numbers import format_value
 from controlplane.promql.options import EngineOptions
-from controlplane.promql.testing.notation import HistogramText
+from controlplane.promql.testing.notation import WrittenHistogram
+from controlplane.promql.values import Scalar, Vector
 from controlplane.rules.alerting import AlertingRule
 from controlplane.rules.group import Group
 from controlplane.rules.load import load_file
@@ -76,11 +78,11 @@ class _Run:
         self._store = Store.in_memory()
         options = EngineOptions(default_step=file.evaluation_interval)
         self._query = EngineQueries(Engine(self._store, options))
-        self._waiting, self._unsupported = _by_time(test)
+        self._waiting = _by_time(test)
         self._groups = self._make(groups)
 
     def run(self) -> list[str]:
-        failures = list(self._unsupported)
+        failures: list[str] = []
         cases = sorted(self._test.alerts, key=lambda case: case.eval_time)
         step = self._file.evaluation_interval
         for since in range(0, self._test.duration + 1, step):
@@ -137,8 +139,12 @@ class _Run:
         for time in times:
             found = self._waiting.pop(time)
             refs = self._store.refs(list(found))
-            values = np.array(list(found.values()), dtype=np.float64)
-            self._store.append([Write("test", time, refs, values)])
+            histograms = [
+                value.histogram if isinstance(value, WrittenHistogram) else None
+                for value in found.values()
+            ]
+            values = np.array([v if isinstance(v, float) else 0.0 for v in found.values()])
+            self._store.append([Write("test", time, refs, values, histograms=histograms)])
 
     def _alert_failures(self, case: AlertCase) -> list[str]:
         rules = [
@@ -162,9 +168,8 @@ class _Run:
             result = self._query(case.expr, self._test.start + case.eval_time)
         except ControlPlaneError as error:
             return [f"{where}, err: {error}"]
-        found = [ExpectedSample(labels, value) for labels, value in elements(result)]
-        got = sorted(found, key=lambda sample: sample.labels)
-        expected = sorted(case.expected, key=lambda sample: sample.labels)
+        got = sorted(_samples(result), key=lambda sample: sample.labels)
+        expected = sorted(map(_normal, case.expected), key=lambda sample: sample.labels)
         if len(got) == len(expected) and all(map(self._same, expected, got)):
             return []
         return [f"{where},\n    exp: {_show_samples(expected)}\n    got: {_show_samples(got)}"]
@@ -179,17 +184,32 @@ class _Run:
         return self._file.fuzzy and other in near
 
 
-def _by_time(test: RuleTest) -> tuple[dict[Timestamp, dict[Labels, float]], list[str]]:
-    """Return the samples of the input at each instant, and what of it cannot be used."""
-    found: dict[Timestamp, dict[Labels, float]] = {}
-    unsupported: list[str] = []
+def _by_time(test: RuleTest) -> dict[Timestamp, dict[Labels, float | WrittenHistogram]]:
+    """Return the samples of the input at each instant."""
+    found: dict[Timestamp, dict[Labels, float | WrittenHistogram]] = {}
     for line in test.series:
-        if any(isinstance(value, HistogramText) for value in line.values):
-            unsupported.append(f"input series {line.labels}: native histograms are not supported")
         for place, value in enumerate(line.values):
-            if isinstance(value, float):
+            if value is not None:
                 found.setdefault(test.start + place * test.interval, {})[line.labels] = value
-    return found, unsupported
+    return found
+
+
+def _samples(result: Vector | Scalar) -> list[ExpectedSample]:
+    """Return what was found in the form in which it is expected."""
+    found = [ExpectedSample(labels, value) for labels, value in elements(result)]
+    if isinstance(result, Scalar) or result.histograms is None:
+        return found
+    return [
+        sample if histogram is None else ExpectedSample(sample.labels, 0.0, written(histogram))
+        for sample, histogram in zip(found, result.histograms.tolist(), strict=True)
+    ]
+
+
+def _normal(sample: ExpectedSample) -> ExpectedSample:
+    """Return an expected sample, its histogram written as ours are."""
+    if not sample.histogram:
+        return sample
+    return ExpectedSample(sample.labels, 0.0, written(parse_histogram(sample.histogram)[0]))
 
 
 def _firing(rules: Sequence[AlertingRule]) -> list[ExpectedAlert]:
