@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import ControlPlaneError
+from controlplane.errors import ControlPlaneError, Unavailable
 from controlplane.model.alert import Alert
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN, Refs
@@ -24,6 +24,7 @@ from controlplane.rules.dependencies import reads, selectors
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
 from controlplane.rules.ports import QueryFunc, SampleStore, StateChange
+from controlplane.rules.pushdown import Answers, Question
 from controlplane.rules.recording import RecordingRule
 from controlplane.rules.state import RuleAlert
 from controlplane.rules.status import Evaluation, GroupStatus, Health, RuleStatus
@@ -31,6 +32,7 @@ from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import span
 from controlplane.tsdb.ports import Write
+from controlplane.tsdb.remote.options import Datasource
 
 log = get_logger(__name__)
 
@@ -61,6 +63,7 @@ class Member:
     waits: bool  # it reads what an earlier rule of the group writes
     awaited: bool  # a later rule of the group reads what it writes
     reactive: bool
+    engine: Datasource | None = None  # evaluates it in place of ours
     series: Sequence[Labels] = ()
     written: dict[Labels, int] = field(default_factory=dict)
     refs: Refs = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -129,15 +132,27 @@ class Group:
         self._orphans: set[Labels] = set()
         self._last_evaluation: Timestamp = 0
         self._seconds = 0.0
+        self._answers: Answers | None = None
         metrics.rules.labels(self.key).set(len(self.members))
 
     @property
     def alerting(self) -> list[AlertingRule]:
         return [m.rule for m in self.members if isinstance(m.rule, AlertingRule)]
 
-    def evaluate(self, ts: Timestamp, correlation_id: str) -> Pass:
-        """Evaluate every rule at `ts`, in order."""
+    def questions(self, ts: Timestamp) -> list[Question]:
+        """Return what other engines are to be asked for a pass at `ts`; from any thread."""
+        at, before = ts - self.query_offset, self._answers
+        own = [
+            Question(member.engine, member.rule.rule.expr, at)
+            for member in self.members
+            if member.engine is not None
+        ]
+        return [*own, *before.asked_again(ts)] if before is not None else own
+
+    def evaluate(self, ts: Timestamp, correlation_id: str, answers: Answers | None = None) -> Pass:
+        """Evaluate every rule at `ts`, in order; `answers` are those to the questions of then."""
         started = self._clock.monotonic()
+        self._answers = answers
         with correlated(correlation_id), span("rule group", rule_group=self.key):
             samples, held = self._run(self.members, ts, correlation_id, reactive=False)
             self._bury_orphans(ts, correlation_id)
@@ -262,7 +277,7 @@ class Group:
         before = member.rule.alerts if isinstance(member.rule, AlertingRule) else ()
         try:
             produced = member.rule.evaluate(
-                ts, self._query, query_offset=self.query_offset, limit=self.group.limit
+                ts, self._query_of(member), query_offset=self.query_offset, limit=self.group.limit
             )
         except ControlPlaneError as refused:
             error = str(refused)
@@ -281,6 +296,13 @@ class Group:
         newest = Evaluation(ts, seconds, count, error, reactive, correlation_id)
         member.history = (*member.history[1 - _HISTORY :], newest)
         return produced
+
+    def _query_of(self, member: Member) -> QueryFunc:
+        if member.engine is None:
+            return self._query
+        if self._answers is None:
+            raise Unavailable("no datasource was asked")
+        return self._answers.of(member.engine, member.rule.rule.expr)
 
     def _write(
         self, member: Member, produced: Produced, ts: Timestamp, correlation_id: str
@@ -348,6 +370,7 @@ def _members(group: RuleGroup, options: RulesOptions) -> list[Member]:
                 and options.reactive(group, rule)
                 and not options.query_offset(group)
                 and not reads_recorded,
+                engine=options.engine(group, rule),
             )
         )
     return members

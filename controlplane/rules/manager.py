@@ -18,12 +18,19 @@ from controlplane.rules.group import Group, Pass
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions
 from controlplane.rules.outlet import Outlet
-from controlplane.rules.ports import AlertSink, Queries, RuleStateStore, SampleStore
+from controlplane.rules.ports import (
+    AlertSink,
+    Queries,
+    RemoteQueries,
+    RuleStateStore,
+    SampleStore,
+)
+from controlplane.rules.pushdown import Answers, Pushdown
 from controlplane.rules.reactive import Pace, Watch
 from controlplane.rules.schedule import slot, slot_offset
 from controlplane.rules.state import RuleAlert
 from controlplane.rules.status import GroupStatus
-from controlplane.telemetry.correlation import new_correlation_id
+from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Write
 
@@ -49,9 +56,12 @@ class Manager:
         sink: AlertSink,
         states: RuleStateStore,
         metrics: RuleMetrics,
+        remote: RemoteQueries | None = None,
     ) -> None:
+        """`remote` asks the engines that evaluate rules in place of ours."""
         self._clock = clock
         self._query = query
+        self._pushdown = None if remote is None else Pushdown(remote, clock)
         self._store = store
         self._states = states
         self._metrics = metrics
@@ -168,9 +178,11 @@ class Manager:
             hold=True,
         )
 
-    def _evaluate(self, group: Group, ts: Timestamp) -> None:
+    def _evaluate(
+        self, group: Group, ts: Timestamp, correlation_id: str, answers: Answers | None
+    ) -> None:
         if self._groups.get(group.key) is group:
-            self._deliver(group.evaluate(ts, new_correlation_id()))
+            self._deliver(group.evaluate(ts, correlation_id, answers))
 
     def _react(self) -> None:
         self._reacting = False
@@ -237,8 +249,18 @@ class Manager:
             if passed > 1:
                 self._metrics.missed.labels(group.key).inc(passed - 1)
             last = current
-            evaluate = partial(self._evaluate, group, current)
+            correlation_id = new_correlation_id()
+            answers = await self._ask(group, current, correlation_id)
+            evaluate = partial(self._evaluate, group, current, correlation_id, answers)
             await self._on_thread(partial(self._guarded, evaluate))
+
+    async def _ask(self, group: Group, ts: Timestamp, correlation_id: str) -> Answers | None:
+        """Return what other engines answer for a pass, None where none is asked."""
+        questions = group.questions(ts)
+        if self._pushdown is None or not questions:
+            return None
+        with correlated(correlation_id):
+            return await self._pushdown.ask(ts, questions, group.interval)
 
     async def _react_in(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -11,6 +11,7 @@ from controlplane.model.samples import Refs
 from controlplane.promql.values import Scalar, Vector
 from controlplane.rules.state import RuleAlert
 from controlplane.tsdb.ports import Appender, Querier, Queryable
+from controlplane.tsdb.remote.options import Datasource
 
 
 class QueryFunc(Protocol):
@@ -29,6 +30,16 @@ class Queries(QueryFunc, Protocol):
     def reads(self, expr: str, querier: Querier) -> Sequence[Refs]:
         """Return the series that each selector of the expression selects in a snapshot."""
         ...
+
+
+class RemoteQueries(Protocol):
+    """Has another engine evaluate an expression, on the event loop.
+
+    Raises ControlPlaneError when there is no answer, InvalidInput also for a
+    result that is neither vector nor scalar. Has time-outs of its own.
+    """
+
+    async def __call__(self, engine: Datasource, expr: str, ts: Timestamp) -> Vector | Scalar: ...
 
 
 class AlertSink(Protocol):

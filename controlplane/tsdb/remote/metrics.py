@@ -76,3 +76,22 @@ class RemoteWriteMetrics:
         """Drop the gauges of a receiver that is gone; counters stay, as it may come back."""
         for each in (self.pending, self.log_bytes, self.shards, self.shards_max, self.shards_min):
             each.remove(remote)
+
+
+class DatasourceMetrics:
+    """Registers on the given registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.questions = Counter(
+            "controlplane_datasource_questions",
+            "Questions to the engines of `datasource`, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("answered", "refused", "failed"):
+            self.questions.labels(outcome)
+        self.seconds = Histogram(
+            "controlplane_datasource_question_duration_seconds",
+            "How long questions took, with the wait for their turn.",
+            registry=registry,
+        )

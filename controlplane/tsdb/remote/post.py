@@ -74,9 +74,9 @@ class Poster:
                 self._url, content=body, headers=headers, timeout=self._seconds
             )
         except _NEVER_WORKS as error:
-            return Refused(self._words(error))
+            return Refused(self._told(f"{type(error).__name__}: {error}"))
         except (httpx.TransportError, Forbidden) as error:
-            return Failed(self._words(error))
+            return Failed(self._told(f"{type(error).__name__}: {error}"))
         return self._outcome(answer)
 
     async def close(self) -> None:
@@ -88,18 +88,19 @@ class Poster:
         if 200 <= status < 300:
             written = answer.headers.get(_WRITTEN, "")
             return Accepted(int(written) if written.isdecimal() else None)
-        reason = self._scrubbed(f"HTTP status {status}: {answer.text.strip()}")[:_MOST_TOLD]
+        reason = self._told(f"HTTP status {status}: {answer.text.strip()}")
         if status >= 500 or (status == 429 and self._patient):
             return Failed(reason, retry_after(answer.headers.get("retry-after"), self._clock.now()))
         return Refused(reason)
 
-    def _words(self, error: Exception) -> str:
-        return self._scrubbed(f"{type(error).__name__}: {error}")[:_MOST_TOLD]
+    def _told(self, reason: str) -> str:
+        return scrub(reason, self._url)[:_MOST_TOLD]
 
-    def _scrubbed(self, text: str) -> str:
-        """Strike out what of the URL may be secret: a password, a token among the parameters."""
-        parts = urlsplit(self._url)
-        for secret in (parts.query, parts.password or ""):
-            if secret:
-                text = text.replace(secret, REDACTED)
-        return text
+
+def scrub(text: str, url: str) -> str:
+    """Strike out what of a URL may be secret: a password, a token among the parameters."""
+    parts = urlsplit(url)
+    for secret in (parts.query, parts.password or ""):
+        if secret:
+            text = text.replace(secret, REDACTED)
+    return text
