@@ -44,3 +44,16 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def sleep_unless(clock: Clock, woken: asyncio.Event, seconds: float) -> None:
+    """Return after `seconds`, or as soon as `woken` is set; it is left as it is."""
+    if seconds <= 0 or woken.is_set():
+        return
+    waiting = asyncio.ensure_future(woken.wait())
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        sleeping.cancel()

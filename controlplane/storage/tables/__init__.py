@@ -9,10 +9,17 @@ from typing import Final
 
 from controlplane.storage.growth import Growth
 from controlplane.storage.schema import metadata
-from controlplane.storage.tables import alerts, failures, notifications, rules, targets
+from controlplane.storage.tables import (
+    alerts,
+    failures,
+    notifications,
+    rules,
+    silences,
+    targets,
+)
 
 # Every area, in the order of its migrations; one line more for each new one.
-AREAS: Final = (targets, rules, alerts, notifications, failures)
+AREAS: Final = (targets, rules, alerts, notifications, failures, silences)
 
 
 def growth() -> tuple[Growth, ...]:

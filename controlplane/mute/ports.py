@@ -1,0 +1,43 @@
+"""What muting needs of others, and the question that is put to it."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
+
+from controlplane.clock import Timestamp
+from controlplane.model.alert import Alert
+from controlplane.mute.silence import Silence, SilenceChange
+
+# Returns the alerts that fire now.
+FiringAlerts = Callable[[], Iterable[Alert]]
+
+
+class Moment(Protocol):
+    """When a group is due, and the names of the intervals that its route keeps."""
+
+    @property
+    def at(self) -> Timestamp: ...
+    @property
+    def mute_time_intervals(self) -> tuple[str, ...]: ...
+    @property
+    def active_time_intervals(self) -> tuple[str, ...]: ...
+
+
+class SilenceRepository(Protocol):
+    """Keeps silences and what was ever done to them. Each call is one transaction.
+
+    Raises Unavailable.
+    """
+
+    async def load(self) -> Sequence[Silence]: ...
+
+    async def save(self, changes: Sequence[SilenceChange]) -> None:
+        """Insert silences, or replace those with the same ids, and note each change."""
+        ...
+
+    async def delete(self, ids: Collection[str]) -> None:
+        """Remove silences with their history."""
+        ...
+
+    async def history(self, silence_id: str) -> Sequence[SilenceChange]:
+        """Return what was done to a silence, oldest first."""
+        ...

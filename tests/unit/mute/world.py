@@ -1,0 +1,74 @@
+"""Small pieces that the tests of muting share."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
+from controlplane.model.matcher_syntax import parse_matchers
+from controlplane.mute.metrics import MuteMetrics
+from controlplane.mute.options import SilenceOptions
+from controlplane.mute.silence import Silence, SilenceChange
+from controlplane.mute.silences import Silences
+from tests.support.clock import ManualClock
+
+NOW = 1_700_000_000_000
+HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A moment at which a group is due."""
+
+    at: int = NOW
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
+
+
+class Memory:
+    """A SilenceRepository that forgets with the test."""
+
+    def __init__(self) -> None:
+        self.changes: list[SilenceChange] = []
+        self.fail: Exception | None = None
+
+    async def load(self) -> Sequence[Silence]:
+        return list({change.silence.id: change.silence for change in self.changes}.values())
+
+    async def save(self, changes: Sequence[SilenceChange]) -> None:
+        if self.fail is not None:
+            raise self.fail
+        self.changes += changes
+
+    async def delete(self, ids: Collection[str]) -> None:
+        self.changes = [change for change in self.changes if change.silence.id not in ids]
+
+    async def history(self, silence_id: str) -> Sequence[SilenceChange]:
+        return [change for change in self.changes if change.silence.id == silence_id]
+
+
+class World:
+    """Silences over a memory, with a clock and the alerts that fire."""
+
+    def __init__(self, options: SilenceOptions | None = None) -> None:
+        self.clock = ManualClock(NOW)
+        self.memory = Memory()
+        self.firing: list[Alert] = []
+        self.registry = CollectorRegistry()
+        self.silences = Silences(
+            self.memory,
+            self.clock,
+            MuteMetrics(self.registry),
+            firing=lambda: self.firing,
+            options=options,
+        )
+
+
+def silence(matchers: str, *, start: int = NOW, end: int = NOW + HOUR, name: str = "") -> Silence:
+    return Silence(parse_matchers(matchers), start, end, "ada", "deploy", id=name)
+
+
+def alert(*, ends_at: int = NOW + HOUR, **labels: str) -> Alert:
+    return Alert(Labels(labels), NOW - 1000, ends_at, NOW)
