@@ -29,7 +29,7 @@ from controlplane.probes.outcome import (
     layout,
 )
 from controlplane.probes.prober import Done, Start, Tools
-from controlplane.transport.client import Call
+from controlplane.transport.client import Call, Hop
 from controlplane.transport.decoders import decoder_for
 from controlplane.transport.exchange import DEFAULT_SIZE_LIMIT, Exchange, Failure, Options
 from controlplane.transport.profile import Profile
@@ -61,6 +61,7 @@ _ALWAYS: Final[tuple[SeriesKey, ...]] = tuple(
 _LAST_MODIFIED: Final[tuple[SeriesKey, ...]] = (("probe_http_last_modified_timestamp_seconds", ()),)
 _VERSIONS: Final = {1: 1.0, 2: 1.1, 3: 2.0, 30: 3.0, 31: 3.0}
 _NOTHING: Final = (0.0,) * len(_ALWAYS)
+_NO_PHASES: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @lru_cache(maxsize=65_536)
@@ -201,7 +202,7 @@ class _HTTPTarget:
         looked_up, lookup = _lookup(call)
         values = (
             *lookup,
-            *phases[0 if looked_up else 1 :],
+            *(phases if looked_up else phases[1:]),
             float(_content_length(exchange, call.request.options.method)),
             0.0 if call.refused_redirect else float(exchange.size),
             float(call.redirects),
@@ -283,24 +284,27 @@ def _lookup(call: Call) -> tuple[bool, tuple[float, ...]]:
 
 def _phases(call: Call) -> tuple[float, float, float, float, float]:
     """Return the seconds of each phase, summed over all hops; transfer is the last hop's."""
-    resolve = connect = tls = processing = transfer = 0.0
-    last = call.hops[-1] if call.hops else None
-    for hop in call.hops:
-        exchange = hop.exchange
-        if hop.resolution is not None:
-            resolve += hop.resolution.seconds
-        if exchange is None or not exchange.connected:
-            continue
-        connect += exchange.connected
-        ready = exchange.connected
-        if exchange.secured:
-            tls += exchange.secured - exchange.connected
-            ready = exchange.secured
-        if exchange.status and exchange.first_byte:
-            processing += exchange.first_byte - ready
-            if hop is last:
-                transfer = exchange.ended - exchange.first_byte
-    return resolve, connect, tls, processing, transfer
+    if len(call.hops) == 1:
+        return _phases_of(call.hops[0])
+    each = [_phases_of(hop) for hop in call.hops] or [_NO_PHASES]
+    resolve, connect, tls, processing, _ = map(sum, zip(*each, strict=True))
+    return resolve, connect, tls, processing, each[-1][-1]
+
+
+def _phases_of(hop: Hop) -> tuple[float, float, float, float, float]:
+    exchange, resolution = hop.exchange, hop.resolution
+    resolve = 0.0 if resolution is None else resolution.seconds
+    if exchange is None or not exchange.connected:
+        return resolve, 0.0, 0.0, 0.0, 0.0
+    connected, tls = exchange.connected, 0.0
+    ready = connected
+    if exchange.secured:
+        ready = exchange.secured
+        tls = ready - connected
+    first = exchange.first_byte
+    if not exchange.status or not first:
+        return resolve, connected, tls, 0.0, 0.0
+    return resolve, connected, tls, first - ready, exchange.ended - first
 
 
 def _content_length(exchange: Exchange, method: str) -> int:

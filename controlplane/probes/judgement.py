@@ -34,7 +34,14 @@ _GOOD: Final = Verdict()
 class HTTPRules:
     """The demands of one module. Raises InvalidInput for a broken regular expression."""
 
-    __slots__ = ("_absent", "_headers", "_present", "_probe", "reads_body")
+    __slots__ = (
+        "_absent",
+        "_demands_protocol",
+        "_headers",
+        "_present",
+        "_probe",
+        "reads_body",
+    )
 
     def __init__(self, probe: HTTPProbe) -> None:
         self._probe = probe
@@ -49,6 +56,9 @@ class HTTPRules:
             for match in matches
         ]
         self.reads_body = bool(self._present or self._absent)
+        self._demands_protocol = bool(
+            probe.valid_http_versions or probe.fail_if_ssl or probe.fail_if_not_ssl
+        )
 
     def judge(self, call: Call, exchange: Exchange) -> Verdict:
         """Return the first demand that a response does not meet."""
@@ -60,7 +70,7 @@ class HTTPRules:
             verdict = Verdict(Reason(exchange.failure), exchange.error, regex)
         if verdict.reason is None and self.reads_body:
             verdict = self._body(call, exchange)
-        if verdict.reason is None:
+        if verdict.reason is None and self._demands_protocol:
             verdict = self._protocol(call, exchange)
         return verdict
 

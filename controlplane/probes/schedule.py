@@ -20,6 +20,7 @@ from controlplane.probes.ports import EvidenceSink
 from controlplane.probes.prober import Prober, Start, Tools
 from controlplane.probes.recording import Recorder, Row, writes_of
 from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
+from controlplane.telemetry.changes import ChangeLines
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Appender, Write
 
@@ -101,6 +102,7 @@ class Schedule:
         self._appender = appender
         self._metrics = metrics
         self._evidence = evidence
+        self._changes = ChangeLines(log, self._clock.monotonic)
         self._entries: dict[str, _Entry] = {}
         self._wheel: Wheel[str] = Wheel()
         self._rows: list[Row | Write] = []
@@ -170,6 +172,7 @@ class Schedule:
         """Start what is due now."""
         now = self._clock.now()
         self._notice_jumps(now)
+        self._changes.settle()
         for key, due in self._wheel.take(now):
             self._tick(key, due, now)
 
@@ -236,7 +239,7 @@ class Schedule:
         if entry.gone:
             return
         if outcome.success is not entry.succeeded:
-            _tell(entry, outcome, correlation_id)
+            self._tell(entry, outcome, correlation_id)
         entry.succeeded = outcome.success
         if outcome.reason is None:
             self._successes += 1
@@ -250,6 +253,19 @@ class Schedule:
             self._drop(1, error)
             return
         self._write(row)
+
+    def _tell(self, entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
+        """Say that a target went down or came back; that it was well from the start is no news."""
+        if outcome.success and entry.succeeded is None:
+            return
+        self._changes.tell(
+            "target up" if outcome.success else "target down",
+            target=entry.job.labels.value("job"),
+            instance=entry.job.labels.value("instance"),
+            id=entry.job.key,
+            reason=None if outcome.reason is None else outcome.reason.value,
+            correlation_id=correlation_id,
+        )
 
     def _end(self, entry: _Entry | None) -> None:
         if entry is not None:
@@ -291,20 +307,6 @@ def _never(error: str) -> Start:
     """Return a probe that fails at once, for a job that cannot be probed."""
     outcome = Outcome(False, 0.0, reason=Reason.CONFIG, evidence=Evidence(error))  # noqa: FBT003
     return lambda _timeout, done: done(outcome)
-
-
-def _tell(entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
-    """Say that a target went down or came back; that it was well from the start is no news."""
-    if outcome.success and entry.succeeded is None:
-        return
-    log.info(
-        "target up" if outcome.success else "target down",
-        target=entry.job.labels.value("job"),
-        instance=entry.job.labels.value("instance"),
-        id=entry.job.key,
-        reason=None if outcome.reason is None else outcome.reason.value,
-        correlation_id=correlation_id,
-    )
 
 
 def _internal(error: str) -> Outcome:

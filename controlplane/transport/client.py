@@ -87,12 +87,21 @@ class Call:
     # The steps, in order. Each ends by calling the next, `fail` or `end`.
 
     def begin(self) -> None:
-        """Look the first name up."""
-        if self.request.proxy is None:
-            self.hops.append(Hop(self.request.url))
-            self._lookup_target()
-        else:
-            self._lookup(self.request.url)
+        """Look the first name up; what the hosts file knows goes out at once."""
+        request, client = self.request, self._client
+        known = None
+        if request.plain:
+            known = client.resolver.known(request.url.host, request.prefer, request.fallback)
+        if known is None:
+            self._lookup(request.url)
+            return
+        hop = Hop(request.url, known)
+        self.hops.append(hop)
+        if self._accepts(known):
+            hop.exchange = exchange = request.plain_exchange(
+                known.address, self.deadline, self.received
+            )
+            client.submit(exchange)
 
     def _lookup(self, url: Url) -> None:
         hop = Hop(url)

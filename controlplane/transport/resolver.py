@@ -62,6 +62,10 @@ class Resolver(Protocol):
         """
         ...
 
+    def known(self, host: str, prefer: str, fallback: bool) -> Resolution | None:  # noqa: FBT001
+        """Return the answer when nothing need be asked, None when `lookup` has to."""
+        ...
+
     async def resolve(
         self, host: str, *, prefer: str = "ip6", fallback: bool = True, timeout: float
     ) -> Resolution:
@@ -89,7 +93,7 @@ class StubResolver:
         self.under_way = 0
         # What the hosts file says now, by what was asked.
         self._table: Hosts | None = None
-        self._answers: dict[tuple[str, tuple[int, ...]], Resolution] = {}
+        self._answers: dict[tuple[str, str, bool], Resolution] = {}
 
     def lookup(
         self,
@@ -101,8 +105,7 @@ class StubResolver:
         timeout: float,
     ) -> None:
         """Call `done` once, with what `Resolver.lookup` promises."""
-        versions = _VERSIONS[prefer, fallback]
-        known = self._known(host, versions)
+        known = self.known(host, prefer, fallback)
         if known is not None:
             done(known)
             return
@@ -115,20 +118,23 @@ class StubResolver:
             done(Resolution("", 0, 0.0, str(error)))
             return
         self.under_way += 1
-        _Lookup(self, host, names, versions, timeout, done).begin()
+        _Lookup(self, host, names, _VERSIONS[prefer, fallback], timeout, done).begin()
 
-    def _known(self, host: str, versions: tuple[int, ...]) -> Resolution | None:
+    def known(self, host: str, prefer: str, fallback: bool) -> Resolution | None:  # noqa: FBT001
         """Return the answer for an address or a name of the hosts file, which takes no time."""
-        table, answers = self._hosts.value(), self._answers
-        if table is not self._table or len(answers) >= _MOST_ANSWERS:
+        table = self._hosts.value()
+        if table is not self._table or len(self._answers) >= _MOST_ANSWERS:
             self._table = table
-            answers.clear()
-        answer = answers.get((host, versions))
+            self._answers.clear()
+        asked = (host, prefer, fallback)
+        answer = self._answers.get(asked)
         if answer is None:
             address = literal(host)
             found = (address,) if address is not None else table.lookup(host)
             if found:
-                answer = answers[host, versions] = _choose(host, found, versions, 0.0)
+                answer = self._answers[asked] = _choose(
+                    host, found, _VERSIONS[prefer, fallback], 0.0
+                )
         return answer
 
     async def resolve(

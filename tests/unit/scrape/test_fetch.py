@@ -37,6 +37,9 @@ class Loopback:
     ) -> None:
         done(Resolution("127.0.0.1", 4, 0.0))
 
+    def known(self, host: str, prefer: str, fallback: bool) -> Resolution | None:
+        return None
+
     async def resolve(
         self, host: str, *, prefer: str = "ip6", fallback: bool = True, timeout: float
     ) -> Resolution:
