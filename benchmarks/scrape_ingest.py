@@ -130,7 +130,9 @@ def measured(
         program.configuration.write_text(json.dumps(_configuration(work, port)))
         spent, counted = cpu_seconds(process.pid), 0
         process.send_signal(signal.SIGHUP)
-        time.sleep(work.interval + 0.5)
+        while not _served(port):
+            time.sleep(0.01)
+        time.sleep(work.interval)
         spent, counted, first = _since(process.pid, port, spent, counted)
         time.sleep(work.interval * (_SETTLING - 1))
         spent, counted, _ = _since(process.pid, port, spent, counted)
@@ -148,10 +150,13 @@ def measured(
 
 def _since(pid: int, port: int, spent: float, counted: int) -> tuple[float, int, float]:
     """Return CPU time and pages served by now, and pages a CPU second since."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/count", timeout=5) as answer:
-        pages_now = int(answer.read())
-    seconds_now = cpu_seconds(pid)
+    pages_now, seconds_now = _served(port), cpu_seconds(pid)
     return seconds_now, pages_now, (pages_now - counted) / (seconds_now - spent)
+
+
+def _served(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/count", timeout=5) as answer:
+        return int(answer.read())
 
 
 def _configuration(work: Work, port: int) -> dict[str, object]:

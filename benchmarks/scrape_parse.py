@@ -26,6 +26,8 @@ from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.options import ScrapeConfig
 from controlplane.scrape.ports import Fetched, Get
 from controlplane.scrape.scraper import Surroundings, TargetScraper
+from controlplane.telemetry.changes import ChangeLines
+from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.store import Store
 
@@ -88,7 +90,8 @@ def everything(served: Sequence[bytes], directory: Path) -> tuple[float, float]:
         return get
 
     with ThreadPoolExecutor(1) as workers:
-        shared = Surroundings(fetch, store, clock, ScrapeMetrics(registry), workers)
+        changes = ChangeLines(get_logger(__name__), clock.monotonic)
+        shared = Surroundings(fetch, store, clock, ScrapeMetrics(registry), workers, changes)
         labels = Labels({"job": "bench", "instance": "i"})
         job = ScrapeJob("k", "", labels, 15_000, 10_000, ScrapeConfig("bench"))
         scraper = TargetScraper(job, shared)

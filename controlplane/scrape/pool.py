@@ -17,6 +17,7 @@ from controlplane.scrape.options import ScrapeConfig
 from controlplane.scrape.ports import Fetch
 from controlplane.scrape.scraper import Surroundings, TargetScraper
 from controlplane.scrape.targets import targets_of
+from controlplane.telemetry.changes import ChangeLines
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Appender
 
@@ -53,7 +54,8 @@ class ScrapePool:
         self, fetch: Fetch, appender: Appender, clock: Clock, metrics: ScrapeMetrics
     ) -> None:
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="scrape")
-        self._shared = Surroundings(fetch, appender, clock, metrics, self._workers)
+        self._changes = ChangeLines(log, clock.monotonic)
+        self._shared = Surroundings(fetch, appender, clock, metrics, self._workers, self._changes)
         self._files = FileDiscovery(clock)
         self._configs: tuple[ScrapeConfig, ...] = ()
         self._entries: dict[str, _Entry] = {}
@@ -112,6 +114,7 @@ class ScrapePool:
                 self._start(entry)
             while True:
                 await self._look_at_files()
+                self._changes.settle()
                 await self._shared.clock.sleep(_LOOK_SECONDS)
         finally:
             self._running = False

@@ -19,6 +19,7 @@ from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.ports import Fetch, Fetched
 from controlplane.scrape.report import Report, Tally
 from controlplane.scrape.series import Batch, SeriesCache
+from controlplane.telemetry.changes import ChangeLines
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Appender, Write
@@ -31,13 +32,14 @@ _SMALL_BODY: Final = 16 << 10
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all scrapers share. `workers` read large bodies."""
+    """What all scrapers share. `workers` read large bodies, `changes` tells who began to fail."""
 
     fetch: Fetch
     appender: Appender
     clock: Clock
     metrics: ScrapeMetrics
     workers: Executor
+    changes: ChangeLines
 
 
 class TargetScraper:
@@ -194,9 +196,11 @@ class TargetScraper:
         metrics.duration.observe(seconds)
         metrics.scrapes.labels("success" if failed is None else failed.failure.value).inc()
         if failed is not None and before.failure is not failed.failure:
-            log.info("scrape failed", target=self.job.url, reason=failed.failure, error=str(failed))
+            self._shared.changes.tell(
+                "scrape failed", target=self.job.url, reason=failed.failure, error=str(failed)
+            )
         if failed is None and before.health is Health.DOWN:
-            log.info("scrape succeeds again", target=self.job.url)
+            self._shared.changes.tell("scrape succeeds again", target=self.job.url)
         self._status = replace(
             before,
             health=Health.UP if failed is None else Health.DOWN,

@@ -15,6 +15,8 @@ from controlplane.scrape.job import ScrapeJob
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.ports import Fetched, Get
 from controlplane.scrape.scraper import Surroundings
+from controlplane.telemetry.changes import ChangeLines
+from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Write
 
 TEXT_TYPE = "text/plain; version=0.0.4"
@@ -132,4 +134,5 @@ class Target:
 
 def surroundings(target: Target, recorder: Recorder, clock: Clock) -> Surroundings:
     metrics = ScrapeMetrics(CollectorRegistry())
-    return Surroundings(target, recorder, clock, metrics, ThreadPoolExecutor(1))
+    changes = ChangeLines(get_logger(__name__), clock.monotonic)
+    return Surroundings(target, recorder, clock, metrics, ThreadPoolExecutor(1), changes)
