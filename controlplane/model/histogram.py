@@ -115,7 +115,9 @@ class FloatHistogram:
     The zero bucket reaches `zero_threshold` to either side of 0. The indices of
     `negative` count away from zero as those of `positive` do. `custom_values`
     are the upper bounds of custom buckets, rising, without +Inf; the zero
-    bucket and negative buckets are then unused.
+    bucket and negative buckets are then unused. `hint` is what may be relied
+    on wherever the sample goes; `detected` is what the store found when it
+    compared the sample with the one before it.
     """
 
     schema: int = 0
@@ -127,6 +129,7 @@ class FloatHistogram:
     negative: Buckets = NO_BUCKETS
     custom_values: tuple[float, ...] = ()
     hint: CounterResetHint = CounterResetHint.UNKNOWN
+    detected: CounterResetHint = CounterResetHint.UNKNOWN
 
     @property
     def is_custom(self) -> bool:
@@ -148,6 +151,12 @@ class FloatHistogram:
     def hinted(self, hint: CounterResetHint) -> "FloatHistogram":
         """Return the sample with another hint."""
         return self if self.hint is hint else replace(self, hint=hint)
+
+    def statistics(self) -> "FloatHistogram":
+        """Return count and sum alone, with all that is known of a reset."""
+        unknown = self.hint is CounterResetHint.UNKNOWN
+        hint = self.detected if unknown else self.hint
+        return FloatHistogram(schema=self.schema, count=self.count, sum=self.sum, hint=hint)
 
     def compact(self) -> "FloatHistogram":
         """Return the sample without buckets that are listed but empty."""

@@ -31,24 +31,37 @@ def no_histograms(shape: tuple[int, ...]) -> Histograms:
 
 
 def resolved(
-    lookup: HistogramLookup, values: Values, present: Mask
+    lookup: HistogramLookup, values: Values, present: Mask, *, statistics: bool
 ) -> tuple[Values, Mask, Histograms | None]:
-    """Return values, presence and histograms of samples that the store has given."""
+    """Return values, presence and histograms of samples that the store has given.
+
+    With `statistics` the histograms are without their buckets.
+    """
     histograms, lost = lookup.resolve(np.where(present, values, 0.0))
     there = filled(histograms)
     if lost.any():
         present = present & ~lost
     if not there.any():
         return values, present, None
+    if statistics:
+        histograms = _statistics(histograms)
     return np.where(there, 0.0, values), present, histograms
 
 
-def with_histograms(windows: Windows, lookup: HistogramLookup) -> Windows:
+def _statistics(histograms: Histograms) -> Histograms:
+    result = no_histograms(histograms.shape)
+    for place in zip(*np.nonzero(filled(histograms)), strict=True):
+        result[place] = histograms[place].statistics()
+    return result
+
+
+def with_histograms(windows: Windows, lookup: HistogramLookup, *, statistics: bool) -> Windows:
     """Return windows of samples that the store has given, with their histograms."""
     histograms, lost = lookup.resolve(windows.values)
     there = filled(histograms)
     if there.any():
         values = np.where(there, 0.0, windows.values)
+        histograms = _statistics(histograms) if statistics else histograms
         windows = replace(windows, values=values, histograms=histograms)
     return _only(windows, ~lost) if lost.any() else windows
 

@@ -99,10 +99,14 @@ class _NegatedVector:
 
 @dataclass(slots=True)
 class Compiler:
-    """Compiles one tree; collects the selectors that it meets."""
+    """Compiles one tree; collects the selectors that it meets.
+
+    `statistics` are the ids of the selectors whose histograms need no buckets.
+    """
 
     late: bool
     choices: Choices
+    statistics: frozenset[int] = frozenset()
     selectors: list[Selector] = field(default_factory=list)
 
     def vector(self, expr: Expr) -> VectorNode:
@@ -157,7 +161,8 @@ class Compiler:
         return node
 
     def _selector(self, expr: VectorSelector) -> Selector:
-        selector = Selector(expr, self.choices.of(expr.matchers))
+        statistics = id(expr) in self.statistics
+        selector = Selector(expr, self.choices.of(expr.matchers), statistics=statistics)
         self.selectors.append(selector)
         return selector
 

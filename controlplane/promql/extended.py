@@ -223,7 +223,7 @@ class SmoothedInstant:
         windows = Windows(series, found.values, found.times, low, high, ends, 2 * lookback)
         lookup, objects = querier.histograms(selection.refs), None
         if lookup is not None:
-            windows = with_histograms(windows, lookup)
+            windows = with_histograms(windows, lookup, statistics=self.selector.statistics)
         if windows.histograms is not None:
             windows, objects = self._histograms(windows, frame)
         values, present = _computed(windows, _on_the_line)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from controlplane.model.samples import Refs
 from controlplane.promql.ast import Call, Expr, StringLiteral, ValueType, unwrap, walk
+from controlplane.promql.bucketless import statistics_only
 from controlplane.promql.compiling import Compiler, type_of
 from controlplane.promql.frame import MatrixNode, ScalarNode, VectorNode
 from controlplane.promql.selecting import Selector
@@ -45,7 +46,7 @@ def compile_plan(text: str, expr: Expr, *, late: bool, choices: Choices | None =
 
     Raises EvaluationError for calls that can never be evaluated.
     """
-    compiler = Compiler(late, choices or Choices())
+    compiler = Compiler(late, choices or Choices(), frozenset(statistics_only(expr)))
     kind = type_of(expr)
     builders: dict[ValueType, Callable[[Expr], VectorNode | ScalarNode | MatrixNode]] = {
         ValueType.VECTOR: compiler.vector,

@@ -26,13 +26,19 @@ _PART_CELLS: Final = 4_000_000
 
 
 class Selector:
-    """Matchers with their offset and `@`; equal matchers may share one choice."""
+    """Matchers with their offset and `@`; equal matchers may share one choice.
 
-    __slots__ = ("choice", "expr")
+    With `statistics` only counts and sums of native histograms are asked for.
+    """
 
-    def __init__(self, expr: VectorSelector, choice: Choice | None = None) -> None:
+    __slots__ = ("choice", "expr", "statistics")
+
+    def __init__(
+        self, expr: VectorSelector, choice: Choice | None = None, *, statistics: bool = False
+    ) -> None:
         self.expr = expr
         self.choice = choice or Choice(expr.matchers)
+        self.statistics = statistics
 
     @property
     def matchers(self) -> Sequence[Matcher]:
@@ -94,7 +100,9 @@ class InstantSelection:
             return empty(frame.steps)
         values, present, histograms = found.values, found.present, None
         if (lookup := self.lookup(frame)) is not None:
-            values, present, histograms = resolved(lookup, values, present)
+            values, present, histograms = resolved(
+                lookup, values, present, statistics=self.selector.statistics
+            )
         block = widened(series, values, present, frame.steps, histograms)
         run.hold(before, block.values, block.present)
         return block
@@ -232,7 +240,9 @@ class RangeSelection:
         guard_cells(run, len(values), 1)
         windows = Windows(selection.series, values, times, low, high, ends, width)
         lookup = querier.histograms(selection.refs)
-        return windows if lookup is None else with_histograms(windows, lookup)
+        if lookup is None:
+            return windows
+        return with_histograms(windows, lookup, statistics=self.selector.statistics)
 
 
 def _parts(ends: Times, width: Duration, rows: int) -> Iterator[slice]:

@@ -1,6 +1,7 @@
 """One native histogram as bytes: spans, and whole counts as differences.
 
-Head (u8): hint in two bits, then whether counts are whole (4) and bounds custom (8); schema
+Head (u8): hint in two bits, whether counts are whole (4) and bounds custom (8), what was
+detected in two bits; schema
 (i8), sum (f64), then either custom bounds (count, f64 each) or zero threshold (f64) and zero
 count; then the count; then for each side the number of spans, their offsets and lengths, and
 its counts. Whole numbers are varints, those that may be negative zigzagged; counts of buckets
@@ -27,6 +28,7 @@ _HEAD: Final = struct.Struct("<Bbd")
 _FLOAT: Final = struct.Struct("<d")
 _WHOLE: Final = 4
 _CUSTOM: Final = 8
+_DETECTED: Final = 4
 # Up to here all whole numbers are exact.
 _EXACT: Final = 2.0**53
 
@@ -34,7 +36,8 @@ _EXACT: Final = 2.0**53
 def encode(histogram: FloatHistogram) -> bytes:
     """Return a histogram as bytes."""
     whole = _is_whole(histogram)
-    flags = histogram.hint | (_WHOLE if whole else 0) | (_CUSTOM if histogram.is_custom else 0)
+    flags = histogram.hint | histogram.detected << _DETECTED
+    flags |= (_WHOLE if whole else 0) | (_CUSTOM if histogram.is_custom else 0)
     out = bytearray(_HEAD.pack(flags, histogram.schema, histogram.sum))
     if histogram.is_custom:
         _put(out, len(histogram.custom_values))
@@ -78,6 +81,7 @@ def _decode(source: "_Reader") -> FloatHistogram:
         negative=NO_BUCKETS if custom else source.side(whole=whole),
         custom_values=bounds,
         hint=CounterResetHint(flags & 3),
+        detected=CounterResetHint(flags >> _DETECTED & 3),
     )
 
 

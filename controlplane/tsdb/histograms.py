@@ -7,7 +7,7 @@ who reads floats only pays nothing for them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -155,7 +155,7 @@ class HistogramPool:
         rows = zip(marked.tolist(), chosen, strict=True)
         for place, histogram in rows:
             previous = self._previous(batch, place, last_values, before)
-            kept = histogram.hinted(_hint(histogram, previous))
+            kept = _told(histogram, previous)
             before[place] = kept
             encoded.append(encode(kept))
         if not encoded:
@@ -224,21 +224,27 @@ class HistogramPool:
         return PoolView(self._pages, self._series).get(int(numbers(last)[0]))
 
 
-def _hint(histogram: FloatHistogram, previous: FloatHistogram | None) -> CounterResetHint:
-    """Return what can be relied on about a reset between two samples.
+def _told(histogram: FloatHistogram, previous: FloatHistogram | None) -> FloatHistogram:
+    """Return a sample with what can be told of a reset between it and the one before.
 
-    NOT_RESET is said only of samples of one layout, as upstream says it within
-    a chunk; of all others the reader finds out.
+    The hint NOT_RESET is given only to samples of one layout, as upstream gives
+    it within a chunk; of all others the reader finds out.
     """
     if histogram.hint is CounterResetHint.GAUGE:
-        return CounterResetHint.GAUGE
+        return histogram
+    unhinted = histogram.hinted(CounterResetHint.UNKNOWN)
+    if previous is None:
+        return unhinted
+    reset = is_reset(unhinted, previous)
     follows = (
-        previous is not None
+        not reset
         and previous.hint is not CounterResetHint.GAUGE
         and histogram.hint is not CounterResetHint.RESET
         and histogram.schema == previous.schema
         and histogram.zero_threshold == previous.zero_threshold
         and histogram.custom_values == previous.custom_values
-        and not is_reset(histogram.hinted(CounterResetHint.UNKNOWN), previous)
     )
-    return CounterResetHint.NOT_RESET if follows else CounterResetHint.UNKNOWN
+    if follows:
+        return histogram.hinted(CounterResetHint.NOT_RESET)
+    detected = CounterResetHint.RESET if reset else CounterResetHint.NOT_RESET
+    return replace(unhinted, detected=detected)

@@ -164,6 +164,9 @@ def on_the_line(
     if after == len(times):
         # A hint tells of two neighbours, not of a value that goes on.
         return before.hinted(CounterResetHint.UNKNOWN)
+    if before.is_custom != samples[after].is_custom:
+        remarks.incompatible()
+        return None
     counter = not (is_gauge(before) and is_gauge(samples[after]))
     try:
         return interpolated(times, samples, after - 1, instant, remarks, counter=counter)
