@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev run test check lock bench api-client openapi clean
+.PHONY: setup setup-dev run test test-slow check lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -34,8 +34,13 @@ $(VENV)/.dev.stamp: requirements/dev.txt $(VENV)/.run.stamp
 run: setup
 	$(BIN)/controlplane demo
 
+# Every test is run by one of the two: `slow` marks what is slow by its nature. What is skipped is
+# listed at the end with its reason.
 test: setup-dev
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -rs -m "not slow"
+
+test-slow: setup-dev
+	$(BIN)/pytest -n auto --dist worksteal -rs -m slow
 
 check: setup-dev
 	$(BIN)/ruff format --check .

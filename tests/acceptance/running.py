@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +16,6 @@ _PATIENCE: Final = 90.0
 _PAUSE: Final = 0.05
 
 _T = TypeVar("_T")
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(look: Callable[[], _T], what: str) -> _T:
@@ -54,12 +45,11 @@ class Program:
         self._environment = {**os.environ, **(environment or {})}
         if token:
             self._environment["CONTROLPLANE_API_TOKEN"] = token
-        self.url = f"http://127.0.0.1:{free_port()}"
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        self.client = httpx.Client(headers=headers, timeout=10)
 
     def __enter__(self) -> Self:
-        words = ["serve", "--config", str(self.config), "--listen", self.url[7:]]
+        words = ["serve", "--config", str(self.config), "--listen", "127.0.0.1:0"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "controlplane", *words, "--data-dir", "data"],
@@ -93,8 +83,9 @@ class Program:
         return self._log.read_text()
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        """Return the log's lines of one event."""
-        lines = [json.loads(line) for line in self.text().splitlines()]
+        """Return the log's lines of one event, of those that are written to their end."""
+        *whole, _ = self.text().split("\n")
+        lines = [json.loads(line) for line in whole]
         return [line for line in lines if line["event"] == event]
 
     def get(self, path: str) -> Any:
@@ -104,6 +95,10 @@ class Program:
     def _answers(self) -> bool:
         if self._process.poll() is not None:
             raise AssertionError(f"the service ended:\n{self.text()}")
+        serving = self.lines("serving")
+        if not serving:
+            return False
+        self.client.base_url = f"http://{serving[0]['listen']}"
         try:
             return self.client.get("/ready").status_code == 200
         except httpx.TransportError:

@@ -9,6 +9,7 @@ from tests.support.service import start_command
 
 
 # All three stories take some 50 s; a busy machine may need far longer to start.
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_the_demo_sees_its_three_stories(tmp_path: Path) -> None:
     """Errors, latency and silence each go from pending to resolved; the exit code is 0."""

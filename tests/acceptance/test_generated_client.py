@@ -14,6 +14,7 @@ from tests.support.service import run_program, running
 DOCUMENT = Path(__file__).parents[2] / "docs/openapi.json"
 
 
+@pytest.mark.slow
 async def test_a_generated_client_registers_and_lists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from controlplane import client
 from controlplane.demo.standins import PagerDutyStandIn, SlackStandIn
 from tests.acceptance.house import ROUTING_KEY, Shop, configuration, shop, write_rules
@@ -93,6 +95,7 @@ async def _samples(service: Service, number: int) -> list[dict[str, Any]]:
     return found if found and len(found[0]["values"]) >= number else []
 
 
+@pytest.mark.slow
 async def test_a_killed_process_remembers_what_it_said(tmp_path: Path) -> None:
     """After kill -9: the samples are there, the pending alert keeps its clock."""
     async with shop() as shop_:
@@ -111,6 +114,7 @@ async def test_a_killed_process_remembers_what_it_said(tmp_path: Path) -> None:
             assert (await service.get(f"/api/v1/targets/{target['id']}"))["name"] == "checkout"
 
 
+@pytest.mark.slow
 async def test_a_killed_process_pages_once(tmp_path: Path) -> None:
     """What was queued is delivered after the restart, and what fired does not fire anew."""
     async with shop() as shop_, SlackStandIn() as slack, PagerDutyStandIn() as pager:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from controlplane.telemetry.traces import trace_id_of
 from tests.acceptance.listeners import Collector, Service, Unkind, listening
 from tests.acceptance.running import Program, eventually
@@ -77,6 +79,7 @@ def test_nothing_is_said_of_what_goes_well(tmp_path: Path) -> None:
         assert ticks == set()
 
 
+@pytest.mark.slow
 def test_secrets_stay_secret_when_everything_fails(tmp_path: Path) -> None:
     """No log line, answer, metric or shown configuration holds a secret, however things fail."""
     unkind, token = Unkind(), _SECRETS["token"]

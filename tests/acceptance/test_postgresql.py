@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from controlplane.demo.standins import WebhookStandIn
 from tests.acceptance.house import configuration, shop, write_rules
 from tests.support import postgres
 from tests.support.service import Service, eventually, run_command
 
 
+@pytest.mark.slow
 async def test_postgresql_is_migrated_by_command_and_served(tmp_path: Path) -> None:
     """`serve` refuses an empty schema and names the command; after it, the main job is done."""
     with postgres.server().database() as url:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import re
 import shutil
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from tests.support.service import eventually
+
+_LISTENING: Final = re.compile(r'msg="Listening on" address=(\S+)')
 
 PROMETHEUS: Final = shutil.which("prometheus")
 needs_prometheus: Final = pytest.mark.skipif(
@@ -28,30 +30,33 @@ async def prometheus(
     assert PROMETHEUS is not None
     config = directory / "prometheus.yml"
     config.write_text(json.dumps(configuration))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    with (directory / "prometheus.log").open("wb") as output:
+    log = directory / "prometheus.log"
+    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             PROMETHEUS,
             f"--config.file={config}",
             f"--storage.tsdb.path={directory / 'tsdb'}",
-            f"--web.listen-address={listen}",
+            "--web.listen-address=127.0.0.1:0",
             *flags,
             stdout=output,
             stderr=output,
         )
     try:
-        await eventually(lambda: _is_ready(f"http://{listen}"), "a Prometheus that is ready")
-        yield f"http://{listen}"
+        url = await eventually(lambda: _ready(log), "a Prometheus that is ready")
+        yield url
     finally:
         process.kill()
         await process.wait()
 
 
-async def _is_ready(url: str) -> bool:
+async def _ready(log: Path) -> str:
+    """Return the address that it says it took, once it is ready; else nothing."""
+    found = _LISTENING.search(await asyncio.to_thread(log.read_text))
+    if found is None:
+        return ""
+    url = f"http://{found[1]}"
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            return (await client.get(f"{url}/-/ready")).status_code == 200
+            return url if (await client.get(f"{url}/-/ready")).is_success else ""
     except httpx.TransportError:
-        return False
+        return ""

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.support.prometheus import needs_prometheus, prometheus
 from tests.support.remote_write import snappy, stale_sample, version_1
 from tests.support.service import Service, eventually, running
 
-pytestmark = needs_prometheus
+# One of each for all tests here, and one loop with them.
+pytestmark = [needs_prometheus, pytest.mark.asyncio(loop_scope="module")]
 
 SHAPES = (
     "metadata?limit=2",
@@ -68,9 +69,10 @@ def holds(ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path, {"global": {"scrape_interval": "1s"}}) as found:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    directory = tmp_path_factory.mktemp("service")
+    async with running(directory, {"global": {"scrape_interval": "1s"}}) as found:
 
         async def scraped() -> bool:
             return bool((await found.get("/prometheus/api/v1/metadata?limit=1"))["data"])
@@ -79,8 +81,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         yield found
 
 
-@pytest.fixture
-async def theirs(tmp_path: Path, service: Service) -> AsyncIterator[httpx.AsyncClient]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def theirs(
+    tmp_path_factory: pytest.TempPathFactory, service: Service
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a Prometheus that scrapes us, and federates from us what is pushed here."""
     us = [{"targets": [service.url.removeprefix("http://")]}]
     federated = {"match[]": ['{pushed="yes"}', '{__name__="other"}']}
@@ -99,7 +103,7 @@ async def theirs(tmp_path: Path, service: Service) -> AsyncIterator[httpx.AsyncC
         ],
     }
     async with (
-        prometheus(tmp_path, configuration) as url,
+        prometheus(tmp_path_factory.mktemp("prometheus"), configuration) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as client,
     ):
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ INSTANTS = st.integers(START + _MARGIN, END + 400_000).map(lambda at: at // 1000
 STEPS = st.sampled_from([15, 37, 61, 120])
 
 
+@pytest.mark.slow
 @needs_prometheus
 async def test_both_give_the_same_answers(tmp_path: Path) -> None:
     """Values, labels, instants and refusals are equal, instant and range."""

@@ -68,6 +68,7 @@ _FUZZ = settings(
 )
 
 
+@pytest.mark.slow
 @_FUZZ
 @given(st.binary(max_size=200))
 def test_random_bytes(tmp_path: Path, raw: bytes) -> None:
@@ -77,6 +78,7 @@ def test_random_bytes(tmp_path: Path, raw: bytes) -> None:
     attempt(path)
 
 
+@pytest.mark.slow
 @_FUZZ
 @given(_like(document(Context()), 2))
 def test_random_shapes(tmp_path: Path, plain: Any) -> None:
@@ -88,6 +90,7 @@ def test_random_shapes(tmp_path: Path, plain: Any) -> None:
         assert yaml.safe_load(render(config))
 
 
+@pytest.mark.slow
 @_FUZZ
 @given(st.data(), st.sampled_from(["prometheus.yml", "alertmanager.yml", "blackbox.yml"]))
 def test_damaged_files(tmp_path: Path, data: st.DataObject, name: str) -> None:
