@@ -23,6 +23,7 @@ from controlplane.scrape.job import ScrapeStatus
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.registry import TargetRegistry
 from controlplane.tsdb.ports import Queryable
+from controlplane.tsdb.remote.engines import Engine as RemoteEngine
 
 # Returns an empty text when all is well, else what is wrong. It may raise.
 Check = Callable[[], Awaitable[str]]
@@ -55,6 +56,8 @@ class Surface:
     configuration: Callable[[], str]
     flags: Mapping[str, str]
     intake: QueryPool
+    # The engine that answers queries in place of ours, if the configuration names one.
+    elsewhere: Callable[[], RemoteEngine | None]
 
 
 def surface(request: Request) -> Surface:

@@ -57,6 +57,7 @@ from controlplane.routing.tree import build_tree
 from controlplane.rules.manager import Manager
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.query import EngineQueries
+from controlplane.rules.remote_query import EngineAnswers
 from controlplane.scrape.fetch import HttpFetch
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.own import own_fetch
@@ -80,7 +81,9 @@ from controlplane.transport.http_client import HTTPClients
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
-from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
+from controlplane.tsdb.remote.engines import Engine as RemoteEngine
+from controlplane.tsdb.remote.engines import Engines
+from controlplane.tsdb.remote.metrics import DatasourceMetrics, RemoteWriteMetrics
 from controlplane.tsdb.remote.ports import Family
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
@@ -135,6 +138,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.push_async_callback(client.close)
     clients = HTTPClients(client)
     senders = Senders(settings.external_url, clients)
+    engines = Engines(clients, clock=clock, metrics=DatasourceMetrics(registry))
+    stack.push_async_callback(engines.close)
 
     # From alerts to pages.
     delivery, notify_metrics = DeliveryOptions(), NotifyMetrics(registry)
@@ -180,6 +185,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         sink=alerts,
         states=SqlRuleStates(database),
         metrics=RuleMetrics(registry),
+        remote=EngineAnswers(engines),
     )
     stack.push_async_callback(rules.close)
     store.subscribe(rules.on_commit)
@@ -239,6 +245,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         replica=settings.replica,
         policy=policy,
         remote_writes=remote_writes,
+        engines=engines,
         senders=senders,
         channels=channels,
         alerts=alerts,
@@ -275,6 +282,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         configuration=lambda: render(reloader.config),
         flags=_flags(settings),
         intake=intake,
+        elsewhere=partial(_elsewhere, engines, reloader),
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
@@ -343,6 +351,12 @@ def _limits(settings: Settings) -> Limits:
         longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
         larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
     )
+
+
+def _elsewhere(engines: Engines, reloader: Reloader) -> RemoteEngine | None:
+    """Return the engine that answers queries in place of ours, if the file names one."""
+    datasource = reloader.config.datasource
+    return None if datasource is None else engines.engine(datasource)
 
 
 def _families(scrapes: ScrapePool, receiver: Receiver) -> dict[str, Family]:

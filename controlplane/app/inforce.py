@@ -19,6 +19,7 @@ from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.registry import TargetRegistry
 from controlplane.transport.policy import OutboundPolicy
+from controlplane.tsdb.remote.engines import Engines
 from controlplane.tsdb.remote.remotes import RemoteWrites
 
 _OWN_INTERVAL = 15 * SECOND
@@ -33,6 +34,7 @@ class InForce:
     replica: str
     policy: OutboundPolicy
     remote_writes: RemoteWrites
+    engines: Engines
     senders: Senders
     channels: Channels
     alerts: Alerts
@@ -71,6 +73,7 @@ class InForce:
         now = self.clock.now()
         self.dispatcher.reload(build_tree(new.route), self.alerts.list(), now)
         await self.rules.apply(new.rules_options(self.external_url))
+        await self.engines.keep_only(new.datasources())
         self._scrape(new)
 
     def _watch(self, config: Config) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controlplane.config.config import Config
+from controlplane.config.doubts import doubts
 from controlplane.config.loader import load
 from controlplane.config.render import render
 from controlplane.errors import ConfigError
@@ -28,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
             print(problem, file=sys.stderr)
         print(f"{args.file}: {_count(len(error.problems), 'problem')}", file=sys.stderr)
         return 1
+    for warning in doubts(config):
+        print(f"warning: {warning}", file=sys.stderr)
     if args.show:
         print(render(config), end="")
     else:

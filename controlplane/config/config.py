@@ -1,6 +1,6 @@
 """What the files say, in the options of the packages that act on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlplane.alerts.options import AlertOptions
@@ -52,6 +52,8 @@ class Config:
     route: Route = field(default_factory=lambda: Route(receiver=NOBODY.name))
     receivers: tuple[Receiver, ...] = (NOBODY,)
     templates: tuple[str, ...] = ()
+    # What stood in the files of `templates` when they were read, by file.
+    template_texts: tuple[tuple[str, str], ...] = ()
     storage: StorageOptions = field(default_factory=StorageOptions)
     outbound: OutboundOptions = field(default_factory=OutboundOptions)
 
@@ -70,6 +72,11 @@ class Config:
             external_url=external_url,
             datasource=self.datasource,
         )
+
+    def datasources(self) -> Sequence[Datasource]:
+        """Return every engine that the file names."""
+        named = [self.datasource, *(setting.datasource for setting in self.rule_settings)]
+        return [each for each in named if isinstance(each, Datasource)]
 
     def remote_write_options(self) -> RemoteWriteOptions:
         """Return what the senders are told."""

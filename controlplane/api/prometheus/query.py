@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from controlplane.api.prometheus.elsewhere import forwarded
 from controlplane.api.prometheus.encode import Json, encode_result
 from controlplane.api.prometheus.parameters import Parameters, read_parameters
 from controlplane.api.query_pool import Canceled
@@ -24,6 +25,8 @@ On = Annotated[Surface, Depends(surface)]
 @router.post("/query")
 async def query(request: Request, given: Given, on: On) -> Response:
     """Evaluate an expression at one instant."""
+    if (engine := on.elsewhere()) is not None:
+        return await forwarded(engine, "/api/v1/query", given)
     text = _expression(given)
     time = given.time("time", on.clock.now())
     timeout, limit = _timeout(given, on), given.count("limit")
@@ -39,6 +42,8 @@ async def query(request: Request, given: Given, on: On) -> Response:
 @router.post("/query_range")
 async def query_range(request: Request, given: Given, on: On) -> Response:
     """Evaluate an expression at every step of a range."""
+    if (engine := on.elsewhere()) is not None:
+        return await forwarded(engine, "/api/v1/query_range", given)
     start, end, step = given.time("start"), given.time("end"), given.duration("step")
     if end < start:
         raise InvalidInput(

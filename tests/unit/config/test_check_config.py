@@ -36,3 +36,32 @@ def test_what_is_in_force_can_be_shown(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "slack_api_url: <secret>" in shown
     assert "hooks.slack.example" not in shown
+
+
+def test_what_is_hardly_meant_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recorded series that another engine reads and never gets; with remote_write it gets it."""
+    rules = tmp_path / "r.yml"
+    rules.write_text(
+        "groups:\n- name: g\n  rules:\n"
+        "  - {record: job:up, expr: up}\n"
+        "  - {record: unread, expr: up}\n"
+        "  - {alert: Down, expr: job:up == 0}\n"
+    )
+    path = tmp_path / "c.yml"
+    sections = "rule_files: [r.yml]\ndatasource: {url: http://there}\n"
+    path.write_text(sections)
+    assert main(["check", "config", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == (
+        f"warning: {rules}:4: job:up is recorded here, but Down, which reads it, is evaluated by "
+        "a datasource that never gets it: there is no remote_write\n"
+    )
+    assert out.startswith(f"{path}: good")
+    path.write_text(f"{sections}remote_write: [{{url: http://there/write}}]\n")
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+    path.write_text(f"{sections}rule_settings: [{{match: {{}}, datasource: local}}]\n")
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == ""
