@@ -15,6 +15,7 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput, TooLarge
 from controlplane.model.alert import Alert
 from controlplane.model.duration import HOUR, SECOND
+from controlplane.model.histogram import Histograms
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import Values
 from controlplane.rules.options import Rule, Texts
@@ -50,6 +51,7 @@ class Produced:
     series: Sequence[Labels]
     values: Values
     changed: bool = True
+    histograms: Histograms | None = None
 
 
 @dataclass(slots=True)

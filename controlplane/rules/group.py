@@ -317,7 +317,8 @@ class Group:
             member.written = dict(zip(produced.series, member.refs.tolist(), strict=True))
         writes = []
         if len(member.refs):
-            writes.append(Write(origin, at, member.refs, produced.values, correlation_id))
+            found = None if produced.histograms is None else produced.histograms.tolist()
+            writes.append(Write(origin, at, member.refs, produced.values, correlation_id, found))
         if len(gone):
             markers = np.full(len(gone), STALE_NAN)
             writes.append(Write(origin, at, gone, markers, correlation_id))

@@ -36,7 +36,7 @@ class RecordingRule:
         series = self._named(result.labels)
         if limit and len(series) > limit:
             raise TooLarge(f"exceeded limit of {limit} with {len(series)} series")
-        return Produced(series, result.values)
+        return Produced(series, result.values, histograms=result.histograms)
 
     def _named(self, labels: Sequence[Labels]) -> Sequence[Labels]:
         if labels is self._last[0] and labels:

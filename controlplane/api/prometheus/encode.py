@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
+from controlplane.api.prometheus.histograms import encode_histogram
 from controlplane.clock import Timestamp
 from controlplane.model.duration import format_time
 from controlplane.promql.numbers import format_value
@@ -40,10 +43,16 @@ def encode_result(result: Result) -> Json:
 def encode_vector(vector: Vector) -> list[Json]:
     """Return one object a series, in the vector's own order."""
     seconds = vector.time / 1000
-    return [
+    encoded = [
         {"metric": dict(labels), "value": [seconds, format_value(value)]}
         for labels, value in zip(vector.labels, vector.values.tolist(), strict=True)
     ]
+    if vector.histograms is not None:
+        for series, histogram in zip(encoded, vector.histograms.tolist(), strict=True):
+            if histogram is not None:
+                del series["value"]
+                series["histogram"] = [seconds, encode_histogram(histogram)]
+    return encoded
 
 
 def encode_matrix(matrix: Matrix) -> list[Json]:
@@ -52,6 +61,9 @@ def encode_matrix(matrix: Matrix) -> list[Json]:
     own_times = matrix.times.ndim == 2
     for row, labels in enumerate(matrix.labels):
         mask = matrix.present[row]
+        if matrix.histograms is not None and matrix.histograms[row][mask].astype(bool).any():
+            series.append(_with_histograms(matrix, row))
+            continue
         times = (matrix.times[row] if own_times else matrix.times)[mask]
         values = matrix.values[row][mask]
         points = [
@@ -60,6 +72,26 @@ def encode_matrix(matrix: Matrix) -> list[Json]:
         ]
         if points:
             series.append({"metric": dict(labels), "values": points})
+    return series
+
+
+def _with_histograms(matrix: Matrix, row: int) -> Json:
+    """Return one series, its floats apart from its histograms."""
+    times = matrix.times[row] if matrix.times.ndim == 2 else matrix.times
+    objects = None if matrix.histograms is None else matrix.histograms[row]
+    values: list[list[object]] = []
+    histograms: list[list[object]] = []
+    for at in np.flatnonzero(matrix.present[row]).tolist():
+        seconds = int(times[at]) / 1000
+        found = None if objects is None else objects[at]
+        if found is None:
+            values.append([seconds, format_value(float(matrix.values[row, at]))])
+        else:
+            histograms.append([seconds, encode_histogram(found)])
+    series: Json = {"metric": dict(matrix.labels[row])}
+    if values:
+        series["values"] = values
+    series["histograms"] = histograms
     return series
 
 

@@ -64,7 +64,12 @@ def exposition(
     """
     refs = refs_of(querier, chosen)
     found = querier.instants(refs, np.array([now], dtype=np.int64), lookback)
-    there = np.flatnonzero(found.present[:, 0])
+    present = found.present[:, 0]
+    if (lookup := querier.histograms(refs)) is not None:
+        # The text format has no native histograms.
+        objects, lost = lookup.resolve(found.values[:, 0])
+        present = present & ~lost & ~objects.astype(np.bool_)
+    there = np.flatnonzero(present)
     labels = querier.labels(refs[there])
     times, values = found.times[there, 0].tolist(), found.values[there, 0].tolist()
     put = {"instance": "", **external}
