@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from controlplane.alerts.decision import Decision
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
 
@@ -23,3 +24,30 @@ class AlertRepository(Protocol):
         ...
 
     async def delete(self, fingerprints: Collection[str]) -> None: ...
+
+
+class LedgerRepository(Protocol):
+    """Keeps decisions, and the alerts that they are about. Each call is one transaction.
+
+    Raises Unavailable.
+    """
+
+    async def add(self, decisions: Sequence[Decision], alerts: Sequence[Alert]) -> None:
+        """Append decisions, and keep alerts as they are now, one for each fingerprint."""
+        ...
+
+    async def latest(self, fingerprints: Collection[str]) -> Sequence[Decision]:
+        """Return the newest decision of each aspect and place of some alerts."""
+        ...
+
+    async def story(self, fingerprint: str, limit: int) -> Sequence[Decision]:
+        """Return the newest decisions on an alert, oldest first."""
+        ...
+
+    async def alert(self, fingerprint: str) -> Alert | None:
+        """Return an alert as it was when it was last heard of."""
+        ...
+
+    async def resolved(self, *, after: str, limit: int) -> Sequence[Alert]:
+        """Return alerts that have ended, by fingerprints above `after`."""
+        ...

@@ -29,6 +29,7 @@ RETENTION: Final = Section(
         "probe_failures": Key(POSITIVE_DURATION),
         "notifications": Key(POSITIVE_DURATION),
         "dead_letters": Key(POSITIVE_DURATION),
+        "ledger": Key(POSITIVE_DURATION),
     },
 )
 STORAGE: Final = Section(

@@ -24,7 +24,7 @@ class SqlAlerts:
     async def load(self) -> Sequence[Alert]:
         async with self._db.read() as connection:
             rows = await connection.execute(select(alerts))
-            return [_alert(row) for row in rows]
+            return [alert_of(row) for row in rows]
 
     async def save(self, changed: Sequence[Alert]) -> None:
         if not changed:
@@ -35,7 +35,7 @@ class SqlAlerts:
         new = {column.name: statement.excluded[column.name] for column in alerts.columns}
         upsert = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=new)
         async with self._db.begin() as connection:
-            await connection.execute(upsert, [_row(alert) for alert in changed])
+            await connection.execute(upsert, [alert_row(alert) for alert in changed])
 
     async def delete(self, fingerprints: Collection[str]) -> None:
         names = list(fingerprints)
@@ -45,7 +45,8 @@ class SqlAlerts:
                 await connection.execute(delete(alerts).where(alerts.c.fingerprint.in_(chunk)))
 
 
-def _row(alert: Alert) -> dict[str, Any]:
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """Return an alert as a row, of this table or of the history."""
     return {
         "fingerprint": alert.fingerprint,
         "labels": dict(alert.labels),
@@ -59,7 +60,8 @@ def _row(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _alert(row: Row[Any]) -> Alert:
+def alert_of(row: Row[Any]) -> Alert:
+    """Return the alert of such a row."""
     return Alert(
         labels=Labels(row.labels),
         annotations=Labels(row.annotations),

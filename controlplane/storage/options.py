@@ -18,6 +18,7 @@ class RetentionOptions:
     probe_failures: Duration = 7 * DAY
     notifications: Duration = 30 * DAY
     dead_letters: Duration = 90 * DAY
+    ledger: Duration = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)

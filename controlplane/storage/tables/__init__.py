@@ -12,6 +12,7 @@ from controlplane.storage.schema import metadata
 from controlplane.storage.tables import (
     alerts,
     failures,
+    ledger,
     notifications,
     rules,
     silences,
@@ -19,7 +20,7 @@ from controlplane.storage.tables import (
 )
 
 # Every area, in the order of its migrations; one line more for each new one.
-AREAS: Final = (targets, rules, alerts, notifications, failures, silences)
+AREAS: Final = (targets, rules, alerts, notifications, failures, silences, ledger)
 
 
 def growth() -> tuple[Growth, ...]:

@@ -1,0 +1,68 @@
+"""What was decided about an alert: one entry of the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from controlplane.clock import Timestamp
+
+
+class Kind(StrEnum):
+    """What was decided. Attempts to deliver are the outbox's, and are read from there."""
+
+    RECEIVED = "received"
+    RESOLVED = "resolved"
+    GROUPED = "grouped"
+    SILENCED = "silenced"
+    INHIBITED = "inhibited"
+    MUTED = "muted"
+    HELD = "held"
+    DEDUPLICATED = "deduplicated"
+    QUEUED = "queued"
+
+
+class Aspect(StrEnum):
+    """What a decision is about: of each, only changes are kept."""
+
+    STATE = "state"
+    GROUP = "group"
+    TELLING = "telling"
+
+
+ASPECTS: Final[Mapping[Kind, Aspect]] = {
+    Kind.RECEIVED: Aspect.STATE,
+    Kind.RESOLVED: Aspect.STATE,
+    Kind.GROUPED: Aspect.GROUP,
+    Kind.SILENCED: Aspect.TELLING,
+    Kind.INHIBITED: Aspect.TELLING,
+    Kind.MUTED: Aspect.TELLING,
+    Kind.HELD: Aspect.TELLING,
+    Kind.DEDUPLICATED: Aspect.TELLING,
+    Kind.QUEUED: Aspect.TELLING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision on one alert.
+
+    `place` is where it was taken: empty for the alert itself, a receiver, or
+    `receiver/integration`. `detail` is what it rests on: ids of silences,
+    names of intervals, the group key. Two with the same detail are the same.
+    """
+
+    fingerprint: str
+    at: Timestamp
+    kind: Kind
+    place: str = ""
+    detail: Mapping[str, object] = field(default_factory=dict)
+    correlation_id: str = ""
+
+    @property
+    def aspect(self) -> Aspect:
+        return ASPECTS[self.kind]
+
+    def repeats(self, other: "Decision") -> bool:
+        """Tell whether it says what another one, of the same alert and place, said before."""
+        return self.kind is other.kind and self.detail == other.detail

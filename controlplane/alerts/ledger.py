@@ -1,0 +1,141 @@
+"""The decision ledger: why somebody was told of an alert, or was not."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.alerts.decision import Aspect, Decision, Kind
+from controlplane.alerts.metrics import LedgerMetrics
+from controlplane.alerts.ports import LedgerRepository
+from controlplane.clock import Clock, Timestamp, sleep_unless
+from controlplane.errors import ControlPlaneError
+from controlplane.model.alert import Alert, AlertStatus
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# Decisions written in one transaction.
+_BATCH: Final = 500
+# Seconds between two writes: what is decided meanwhile goes together.
+_PAUSE: Final = 0.25
+_RETRY: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOptions:
+    """What bounds the ledger in memory."""
+
+    waiting: int = 100_000  # entries not yet written; those above it are lost, and counted
+    remembered: int = 200_000  # alerts whose last decisions are known, to tell repeats
+
+
+class Ledger:
+    """Takes decisions from everybody, keeps those that change something.
+
+    `record` and `heard` only remember; `run` writes. Nobody waits for the
+    ledger: when the database is away, or it falls behind, alerts go on.
+    """
+
+    def __init__(
+        self,
+        repository: LedgerRepository,
+        clock: Clock,
+        metrics: LedgerMetrics,
+        options: LedgerOptions | None = None,
+    ) -> None:
+        self._repository = repository
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options or LedgerOptions()
+        self._last: dict[str, dict[tuple[Aspect, str], Decision]] = {}
+        self._waiting: deque[tuple[Decision, Alert | None]] = deque()
+        self._woken = asyncio.Event()
+        metrics.observe(lambda: len(self._waiting))
+
+    async def load(self, alerts: Iterable[Alert]) -> None:
+        """Learn what was decided last on the alerts that are kept. Raises Unavailable."""
+        for decision in await self._repository.latest([alert.fingerprint for alert in alerts]):
+            self._remember(decision)
+
+    def record(self, decisions: Iterable[Decision]) -> None:
+        """Keep decisions, except those that repeat the last one of their aspect and place."""
+        for decision in decisions:
+            self._record(decision, None)
+
+    def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        """Keep that alerts began or ended. A subscriber of the alerts."""
+        for alert in alerts:
+            ended = alert.status(now) is AlertStatus.RESOLVED
+            self._record(
+                Decision(
+                    alert.fingerprint,
+                    alert.ends_at if ended else now,
+                    Kind.RESOLVED if ended else Kind.RECEIVED,
+                    detail={"starts_at": alert.starts_at},
+                    correlation_id=alert.correlation_id,
+                ),
+                alert,
+            )
+
+    async def flush(self) -> int:
+        """Write what waits, a batch; return how many. Raises Unavailable: then all of it waits."""
+        batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]
+        if not batch:
+            return 0
+        decisions = [decision for decision, _ in batch]
+        alerts = {alert.fingerprint: alert for _, alert in batch if alert is not None}
+        await self._repository.add(decisions, list(alerts.values()))
+        for _ in batch:
+            self._waiting.popleft()
+        self._metrics.written.inc(len(batch))
+        return len(batch)
+
+    async def run(self) -> None:
+        """Write decisions as they come, until cancelled."""
+        while True:
+            await sleep_unless(self._clock, self._woken, 60.0)
+            self._woken.clear()
+            try:
+                while await self.flush():
+                    await self._clock.sleep(_PAUSE)
+            except ControlPlaneError as error:
+                log.warning("decisions could not be kept", error=str(error))
+                await self._clock.sleep(_RETRY)
+                self._woken.set()
+
+    async def drain(self) -> None:
+        """Write what waits, before the end."""
+        try:
+            while await self.flush():
+                pass
+        except ControlPlaneError as error:
+            log.warning("decisions could not be kept", error=str(error), lost=len(self._waiting))
+
+    def _record(self, decision: Decision, alert: Alert | None) -> None:
+        if self._repeats(decision):
+            return
+        self._remember(decision)
+        if decision.kind is Kind.QUEUED:
+            return  # its row in the outbox tells it
+        if len(self._waiting) >= self._options.waiting:
+            self._metrics.lost.inc()
+            return
+        self._waiting.append((decision, alert))
+        self._woken.set()
+
+    def _repeats(self, decision: Decision) -> bool:
+        known = self._last.get(decision.fingerprint, {})
+        last = known.get((decision.aspect, decision.place))
+        return last is not None and decision.repeats(last)
+
+    def _remember(self, decision: Decision) -> None:
+        """Note a decision; a new beginning makes everything else about the alert new."""
+        known = self._last.pop(decision.fingerprint, {})
+        if decision.kind is Kind.RECEIVED:
+            known = {}
+        known[(decision.aspect, decision.place)] = decision
+        self._last[decision.fingerprint] = known
+        if len(self._last) > self._options.remembered:
+            del self._last[next(iter(self._last))]
