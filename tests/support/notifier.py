@@ -1,24 +1,37 @@
 """The alerting half as a process of its own, to be killed: `python -m tests.support.notifier`.
 
-Arguments: a directory and PagerDuty's address. Each line of its input is `fire
-NAME` or `resolve NAME`; it answers `accepted NAME` once the alert is durable.
+Arguments: a directory, PagerDuty's address and the limit of an attempt in
+milliseconds. Each line of its input is `fire NAME` or `resolve NAME`; it
+answers `accepted NAME` once the alert is durable.
 """
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from controlplane.clock import SystemClock
 from controlplane.model.secret import Secret
+from controlplane.notify.integrations.table import Surroundings
 from controlplane.notify.options import PagerdutyConfig, Receiver
+from controlplane.notify.rendering import Templates
 from controlplane.routing.options import Route
-from tests.support.alerting import QUICK, alerting, firing, resolved
+from controlplane.transport.breaker import BreakerOptions
+from controlplane.transport.client import Client
+from controlplane.transport.engine import Engine
+from controlplane.transport.http_client import HTTPClients
+from controlplane.transport.policy import OutboundPolicy
+from controlplane.transport.resolver import StubResolver
+from tests.support.alerting import EXTERNAL_URL, QUICK, alerting, firing, resolved
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 ROUTE = Route(receiver="ops", group_by=("...",), group_wait=0, group_interval=30)
+BREAKER = BreakerOptions(threshold=5, pause=0.1, longest_pause=0.2)
 
 
-async def main(directory: str, url: str) -> None:
+async def main(directory: str, url: str, timeout: str) -> None:
     """Take commands from standard input until it ends."""
     config = PagerdutyConfig(Secret(ROUTING_KEY), url=url)
     receivers = [Receiver("ops", pagerduty_configs=(config,))]
@@ -26,8 +39,13 @@ async def main(directory: str, url: str) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    options = replace(QUICK, timeout=2_000)
-    async with alerting(Path(directory), ROUTE, receivers, options=options) as system:
+    options = replace(QUICK, timeout=int(timeout))
+    async with (
+        _surroundings() as around,
+        alerting(
+            Path(directory), ROUTE, receivers, options=options, breaker=BREAKER, around=around
+        ) as system,
+    ):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while line := (await reader.readline()).decode().split():
@@ -39,5 +57,19 @@ async def main(directory: str, url: str) -> None:
             sys.stdout.flush()
 
 
+@asynccontextmanager
+async def _surroundings() -> AsyncIterator[Surroundings]:
+    """The program's own way out."""
+    clock = SystemClock()
+    engine, resolver = Engine(clock), StubResolver(clock)
+    engine.start()
+    client = Client(engine, resolver, OutboundPolicy(()), clock)
+    clients = HTTPClients(client)
+    yield Surroundings(Templates(external_url=EXTERNAL_URL), clients.client, clients.connector)
+    await client.close()
+    await engine.close()
+    await resolver.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,57 +1,12 @@
 """Killed with -9 at any moment, nothing accepted is lost and every incident ends."""
 
-import asyncio
 import random
-import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from controlplane.demo.standins import Fault, PagerDutyStandIn
-
-_ROOT = Path(__file__).parents[3]
-
-
-class Notifier:
-    """The process under test."""
-
-    def __init__(self, directory: Path, url: str) -> None:
-        self._arguments = [str(directory), f"{url}/v2/enqueue"]
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.support.notifier",
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=_ROOT,
-        )
-        await self._line("ready")
-
-    async def say(self, command: str, name: str) -> None:
-        """Give a command and return once it was accepted."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{command} {name}\n".encode())
-        await self._line("accepted")
-
-    async def kill(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
-
-    async def _line(self, wanted: str) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async with asyncio.timeout(30):
-            # Logs of the program share its output.
-            while wanted not in (line := (await self._process.stdout.readline()).decode()):
-                assert line, "the process ended by itself"
+from tests.support.killable import Notifier
 
 
 @pytest.mark.slow
