@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev run test test-slow check lock bench api-client openapi clean
+.PHONY: setup setup-dev run test test-slow chaos check lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -41,6 +41,10 @@ test: setup-dev
 
 test-slow: setup-dev
 	$(BIN)/pytest -n auto --dist worksteal -rs -m slow
+
+# 10,000 changes of state, a receiver that fails a third of the time, 20 kills: nothing may be lost.
+chaos: setup-dev
+	$(BIN)/python -m tests.chaos
 
 check: setup-dev
 	$(BIN)/ruff format --check .
