@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from controlplane.config.config import Config
 from controlplane.errors import ConfigError, Problem
@@ -22,17 +21,9 @@ class Senders:
 
     def build(self, config: Config) -> Mapping[str, Sequence[Integration]]:
         """Return the integrations of each receiver. Raises ConfigError for a bad template."""
-        files = [(path, _read(path)) for path in config.templates]
         try:
-            templates = Templates(external_url=self.external_url, files=files)
+            templates = Templates(external_url=self.external_url, files=config.template_texts)
         except TemplateError as error:
             raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
         around = Surroundings(templates, self.clients.client, self.clients.connector)
         return build_integrations(config.receivers, around)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(path, 1, f"cannot be read: {error}")]) from None

@@ -33,7 +33,7 @@ def load(path: Path | str) -> Config:
     root = files.root
     patterns = found.read_or(PATTERNS, root.get("templates"), (), "templates")
     templates = _matching(root.get("templates"), patterns, found)
-    check, templates_digest = read_templates(templates, found)
+    check, template_texts = read_templates(templates, found)
     context = Context(
         found.read_or(GLOBAL, root.get("global"), GlobalOptions(), "global"),
         found.read_or(
@@ -50,11 +50,13 @@ def load(path: Path | str) -> Config:
     groups = _groups(rule_files, found)
     found.raise_any()
     values |= {"global_": context.defaults, "rule_files": rule_files, "templates": templates}
+    read = f"{files.digest}{groups!r}{template_texts!r}"
     return Config(
         path=str(path),
-        digest=hashlib.sha256(f"{files.digest}{groups!r}{templates_digest}".encode()).hexdigest(),
+        digest=hashlib.sha256(read.encode()).hexdigest(),
         files=(*map(str, files.files), *rule_files, *templates),
         groups=groups,
+        template_texts=template_texts,
         **values,
     )
 

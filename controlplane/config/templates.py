@@ -1,6 +1,5 @@
 """Texts that are templates: looked at while the file is read, so that none fails at delivery."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -51,17 +50,18 @@ class TemplateTree(Anything):
         return value
 
 
-def read_templates(files: Iterable[str], found: Findings) -> tuple[Check, str]:
-    """Return the check of texts that may call the templates of these files, and their digest.
+def read_templates(
+    files: Iterable[str], found: Findings
+) -> tuple[Check, tuple[tuple[str, str], ...]]:
+    """Return the check of texts that may call the templates of these files, and (file, text) each.
 
     Notes what is wrong with a file; then what calls it cannot be judged, and passes.
     """
     texts = [(file, _template_file(file, found)) for file in files]
-    sound = [(file, written) for file, written in texts if written is not None]
-    digest = hashlib.sha256(repr(sound).encode()).hexdigest()
+    sound = tuple((file, written) for file, written in texts if written is not None)
     if len(sound) < len(texts):
-        return unchecked, digest
-    return Templates(external_url="", files=sound).check, digest
+        return unchecked, sound
+    return Templates(external_url="", files=sound).check, sound
 
 
 def _template_file(file: str, found: Findings) -> str | None:

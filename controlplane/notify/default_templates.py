@@ -3,6 +3,10 @@
 They carry Alertmanager's names, so that a file that overrides one of them does
 what it always did; the wording is ours. A message says what is broken, how
 badly, since when, what to do, and where to look.
+
+Slack reads `&`, `<` and `>` as markup: what our texts print of labels is
+escaped, so that no label can mention a channel or fake a link. Annotations are
+as their author wrote them, links included; Alertmanager escapes neither.
 """
 
 from typing import Final
@@ -31,8 +35,23 @@ CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
 {{ if .CommonLabels.job }} in {{ .CommonLabels.job }}{{ end }}{{ end -}}
 {{- end -}}
 
-{{- define "__subject" -}}
-{{ template "__state" . }}: {{ template "__what" . }}{{ template "__where" . }}
+{{- define "__slack" -}}
+{{ reReplaceAll ">" "&gt;" (reReplaceAll "<" "&lt;" (reReplaceAll "&" "&amp;" .)) }}
+{{- end -}}
+
+{{- define "__slack_what" -}}
+{{ if .CommonLabels.alertname }}{{ template "__slack" .CommonLabels.alertname }}{{ else -}}
+{{ if .GroupLabels }}{{ template "__slack" (.GroupLabels.SortedPairs.Values.Join " ") }}{{ else -}}
+{{ len .Alerts }} alerts{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "__slack_where" -}}
+{{ if .CommonLabels.instance }} on {{ template "__slack" .CommonLabels.instance }}{{ else -}}
+{{ if .CommonLabels.job }} in {{ template "__slack" .CommonLabels.job }}{{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "__slack_subject" -}}
+{{ template "__state" . }}: {{ template "__slack_what" . }}{{ template "__slack_where" . }}
 {{- template "__count" . }}
 {{- end -}}
 
@@ -62,7 +81,8 @@ CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
 
 {{- define "__alert_line" -}}
 {{ if .Annotations.summary }}{{ .Annotations.summary }}{{ else if .Annotations.description -}}
-{{ .Annotations.description }}{{ else }}{{ .Labels.SortedPairs }}{{ end -}}
+{{ .Annotations.description }}{{ else -}}
+{{ template "__slack" (print .Labels.SortedPairs) }}{{ end -}}
 {{- end -}}
 
 {{- define "slack.default.username" -}}controlplane{{- end -}}
@@ -70,20 +90,23 @@ CRITICAL{{ else }}FIRING{{ end }}{{ else }}RESOLVED{{ end }}
 {{ if ne .Status "firing" }}good{{ else if eq .CommonLabels.severity "warning" -}}
 warning{{ else }}danger{{ end -}}
 {{- end -}}
-{{- define "slack.default.title" -}}{{ template "__subject" . }}{{- end -}}
+{{- define "slack.default.title" -}}{{ template "__slack_subject" . }}{{- end -}}
 {{- define "slack.default.titlelink" -}}
 {{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else -}}
 {{ template "__story" . }}{{ end -}}
 {{- end -}}
 {{- define "slack.default.pretext" -}}{{- end -}}
 {{- define "slack.default.fallback" -}}
-{{ template "__subject" . }}: {{ template "__headline" . }}
+{{ template "__slack_subject" . }}: {{ if .CommonAnnotations.summary -}}
+{{ .CommonAnnotations.summary }}{{ else -}}
+{{ template "__slack_what" . }}{{ template "__slack_where" . }}{{ end -}}
 {{- end -}}
 {{- define "slack.default.iconemoji" -}}{{- end -}}
 {{- define "slack.default.iconurl" -}}{{- end -}}
 {{- define "slack.default.callbackid" -}}{{- end -}}
 {{- define "slack.default.footer" -}}
-{{ .Receiver }}{{ if .CommonLabels.severity }} · severity {{ .CommonLabels.severity }}{{ end -}}
+{{ template "__slack" .Receiver }}{{ if .CommonLabels.severity }} · severity {{
+  template "__slack" .CommonLabels.severity }}{{ end -}}
 {{- end -}}
 {{- define "slack.default.text" -}}
 {{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 10 -}}

@@ -177,7 +177,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message arrived; `external` is kept with the incident for the next one."""
+    """A message arrived; `external` is kept with the incident for the next one.
+
+    `cut` counts the parts that the service has no room for; the message says so.
+    """
 
     status_code: int | None = None
+    cut: int = 0
     external: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,12 @@ class NotifyMetrics:
             [*channel, "reason"],
             registry=registry,
         )
+        self.cut = Counter(
+            "controlplane_notification_parts_cut_total",
+            "Parts of delivered messages, fields and buttons, that the service has no room for.",
+            channel,
+            registry=registry,
+        )
         self.dead = Counter(
             "controlplane_notifications_dead_total",
             "Messages given up.",

@@ -280,6 +280,7 @@ class Worker:
         if await succeed(self._store, claimed.message, delivery, attempt, now):
             waited = max(0, now - claimed.message.created_at) / 1000
             self._metrics.sent.labels(*channel).inc()
+            self._metrics.cut.labels(*channel).inc(delivery.cut)
             self._metrics.delivery_latency.labels(*channel).observe(waited)
             log.info(
                 "notification delivered",

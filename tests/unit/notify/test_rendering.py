@@ -165,3 +165,26 @@ def test_a_pagerduty_event_resolves_once_nothing_fires() -> None:
     config = PagerdutyConfig(Secret("k"))
     body = json.loads(event(subject, config, "k" * 32, TEMPLATES.renderer(subject)))
     assert (body["event_action"], body["payload"]["severity"]) == ("resolve", "error")
+
+
+def test_labels_are_no_markup_for_slack() -> None:
+    """What our texts print of labels is escaped; annotations are their author's, links and all."""
+    labels = {"alertname": "A<!channel>", "instance": "a&b <c>", "severity": "<x>"}
+    link = "see <http://wiki|the wiki> & p99 > 1"
+    odd = replace(alert(), labels=Labels(labels), annotations=Labels({"summary": link}))
+    bare = replace(odd, annotations=Labels())
+    title = "FIRING: A&lt;!channel&gt; on a&amp;b &lt;c&gt;"
+    assert shown("slack.default.title", odd) == title
+    assert shown("slack.default.fallback", odd) == f"{title}: {link}"
+    assert shown("slack.default.footer", odd) == "ops · severity &lt;x&gt;"
+    assert link in shown("slack.default.text", odd)
+    assert "instance=a&amp;b &lt;c&gt;" in shown("slack.default.text", bare)
+    assert "<!channel>" not in shown("slack.default.text", bare)
+    assert shown("pagerduty.default.description", bare) == "A<!channel> on a&b <c>"
+
+
+def test_a_template_of_the_users_own_is_left_alone() -> None:
+    """As Alertmanager does: who writes one says what is escaped."""
+    odd = replace(alert(), labels=Labels({"alertname": "a&b"}))
+    render = TEMPLATES.renderer(notification(odd))
+    assert render("{{ .CommonLabels.alertname }}") == "a&b"

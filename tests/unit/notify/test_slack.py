@@ -154,7 +154,8 @@ async def test_a_thousand_alerts_stay_within_slacks_limits() -> None:
         await subject.send(notification(*many))
         attachment = server.messages[0].body["attachments"][0]
         assert server.refused == []
-    assert (len(attachment["text"]), attachment["text"][-1]) == (8_000, "…")
+    assert len(attachment["text"]) == 8_000
+    assert attachment["text"].endswith("…\n… and 4 more actions")
     assert (len(attachment["fields"]), len(attachment["actions"])) == (10, 5)
 
 
@@ -164,3 +165,33 @@ async def test_without_update_message_each_notification_is_a_message() -> None:
         first = await subject.send(notification(alert("a")))
         await subject.send(notification(alert("a"), external=first.external))
         assert len(server.messages) == 2
+
+
+async def test_what_there_is_no_room_for_is_said_and_counted() -> None:
+    """Ten fields and five buttons: the last field and line tell how many are missing."""
+    fields = tuple(SlackField(f"t{n}", "v") for n in range(13))
+    actions = tuple(SlackAction("button", f"b{n}", url="http://x") for n in range(7))
+    async with (
+        SlackStandIn() as slack,
+        bot(slack, fields=fields, actions=actions, text="words" * 2_000) as subject,
+    ):
+        delivery = await subject.send(notification(alert("a")))
+        assert slack.refused == []
+        (attachment,) = slack.messages[0].body["attachments"]
+    assert delivery.cut == 4 + 2
+    assert [field["title"] for field in attachment["fields"]] == [f"t{n}" for n in range(9)] + ["…"]
+    assert attachment["fields"][-1]["value"] == "and 4 more fields"
+    assert len(attachment["actions"]) == 5
+    assert attachment["text"].endswith("…\n… and 2 more actions")
+
+
+async def test_ten_fields_and_five_buttons_fit() -> None:
+    """At the limit nothing is cut, and nothing is said."""
+    fields = tuple(SlackField(f"t{n}", "v") for n in range(10))
+    actions = tuple(SlackAction("button", f"b{n}", url="http://x") for n in range(5))
+    async with SlackStandIn() as slack, bot(slack, fields=fields, actions=actions) as subject:
+        delivery = await subject.send(notification(alert("a")))
+        (attachment,) = slack.messages[0].body["attachments"]
+    assert delivery.cut == 0
+    assert [field["title"] for field in attachment["fields"]] == [f"t{n}" for n in range(10)]
+    assert "more" not in attachment["text"]

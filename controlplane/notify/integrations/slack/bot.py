@@ -5,7 +5,7 @@ from typing import Any
 
 from controlplane.clock import Duration
 from controlplane.notify.incident import Reason
-from controlplane.notify.integrations.slack.render import history, message
+from controlplane.notify.integrations.slack.render import cut, history, message
 from controlplane.notify.integrations.slack.web_api import MessageGone, WebAPI
 from controlplane.notify.message import Delivery, Notification
 from controlplane.notify.options import SlackConfig
@@ -50,7 +50,7 @@ class SlackBot:
             **_with_text(message(self._config, render)),
         )
         external = {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
-        return Delivery(status_code=answer.status_code, external=external)
+        return self._delivered(answer.status_code, external)
 
     async def _update(self, notification: Notification, external: Mapping[str, str]) -> Delivery:
         """Change the group's message and tell its thread what is new. Raises MessageGone."""
@@ -70,7 +70,10 @@ class SlackBot:
             text=history(notification, self._templates),
             reply_broadcast=notification.content.reason is Reason.NEW_ALERTS,
         )
-        return Delivery(status_code=answer.status_code, external=dict(external))
+        return self._delivered(answer.status_code, external)
+
+    def _delivered(self, status_code: int, external: Mapping[str, str]) -> Delivery:
+        return Delivery(status_code=status_code, cut=cut(self._config), external=dict(external))
 
 
 def _with_text(body: dict[str, Any]) -> dict[str, Any]:

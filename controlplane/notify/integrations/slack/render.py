@@ -1,5 +1,6 @@
 """Slack messages: one attachment with a coloured bar, within Slack's limits."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +18,13 @@ MAX_FIELDS: Final = 10
 MAX_ACTIONS: Final = 5
 _MAX_FOOTER: Final = 300
 _HISTORY: Final = '{{ template "slack.default.history" . }}'
+
+
+def cut(config: SlackConfig) -> int:
+    """Return how many fields and actions there is no room for."""
+    fits = len(config.fields) <= MAX_FIELDS
+    fields = 0 if fits else len(config.fields) - MAX_FIELDS + 1
+    return fields + _over(config.actions, MAX_ACTIONS)
 
 
 def message(config: SlackConfig, render: Render) -> dict[str, Any]:
@@ -60,22 +68,38 @@ def _attachment(config: SlackConfig, render: Render) -> dict[str, Any]:
     given = {name: value for name, value in optional.items() if value}
     return {
         "title": truncate(render(config.title), MAX_TITLE),
-        "text": truncate(render(config.text), MAX_TEXT),
+        "text": _text(config, render),
         "fallback": truncate(render(config.fallback), MAX_TITLE),
         "mrkdwn_in": list(config.mrkdwn_in),
         **given,
     }
 
 
+def _text(config: SlackConfig, render: Render) -> str:
+    missing = _over(config.actions, MAX_ACTIONS)
+    note = f"\n… and {missing} more actions" if missing else ""
+    return truncate(render(config.text), MAX_TEXT - len(note)) + note
+
+
+def _over(items: Sequence[object], most: int) -> int:
+    return max(0, len(items) - most)
+
+
 def _fields(config: SlackConfig, render: Render) -> list[dict[str, Any]]:
-    return [
+    """Return the fields; where they are too many, the last says how many are missing."""
+    fits = len(config.fields) <= MAX_FIELDS
+    shown = config.fields if fits else config.fields[: MAX_FIELDS - 1]
+    missing = len(config.fields) - len(shown)
+    more = {"title": "…", "value": f"and {missing} more fields", "short": True}
+    fields = [
         {
             "title": truncate(render(field.title), MAX_FIELD),
             "value": truncate(render(field.value), MAX_FIELD),
             "short": config.short_fields if field.short is None else field.short,
         }
-        for field in config.fields[:MAX_FIELDS]
+        for field in shown
     ]
+    return fields if fits else [*fields, more]
 
 
 def _action(action: SlackAction, render: Render) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal, scrub
-from controlplane.notify.integrations.slack.render import message
+from controlplane.notify.integrations.slack.render import cut, message
 from controlplane.notify.message import Delivery, FailureReason, Notification
 from controlplane.notify.options import SlackConfig
 from controlplane.notify.rendering import Templates
@@ -57,7 +57,7 @@ class SlackWebhook:
                 reason=FailureReason.CLIENT_ERROR,
                 status_code=answer.status_code,
             )
-        return Delivery(status_code=answer.status_code)
+        return Delivery(status_code=answer.status_code, cut=cut(self._config))
 
     async def close(self) -> None:
         await self._client.aclose()
