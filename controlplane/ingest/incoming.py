@@ -1,8 +1,9 @@
 """What any protocol comes to: series, samples in columns, what was left out."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times, Values
 
@@ -43,7 +44,9 @@ class Incoming:
 
     `keys` names m series in their protocol's own encoding, which `labels_of`
     decodes (it raises InvalidInput). Sample i, of n, belongs to series
-    `owners[i]`; `owners`, `times` and `values` have the shape (n,).
+    `owners[i]`; `owners`, `times` and `values` have the shape (n,). `exemplars`
+    came along and are not kept; samples among `histograms`, by
+    their place, are native histograms; `sender` is who sent it, where that is known.
     """
 
     protocol: str
@@ -53,11 +56,15 @@ class Incoming:
     times: Times
     values: Values
     rejections: Rejections = field(default_factory=Rejections)
+    exemplars: int = 0
+    histograms: Mapping[int, FloatHistogram] = field(default_factory=dict)
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many samples were taken in, and what was not."""
+    """How many samples were taken in, how many of them histograms, and what was not."""
 
     written: int
     rejections: Rejections
+    histograms: int = 0

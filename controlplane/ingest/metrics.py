@@ -19,8 +19,14 @@ class IngestMetrics:
         )
         self.rejected = Counter(
             "controlplane_ingest_rejected",
-            "Samples, histograms and exemplars refused, by protocol and reason.",
+            "Samples and histograms refused, by protocol and reason.",
             ["protocol", "reason"],
+            registry=registry,
+        )
+        self.exemplars = Counter(
+            "controlplane_ingest_exemplars_dropped",
+            "Exemplars that came with samples, by protocol: none are kept.",
+            ["protocol"],
             registry=registry,
         )
         self.unreadable = Counter(
@@ -36,4 +42,5 @@ class IngestMetrics:
         )
         for protocol in PROTOCOLS:
             self.samples.labels(protocol)
+            self.exemplars.labels(protocol)
             self.unreadable.labels(protocol)

@@ -19,7 +19,8 @@ class IngestOptions:
     `keep` is the store's retention (0: for ever): older samples are refused at
     once, as are those more than `ahead` in the future. `max_keys` bounds the
     encodings of label sets that are remembered, `max_families` the metric
-    families whose type and help are.
+    families whose type and help are, `max_series_per_sender` the series that one
+    sender may begin (0: no bound).
     """
 
     max_bytes: int = MOST_BYTES
@@ -28,3 +29,4 @@ class IngestOptions:
     ahead: Duration = 10 * MINUTE
     max_keys: int = 4_000_000
     max_families: int = 100_000
+    max_series_per_sender: int = 0

@@ -1,8 +1,8 @@
 """Bodies of remote write, version 1 and 2, as series and samples.
 
 Versions are those of prometheus.io/docs/specs: `prometheus.WriteRequest` and
-`io.prometheus.write.v2.Request`. Native histograms and exemplars are counted as
-refused: the store holds floats.
+`io.prometheus.write.v2.Request`. Exemplars are counted and dropped, as by an upstream that has no
+room for them.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -11,12 +11,16 @@ from typing import Any, cast
 import cramjam
 import numpy as np
 
+from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput, TooLarge
 from controlplane.ingest.columns import sample_columns
+from controlplane.ingest.histograms import read_histogram
 from controlplane.ingest.incoming import Incoming, Rejections
 from controlplane.ingest.metadata import Metadata, MetadataBook
 from controlplane.ingest.wire import decode, metric_type
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import METRIC_NAME, Labels
+from controlplane.model.samples import STALE_NAN
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -83,6 +87,8 @@ class _Gathered:
         self._keys: list[Hashable] = []
         self._counts: list[int] = []
         self._samples: list[bytes] = []
+        self._histograms: list[tuple[Hashable, Timestamp, FloatHistogram | None]] = []
+        self._exemplars = 0
 
     def add(self, key: Hashable, series: Any) -> None:
         """Take a series' samples in; count what cannot be stored."""
@@ -91,13 +97,39 @@ class _Gathered:
             self._keys.append(key)
             self._counts.append(len(samples))
             self._samples.extend(samples)
-        if series.histograms:
-            self.rejections.add("native_histograms_not_stored", len(series.histograms))
+        self._exemplars += len(series.exemplars)
+        for encoded in series.histograms:
+            try:
+                found = read_histogram(encoded)
+            except InvalidInput as error:
+                self.rejections.add("invalid_histogram", 1, error.reason)
+                continue
+            self._histograms.append((key, *found))
 
     def incoming(self, protocol: str, labels_of: Callable[[Hashable], Labels]) -> Incoming:
         times, values = sample_columns(self._samples)
         owners = np.repeat(np.arange(len(self._keys)), self._counts)
-        return Incoming(protocol, self._keys, labels_of, owners, times, values, self.rejections)
+        first = len(times)
+        if self._histograms:
+            keys, instants, histograms = zip(*self._histograms, strict=True)
+            owners = np.concatenate((owners, len(self._keys) + np.arange(len(keys))))
+            times = np.concatenate((times, np.array(instants, dtype=np.int64)))
+            values = np.concatenate((values, np.full(len(keys), STALE_NAN)))
+            self._keys += keys
+            found = {first + at: one for at, one in enumerate(histograms) if one is not None}
+        else:
+            found = {}
+        return Incoming(
+            protocol,
+            self._keys,
+            labels_of,
+            owners,
+            times,
+            values,
+            self.rejections,
+            self._exemplars,
+            found,
+        )
 
 
 def _labels_1(key: Hashable) -> Labels:

@@ -25,6 +25,26 @@ _ONE, _MANY = False, True
 _SCHEMA: Final[Mapping[str, Mapping[str, Field]]] = {
     "Label": {"name": (1, "string", _ONE), "value": (2, "string", _ONE)},
     "Sample": {"value": (1, "double", _ONE), "timestamp": (2, "int64", _ONE)},
+    "BucketSpan": {"offset": (1, "sint32", _ONE), "length": (2, "uint32", _ONE)},
+    # Of whole and fractional counts one is there, the other zero.
+    "Histogram": {
+        "count_int": (1, "uint64", _ONE),
+        "count_float": (2, "double", _ONE),
+        "sum": (3, "double", _ONE),
+        "schema": (4, "sint32", _ONE),
+        "zero_threshold": (5, "double", _ONE),
+        "zero_count_int": (6, "uint64", _ONE),
+        "zero_count_float": (7, "double", _ONE),
+        "negative_spans": (8, "BucketSpan", _MANY),
+        "negative_deltas": (9, "sint64", _MANY),
+        "negative_counts": (10, "double", _MANY),
+        "positive_spans": (11, "BucketSpan", _MANY),
+        "positive_deltas": (12, "sint64", _MANY),
+        "positive_counts": (13, "double", _MANY),
+        "reset_hint": (14, "int32", _ONE),
+        "timestamp": (15, "int64", _ONE),
+        "custom_values": (16, "double", _MANY),
+    },
     "MetricMetadata": {
         "type": (1, "int32", _ONE),
         "metric_family_name": (2, "string", _ONE),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
+from controlplane.api.guard import sender
 from controlplane.api.surface import Surface, surface
 from controlplane.ingest.incoming import Tally
 
@@ -28,7 +29,7 @@ async def write(request: Request, on: On) -> Response:
     if encoding.lower() != "snappy":
         raise HTTPException(415, f"send snappy blocks, not {encoding}")
     body = await request.body()
-    tally = await on.intake.run(lambda: on.receiver.remote_write(body, version))
+    tally = await on.intake.run(lambda: on.receiver.remote_write(body, version, sender(request)))
     headers = _written(tally) if version == 2 else {}
     if tally.rejections:
         words = f"{tally.written} samples written, others not: {tally.rejections}"
@@ -53,7 +54,7 @@ def _version(content_type: str) -> int:
 
 def _written(tally: Tally) -> dict[str, str]:
     return {
-        "X-Prometheus-Remote-Write-Samples-Written": str(tally.written),
-        "X-Prometheus-Remote-Write-Histograms-Written": "0",
+        "X-Prometheus-Remote-Write-Samples-Written": str(tally.written - tally.histograms),
+        "X-Prometheus-Remote-Write-Histograms-Written": str(tally.histograms),
         "X-Prometheus-Remote-Write-Exemplars-Written": "0",
     }

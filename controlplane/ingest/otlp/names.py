@@ -59,12 +59,14 @@ class Kind(StrEnum):
     COUNTER = "counter"
     UP_DOWN = "up_down"
     HISTOGRAM = "histogram"
+    EXPONENTIAL = "exponential_histogram"
     SUMMARY = "summary"
 
     @property
     def type(self) -> str:
         """Prometheus' type of metric."""
-        return "gauge" if self is Kind.UP_DOWN else self.value
+        others = {Kind.UP_DOWN: Kind.GAUGE, Kind.EXPONENTIAL: Kind.HISTOGRAM}
+        return others.get(self, self).value
 
 
 def metric_name(name: str, unit: str, kind: Kind) -> str:

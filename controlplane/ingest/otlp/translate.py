@@ -19,8 +19,10 @@ from controlplane.errors import InvalidInput
 from controlplane.ingest.incoming import Incoming, Rejections
 from controlplane.ingest.metadata import Metadata, MetadataBook
 from controlplane.ingest.otlp.attributes import IDENTIFYING, identity, labels_of
+from controlplane.ingest.otlp.histograms import exponential
 from controlplane.ingest.otlp.names import Kind, metric_name, unit_name
 from controlplane.model.duration import MINUTE
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN
 from controlplane.promql.numbers import format_plain
@@ -52,6 +54,8 @@ class _Translation:
         self._stale: list[int] = []
         self._identity: Mapping[str, str] = {}
         self._seen: list[Timestamp] = []
+        self._exemplars = 0
+        self._histograms: dict[int, FloatHistogram] = {}
 
     def incoming(self) -> Incoming:
         values = np.array(self._values, dtype=np.float64)
@@ -64,6 +68,8 @@ class _Translation:
             np.array(self._times, dtype=np.int64),
             values,
             self._rejections,
+            self._exemplars,
+            self._histograms,
         )
 
     def add(self, resource: ResourceMetrics) -> None:
@@ -83,9 +89,6 @@ class _Translation:
 
     def _add_metric(self, metric: Metric) -> None:
         kind = _kind(metric)
-        if kind is None:
-            self._refuse("native_histograms_not_stored", metric, metric.name)
-            return
         data = getattr(metric, metric.WhichOneof("data") or "gauge")
         if not _is_cumulative(data):
             self._refuse("delta_temporality", metric, metric.name)
@@ -94,17 +97,38 @@ class _Translation:
         said = Metadata(kind.type, metric.description, unit_name(metric.unit))
         self._metadata.note(family, said)
         for point in data.data_points:
+            if kind is Kind.EXPONENTIAL:
+                self._add_exponential(family, point)
+                continue
             labels = {**labels_of(point.attributes), **self._identity}
             self._add_point(kind, family, labels, point)
 
     def _add_point(self, kind: Kind, family: str, labels: dict[str, str], point: Any) -> None:
         time = point.time_unix_nano // 1_000_000
         self._seen.append(time)
+        if kind is not Kind.SUMMARY:
+            self._exemplars += len(point.exemplars)
         for suffix, extra, value in _samples(kind, point):
             series = Labels({**labels, **extra, METRIC_NAME: family + suffix})
             if point.flags & DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
                 self._stale.append(len(self._values))
             self._append(series, time, value)
+
+    def _add_exponential(self, family: str, point: Any) -> None:
+        """Take in one sample with all its buckets."""
+        time = point.time_unix_nano // 1_000_000
+        self._exemplars += len(point.exemplars)
+        series = Labels({**labels_of(point.attributes), **self._identity, METRIC_NAME: family})
+        if point.flags & DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
+            self._stale.append(len(self._values))
+        else:
+            try:
+                self._histograms[len(self._values)] = exponential(point)
+            except InvalidInput as error:
+                self._rejections.add("invalid_histogram", 1, error.reason)
+                return
+        self._seen.append(time)
+        self._append(series, time, 0.0)
 
     def _add_target_info(self, resource: ResourceMetrics) -> None:
         """Say of what a resource consists, at every instant where its samples may be asked for."""
@@ -128,13 +152,11 @@ class _Translation:
         self._rejections.add(reason, len(data.data_points), example)
 
 
-def _kind(metric: Metric) -> Kind | None:
-    """Return what a metric is to Prometheus, or None for what is not stored."""
+def _kind(metric: Metric) -> Kind:
+    """Return what a metric is to Prometheus."""
     data = metric.WhichOneof("data")
     if data == "sum":
         return Kind.COUNTER if metric.sum.is_monotonic else Kind.UP_DOWN
-    if data == "exponential_histogram":
-        return None
     return Kind(data) if data else Kind.GAUGE
 
 

@@ -59,9 +59,10 @@ class Bench:
     """A receiver over a store in memory."""
 
     def __init__(self, options: IngestOptions | None = None) -> None:
+        self.registry = CollectorRegistry()
         clock = ManualClock(NOW)
         self.store = Store.in_memory(clock=clock)
-        metrics = IngestMetrics(CollectorRegistry())
+        metrics = IngestMetrics(self.registry)
         self.receiver = Receiver(self.store, clock, metrics, options or IngestOptions())
 
     def export(self, sent: ExportMetricsServiceRequest) -> Tally:
@@ -186,14 +187,12 @@ def test_a_point_without_a_value_ends_its_series() -> None:
 
 
 def test_what_is_not_stored_is_told() -> None:
-    """Deltas, exponential histograms, names of nothing: the rest of the request is kept."""
+    """Deltas, names of nothing, what is too late: the rest of the request is kept."""
     bench = Bench()
     delta = {"aggregationTemporality": DELTA, "dataPoints": [point(asInt="1")] * 2}
-    exponential = {"aggregationTemporality": CUMULATIVE, "dataPoints": [point(count="1")]}
     tally = bench.export(
         request(
             {"name": "d", "sum": delta},
-            {"name": "e", "exponentialHistogram": exponential},
             gauge(point(asInt="1"), name="日本"),
             gauge(point(asInt="1"), point(NOW - 1, asInt="1")),
         )
@@ -201,7 +200,6 @@ def test_what_is_not_stored_is_told() -> None:
     assert tally.written == 1
     assert tally.rejections.counts == {
         "delta_temporality": 2,
-        "native_histograms_not_stored": 1,
         "invalid_name": 1,
         "out_of_order": 1,
     }
@@ -219,6 +217,8 @@ def test_json_and_gzip_are_read() -> None:
     packed = gzip.compress(body)
     assert bench.receiver.otlp(packed, Encoding.JSON, gzip=True).written == 1
     assert bench.stored() == {"g": [4.0]}
+    name = "controlplane_ingest_exemplars_dropped_total"
+    assert bench.registry.get_sample_value(name, {"protocol": "otlp"}) == 1
 
 
 @pytest.mark.parametrize(

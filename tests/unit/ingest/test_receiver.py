@@ -36,9 +36,11 @@ class Bench:
             self.store, self.clock, IngestMetrics(self.registry), options or IngestOptions()
         )
 
-    def send(self, *series: Series, version: int = 1) -> tuple[int, dict[str, int]]:
+    def send(
+        self, *series: Series, version: int = 1, sender: str = ""
+    ) -> tuple[int, dict[str, int]]:
         body = version_1(series) if version == 1 else version_2(series)
-        tally = self.receiver.remote_write(snappy(body), version)
+        tally = self.receiver.remote_write(snappy(body), version, sender)
         return tally.written, tally.rejections.counts
 
     def stored(self, name: str) -> list[tuple[int, float]]:
@@ -161,13 +163,32 @@ def test_series_over_the_limit_are_named() -> None:
     assert (written, refused) == (1, {"series_limit": 1})
 
 
-def test_native_histograms_are_counted_as_refused() -> None:
-    """The store holds floats: nothing is silently lost."""
+def test_a_sender_begins_so_many_series_and_no_more() -> None:
+    """What it has goes on, others are not touched; a series counts for who brought it first."""
+    bench = Bench(IngestOptions(max_series_per_sender=2))
+    one, two, three = ({"__name__": name} for name in ("one", "two", "three"))
+    assert bench.send((one, [(NOW, 1.0)]), sender="a") == (1, {})
+    sent = [(each, [(NOW + 1, 1.0)]) for each in (one, two, three)]
+    assert bench.send(*sent, sender="a") == (2, {"sender_series_limit": 1})
+    assert bench.stored("three") == []
+    assert bench.send(*sent, sender="b") == (3, {})
+    again = [(each, [(NOW + 2, 1.0)]) for each in (one, two, three)]
+    assert bench.send(*again, sender="a") == (3, {})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_exemplars_are_counted_and_do_not_spoil_the_rest(version: int) -> None:
+    """None are kept; the sender is not told, as it could do nothing about it."""
     bench = Bench()
-    request = message_class("WriteRequest").FromString(version_1([(UP, [(NOW, 1.0)])]))
-    request.timeseries[0].histograms.append(b"")
-    tally = bench.receiver.remote_write(snappy(request.SerializeToString()), 1)
-    assert (tally.written, tally.rejections.counts) == (1, {"native_histograms_not_stored": 1})
+    name, body = ("WriteRequest", version_1) if version == 1 else ("Request2", version_2)
+    request = message_class(name).FromString(body([(UP, [(NOW, 1.0)])]))
+    request.timeseries[0].exemplars.extend([b"", b""])
+    tally = bench.receiver.remote_write(snappy(request.SerializeToString()), version)
+    assert (tally.written, tally.rejections.counts) == (1, {})
+    counted = bench.registry.get_sample_value(
+        "controlplane_ingest_exemplars_dropped_total", {"protocol": f"remote_write_{version}"}
+    )
+    assert counted == 2
 
 
 def test_metadata_is_remembered() -> None:
