@@ -77,7 +77,7 @@ def test_every_module_says_what_it_is() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in files()
-        if path.suffix == ".py" and path.read_text().strip() and not _docstring(path)
+        if path.suffix == ".py" and path.read_text().strip()[:3] not in ("", '"""')
     ]
     assert silent == []
 
@@ -109,7 +109,3 @@ def test_no_path_of_a_machine_is_named() -> None:
 def test_nothing_is_left_for_later() -> None:
     """No file holds a note to finish it."""
     assert mentions(_UNFINISHED) == []
-
-
-def _docstring(path: Path) -> str | None:
-    return ast.get_docstring(ast.parse(path.read_text()))

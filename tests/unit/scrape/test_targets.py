@@ -124,7 +124,7 @@ def test_keys_tell_targets_apart() -> None:
     "text",
     [
         b"{", b"{}", b'["a"]', b'[{"targets": "a"}]', b'[{"targets": [1]}]', b'[{"hosts": []}]',
-        b'[{"labels": []}]', b'[{"labels": {"a": 1}}]', b"[" * 100_000, b"\xff",
+        b'[{"labels": []}]', b'[{"labels": {"a": 1}}]', b"\xff",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["t.json", "t.yml"])
@@ -132,6 +132,13 @@ def test_unusable_files(text: bytes, name: str) -> None:
     """A file that is no list of groups is refused as a whole."""
     with pytest.raises(InvalidInput, match=r"t\."):
         parse_groups(text, name)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("t.json", 100_000), ("t.yml", 600)])
+def test_a_file_as_deep_as_a_well(name: str, depth: int) -> None:
+    """What is nested deeper than a reader can follow is refused like any other nonsense."""
+    with pytest.raises(InvalidInput, match=r"t\."):
+        parse_groups(b"[" * depth, name)
 
 
 def test_files_in_yaml() -> None:
