@@ -44,6 +44,12 @@ def actor(request: HttpRequest) -> str:
     return principal.name
 
 
+def sender(request: HttpRequest) -> str:
+    """Return for whom what is pushed counts: the principal, at the address it sends from."""
+    address = request.client.host if request.client is not None else ""
+    return f"{actor(request)}@{address}"
+
+
 def is_anonymous(request: HttpRequest) -> bool:
     """Tell whether the path is open to all and a token is set: nobody knows who asks."""
     principal: Principal = request.scope[_PRINCIPAL]

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from controlplane.api.guard import sender
 from controlplane.api.problems import kind_of
 from controlplane.api.surface import Surface, surface
 from controlplane.errors import ControlPlaneError, InvalidInput, Overloaded
@@ -40,7 +41,9 @@ async def export(request: Request, on: On) -> Response:
         return _status(415, f"send gzip or plain bodies, not {compression}", encoding)
     body, gzip = await request.body(), compression == "gzip"
     try:
-        tally = await on.intake.run(lambda: on.receiver.otlp(body, encoding, gzip=gzip))
+        tally = await on.intake.run(
+            lambda: on.receiver.otlp(body, encoding, gzip=gzip, sender=sender(request))
+        )
     except ControlPlaneError as error:
         return _refusal(error, encoding)
     return _answer(tally, encoding)

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from threading import Event
 from typing import Any, Final, TypeVar
 
+import orjson
 from fastapi import Request, Response
 
 from controlplane.errors import Overloaded
@@ -29,14 +30,14 @@ class QueryPool:
         self._room = threads + waiting
 
     async def answer(self, request: Request, work: Callable[[Canceled], Any]) -> Response:
-        """Answer with what `work` returns, as JSON. Raises Overloaded, and what `work` raises.
+        """Answer with what `work` returns, as JSON where it is no text yet. Raises Overloaded, and what `work` raises.
 
         The work is told when the client has gone or the time of the request is up.
         """
         canceled = Event()
         watch = asyncio.create_task(_set_when_gone(request, canceled))
         try:
-            content = await self.run(lambda: _json(work(canceled.is_set)))
+            content = await self.run(lambda: _content(work(canceled.is_set)))
         finally:
             canceled.set()
             watch.cancel()
@@ -71,5 +72,14 @@ async def _set_when_gone(request: Request, canceled: Event) -> None:
     canceled.set()
 
 
-def _json(data: object) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+def as_json(data: object) -> bytes:
+    """Return data as JSON; text that is no UTF-8 is replaced."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="replace")
+
+
+def _content(made: object) -> bytes:
+    return made if isinstance(made, bytes) else as_json(made)

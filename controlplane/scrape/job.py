@@ -32,6 +32,7 @@ class Failure(StrEnum):
     LABEL_LIMIT = "label_limit"
     SAMPLE_LIMIT = "sample_limit"
     TARGET_LIMIT = "target_limit"
+    SERIES_LIMIT = "series_limit"  # the store holds as many series as it may
     CONFIG = "config"  # the request cannot be made as it is configured
     OVERLOAD = "overload"  # no room for it within its time
     INTERNAL = "internal"  # a fault of our own, counted and logged

@@ -37,6 +37,11 @@ class ScrapeMetrics:
             "Samples left out because the same body held their series before.",
             registry=registry,
         )
+        self.exemplars = Counter(
+            "controlplane_scrape_exemplars_dropped",
+            "Exemplars in scraped bodies: none are kept.",
+            registry=registry,
+        )
         self.faults = Counter(
             "controlplane_scrape_faults",
             "Errors of our own inside a scrape; each is logged.",

@@ -112,6 +112,8 @@ class TargetScraper:
 
     async def _scrape(self, at: Timestamp, correlation: str) -> None:
         started = self._shared.clock.monotonic()
+        # Before the page's series, which may take the last room in the store.
+        self._report.refs()
         tally, batch, failed = Tally(), None, None
         try:
             batch = await self._digest(await self._fetch(), tally)
@@ -161,6 +163,7 @@ class TargetScraper:
         self._page = page
         tally.kept, tally.added = batch.kept, batch.added
         self._shared.metrics.duplicates.inc(batch.duplicates)
+        self._shared.metrics.exemplars.inc(grammar.exemplars(fetched.body))
         return batch
 
     def _write(self, at: Timestamp, batch: Batch | None, report: Values, correlation: str) -> None:

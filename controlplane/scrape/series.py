@@ -12,6 +12,7 @@ from controlplane.scrape.exposition.page import NO_TIME, Page, Shape
 from controlplane.scrape.job import Failure, ScrapeFailed
 from controlplane.scrape.naming import Naming
 from controlplane.scrape.options import ScrapeConfig
+from controlplane.tsdb.index import NO_SERIES
 from controlplane.tsdb.ports import Appender
 
 # In place of a series number: relabelling drops the sample.
@@ -131,6 +132,10 @@ class SeriesCache:
         named = [label for label in labels if label is not None]
         slots = [slot for slot, label in zip(fresh, labels, strict=True) if label is not None]
         refs[slots] = self._appender.refs(named)
+        over = int(np.count_nonzero(refs == NO_SERIES))
+        if over:
+            reason = f"series limit of the store exceeded: no room for {over} of {kept} series"
+            raise ScrapeFailed(Failure.SERIES_LIMIT, reason)
         self._shape, self._refs, self._kept = shape, refs, kept
         return len(named)
 
@@ -140,8 +145,8 @@ class SeriesCache:
         first = np.zeros(len(refs), dtype=bool)
         untimed = np.flatnonzero(refs >= 0 if times is None else (refs >= 0) & (times == NO_TIME))
         first[untimed[np.unique(refs[untimed], return_index=True)[1]]] = True
-        # Series over a limit go along: the store counts them.
-        first |= refs == -1
+        # Series over the store's limit, which gave them up meanwhile, go along: it counts them.
+        first |= refs == NO_SERIES
         if times is not None:
             first |= (refs >= 0) & (times != NO_TIME)
         self._timed = times is not None

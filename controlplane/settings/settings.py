@@ -49,6 +49,7 @@ class Settings:
     query_concurrency: int = 4
     retention: Duration = 6 * HOUR
     max_series: int = 2_000_000
+    max_series_per_sender: int = 0
 
     @property
     def external_url(self) -> str:
@@ -163,6 +164,12 @@ VARIABLES: Final = (
         "max_series",
         parsing.count_or_zero,
         "most series at once; 0: no bound",
+    ),
+    Variable(
+        "CONTROLPLANE_MAX_SERIES_PER_SENDER",
+        "max_series_per_sender",
+        parsing.count_or_zero,
+        "most series that one sender of remote write or OTLP may begin; 0: no bound",
     ),
 )
 

@@ -5,8 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from controlplane.api.prometheus.elsewhere import forwarded
-from controlplane.api.prometheus.encode import Json, encode_result
+from controlplane.api.prometheus.encode import Json
 from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.render import render_result
 from controlplane.api.query_pool import Canceled
 from controlplane.api.surface import Surface, surface
 from controlplane.clock import Duration
@@ -31,9 +32,9 @@ async def query(request: Request, given: Given, on: On) -> Response:
     time = given.time("time", on.clock.now())
     timeout, limit = _timeout(given, on), given.count("limit")
 
-    def evaluate(canceled: Canceled) -> Json:
+    def evaluate(canceled: Canceled) -> bytes:
         result = on.engine.instant(text, time, timeout=timeout, limit=limit, canceled=canceled)
-        return encode_result(result)
+        return render_result(result)
 
     return await on.queries.answer(request, evaluate)
 
@@ -64,11 +65,11 @@ async def query_range(request: Request, given: Given, on: On) -> Response:
         )
     text, timeout, limit = _expression(given), _timeout(given, on), given.count("limit")
 
-    def evaluate(canceled: Canceled) -> Json:
+    def evaluate(canceled: Canceled) -> bytes:
         result = on.engine.range(
             text, start, end, step, timeout=timeout, limit=limit, canceled=canceled
         )
-        return encode_result(result)
+        return render_result(result)
 
     return await on.queries.answer(request, evaluate)
 

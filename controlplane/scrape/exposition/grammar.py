@@ -74,6 +74,10 @@ class Grammar(Protocol):
         """Return the value, and the instant if one is given, of a tail."""
         ...
 
+    def exemplars(self, body: bytes) -> int:
+        """Return how many exemplars a good body holds."""
+        ...
+
     def directive(self, line: bytes) -> Directive | None:
         """Read a line that begins with `#`; None for a comment."""
         ...

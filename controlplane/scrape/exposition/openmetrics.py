@@ -34,6 +34,7 @@ _TAIL: Final = re.compile(
 )
 _DIRECTIVE: Final = re.compile(rf"# (HELP|TYPE|UNIT) ({NAME}|{STRING}) (.*)".encode(), re.DOTALL)
 
+_EXEMPLAR: Final = b" # {"
 _LARGEST: Final = 1 << 52  # seconds; beyond it milliseconds leave 64 bits
 
 
@@ -72,6 +73,10 @@ class OpenMetricsGrammar:
             parse_float(exemplar_value)
             _instant(exemplar_instant)
         return parse_float(value), _instant(instant)
+
+    def exemplars(self, body: bytes) -> int:
+        # Quoted texts may hold these bytes too; nobody writes such a one.
+        return body.count(_EXEMPLAR)
 
     def directive(self, line: bytes) -> Directive | None:
         if line == self.trailer:

@@ -63,6 +63,9 @@ class TextGrammar:
                 return parse_float(value), int(instant)
         raise Malformed(f"expected a value and perhaps a timestamp, got {shown(tail)}")
 
+    def exemplars(self, body: bytes) -> int:  # noqa: ARG002 - the format has none
+        return 0
+
     def directive(self, line: bytes) -> Directive | None:
         match = _DIRECTIVE.fullmatch(line)
         if match is not None:

@@ -265,13 +265,26 @@ async def test_new_epoch() -> None:
 
 
 async def test_series_over_the_stores_limit() -> None:
-    """Series that the store refuses are handed over as such and never marked."""
+    """A scrape that brings a series for which there is no room fails, and tells so by `up`."""
     bench = Bench()
-    bench.recorder.most = 1
-    assert len(await bench.scrape("a 1\nb 2\n")) == 1 + 1 + 5
-    assert (bench.recorder.writes[-1].refs == -1).sum() == 6
-    await bench.scrape("a 1\n")
-    assert (bench.recorder.writes[-1].refs == -1).sum() == 5
+    bench.recorder.most = 6
+    assert len(await bench.scrape("a 1\n")) == 1
+    stale = await bench.scrape("a 1\nb 2\n")
+    assert stale == {f"a{SUFFIX}": (T + 15_000, STALE)}
+    assert bench.scraper.status.failure is Failure.SERIES_LIMIT
+    assert "no room for 1 of 2 series" in bench.scraper.status.last_error
+    assert bench.recorder.report()["up"] == 0.0
+    assert len(await bench.scrape("a 1\n")) == 1
+    assert bench.recorder.report()["up"] == 1.0
+
+
+async def test_exemplars_are_counted() -> None:
+    """None are kept, and that is no secret."""
+    bench = Bench()
+    body = 'a_total{b="x"} 1 # {t="1"} 2\na_total{b="y"} 1 # {} 2\n# EOF\n'
+    await bench.scrape(body, content_type="application/openmetrics-text")
+    assert len(await bench.scrape(body, content_type="application/openmetrics-text")) == 2
+    assert bench.scraper_shared.metrics.exemplars._value.get() == 4
 
 
 async def test_full_queue() -> None:
