@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controlplane.demo.standins import Fault, WebhookStandIn
 from tests.acceptance.house import configuration, shop, write_rules
-from tests.support.service import Service, eventually, run_command, running
+from tests.support.service import PATIENCE, Service, eventually, run_command, running
 
 
 async def test_sigterm_drains(tmp_path: Path) -> None:
@@ -19,12 +19,12 @@ async def test_sigterm_drains(tmp_path: Path) -> None:
             shop_.status = 500
             await service.register("checkout", shop_.url)
             await hook.wait_for(lambda: hook.requests >= 1)
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(PATIENCE):
                 assert await service.terminate() == 0
             assert [line["event"] for line in service.lines][-1] == "stopped"
             assert not [line for line in service.lines if line.get("level") == "error"]
             await service.start()
-            await hook.wait_for(lambda: len(hook.payloads) == 1, 30)
+            await hook.wait_for(lambda: len(hook.payloads) == 1, PATIENCE)
 
 
 async def test_a_directory_has_one_process(tmp_path: Path) -> None:

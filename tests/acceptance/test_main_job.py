@@ -9,7 +9,7 @@ import pytest
 from controlplane import client
 from controlplane.demo.standins import PagerDutyStandIn, SlackStandIn
 from tests.acceptance.house import ROUTING_KEY, Shop, configuration, shop, write_rules
-from tests.support.service import Service, eventually, running
+from tests.support.service import PATIENCE, Service, eventually, running
 
 
 def _paged(slack: SlackStandIn, pager: PagerDutyStandIn) -> dict[str, Any]:
@@ -130,11 +130,11 @@ async def test_a_killed_process_pages_once(tmp_path: Path) -> None:
             await service.kill()
             await slack.start(slack_port)
             await service.start()
-            await slack.wait_for(lambda: len(slack.messages) == 1, 30)
+            await slack.wait_for(lambda: len(slack.messages) == 1, PATIENCE)
             assert (await _state(service, "firing"))["activeAt"] == fired["activeAt"]
             shop_.status = 200
-            await pager.wait_for(lambda: pager.incidents[0].resolved, 30)
-            await slack.wait_for(lambda: len(slack.messages) == 2, 30)
+            await pager.wait_for(lambda: pager.incidents[0].resolved, PATIENCE)
+            await slack.wait_for(lambda: len(slack.messages) == 2, PATIENCE)
         assert len(pager.incidents) == 1
         assert pager.incidents[0].triggers <= 2
         assert pager.dropped == 0

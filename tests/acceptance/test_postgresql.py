@@ -7,7 +7,7 @@ import pytest
 from controlplane.demo.standins import WebhookStandIn
 from tests.acceptance.house import configuration, shop, write_rules
 from tests.support import postgres
-from tests.support.service import Service, eventually, run_command
+from tests.support.service import PATIENCE, Service, eventually, run_command
 
 
 @pytest.mark.slow
@@ -33,7 +33,7 @@ async def test_postgresql_is_migrated_by_command_and_served(tmp_path: Path) -> N
                 await service.start()
                 shop_.status = 500
                 await service.register("checkout", shop_.url)
-                await hook.wait_for(lambda: len(hook.payloads) == 1, 30)
+                await hook.wait_for(lambda: len(hook.payloads) == 1, PATIENCE)
                 await service.kill()
                 await service.start()
 

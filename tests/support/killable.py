@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.support.service import PATIENCE
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -51,7 +53,7 @@ class Notifier:
     async def _line(self, wanted: str) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             # Logs of the program share its output.
             while wanted not in (line := (await self._process.stdout.readline()).decode()):
                 assert line, "the process ended by itself"

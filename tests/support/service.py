@@ -16,7 +16,8 @@ import httpx
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 90.0
+# For what other processes do: a busy machine may start one in half a minute.
+PATIENCE: Final = 90.0
 _COMMAND: Final = (sys.executable, "-m", "controlplane")
 # Nothing that the developer's own environment says may reach the service.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -24,19 +25,19 @@ _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 async def eventually(look: Callable[[], Awaitable[T]], what: str) -> T:
     """Return the first result of `look()` that is true; fail when it takes too long."""
-    until = time.monotonic() + _PATIENCE  # noqa: TID251 - another process has its own clock
+    until = time.monotonic() + PATIENCE  # noqa: TID251 - another process has its own clock
     while time.monotonic() < until:  # noqa: TID251 - as above
         found = await look()
         if found:
             return found
         await asyncio.sleep(0.05)  # noqa: TID251 - as above
-    raise AssertionError(f"not seen within {_PATIENCE:g}s: {what}")
+    raise AssertionError(f"not seen within {PATIENCE:g}s: {what}")
 
 
 async def run_program(*words: str) -> tuple[int, str, str]:
     """Run a program to its end; return its code, output and errors."""
     process = await _start(*words)
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         out, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()
@@ -185,7 +186,7 @@ class Service:
 
     async def _end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             code = await self.process.wait()
             if self._reader is not None:
                 await self._reader

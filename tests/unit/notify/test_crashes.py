@@ -7,6 +7,7 @@ import pytest
 
 from controlplane.demo.standins import Fault, PagerDutyStandIn
 from tests.support.killable import Notifier
+from tests.support.service import PATIENCE
 
 
 @pytest.mark.slow
@@ -21,7 +22,7 @@ async def test_killed_between_claim_and_answer(tmp_path: Path) -> None:
         await process.kill()
         await process.start()
         await process.say("resolve", "a")
-        await pagerduty.wait_for(lambda: not pagerduty.open_incidents(), seconds=20)
+        await pagerduty.wait_for(lambda: not pagerduty.open_incidents(), PATIENCE)
         await process.kill()
     assert len(pagerduty.incidents) == 1
 
@@ -36,7 +37,7 @@ async def test_killed_right_after_acceptance(tmp_path: Path) -> None:
             await process.say("fire", f"n{number}")
             await process.kill()
         await process.start()
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 2, seconds=20)
+        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 2, PATIENCE)
         await process.kill()
     assert len(pagerduty.incidents) == 2
 
@@ -70,6 +71,6 @@ async def test_killed_at_random_under_faults(tmp_path: Path) -> None:
                 if f"'{name}'" in incident.summary
             )
 
-        await pagerduty.wait_for(lambda: opened() == sorted(wanted), seconds=30)
+        await pagerduty.wait_for(lambda: opened() == sorted(wanted), PATIENCE)
         await process.kill()
     assert pagerduty.refused == []
