@@ -42,7 +42,8 @@ class Sort:
         else:
             order = self._by_labels([block.series.labels[row] for row in rows.tolist()])
         rows = rows[order]
-        return Block(block.series.take(rows), block.values[rows], block.present[rows])
+        kept = None if block.histograms is None else block.histograms[rows]
+        return Block(block.series.take(rows), block.values[rows], block.present[rows], kept)
 
     def _by_labels(self, labels: Sequence[Labels]) -> Refs:
         names = self._labels or ()
