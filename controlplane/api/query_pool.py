@@ -30,9 +30,10 @@ class QueryPool:
         self._room = threads + waiting
 
     async def answer(self, request: Request, work: Callable[[Canceled], Any]) -> Response:
-        """Answer with what `work` returns, as JSON where it is no text yet. Raises Overloaded, and what `work` raises.
+        """Answer with what `work` returns, as JSON where it is no text yet.
 
-        The work is told when the client has gone or the time of the request is up.
+        Raises Overloaded, and what `work` raises. The work is told when the
+        client has gone or the time of the request is up.
         """
         canceled = Event()
         watch = asyncio.create_task(_set_when_gone(request, canceled))

@@ -5,7 +5,6 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from controlplane.api.prometheus.elsewhere import forwarded
-from controlplane.api.prometheus.encode import Json
 from controlplane.api.prometheus.parameters import Parameters, read_parameters
 from controlplane.api.prometheus.render import render_result
 from controlplane.api.query_pool import Canceled
