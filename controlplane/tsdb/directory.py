@@ -9,6 +9,7 @@ from controlplane.errors import Conflict, InvalidInput
 
 _LOCK = "LOCK"
 _WAL = "wal"
+_BLOCKS = "blocks"
 
 
 class DataDirectory:
@@ -46,6 +47,10 @@ class DataDirectory:
     @property
     def wal(self) -> Path:
         return self.path / _WAL
+
+    @property
+    def blocks(self) -> Path:
+        return self.path / _BLOCKS
 
     def close(self) -> None:
         """Give the directory free."""

@@ -10,20 +10,27 @@ series is kept aside.
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar, cast
 
 import numpy as np
 
 from controlplane.clock import Timestamp
+from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
+from controlplane.tsdb import runs
+from controlplane.tsdb.blocks.archive import Archive
+from controlplane.tsdb.blocks.past import Past
 from controlplane.tsdb.cadence import Cadence
 from controlplane.tsdb.histograms import HistogramPool, HistogramRun
 from controlplane.tsdb.homes import RAGGED, Homes, Stays
 from controlplane.tsdb.index import Index
+from controlplane.tsdb.late import Late
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.ports import Write
 from controlplane.tsdb.ragged import Ragged
-from controlplane.tsdb.sift import NEVER, Batch, Sifted, gather, sift
+from controlplane.tsdb.runs import Samples
+from controlplane.tsdb.sift import FURTHEST, NEVER, Batch, Sifted, gather, sift
 from controlplane.tsdb.slab import LONGEST_INTERVAL, Slab
 from controlplane.tsdb.slabview import SlabView
 from controlplane.tsdb.snapshot import Newest, Snapshot
@@ -50,6 +57,9 @@ class Head:
         self._last_times: Times = np.zeros(0, dtype=np.int64)
         self._last_values: Values = np.zeros(0, dtype=np.float64)
         self._histograms = HistogramPool()
+        self._late = Late()
+        # See `Past`; without a place for blocks all stays in memory.
+        self._past: Past | None = None
         self._snapshot: Snapshot | None = None
 
     def stage(self, writes: Sequence[Write]) -> Batch:
@@ -83,7 +93,7 @@ class Head:
         if not len(batch):
             return
         with self._lock:
-            self._store(batch)
+            self._store(self._in_time(batch))
             self._histograms.note(batch)
             newest = _ends(batch.refs)
             refs = batch.refs[newest]
@@ -109,23 +119,109 @@ class Head:
                 self._ragged.view(),
                 [SlabView(slab) for slab in self._slabs],
                 self._histograms.view(),
+                self._past and replace(self._past, late=self._late.view()),
             )
             self._snapshot = fresh
             return fresh
 
+    @property
+    def served(self) -> Timestamp:
+        """The instant before which all is in blocks."""
+        return NEVER if self._past is None else self._past.served
+
+    @property
+    def late_samples(self) -> int:
+        """How many samples wait that came too late for the head."""
+        return self._late.samples
+
+    def extend(self, past: Past) -> None:
+        """Have snapshots reach into blocks, and keep what is older than the floor apart."""
+        with self._lock:
+            self._past = past
+            self._snapshot = None
+
+    def seal(self, floor: Timestamp) -> Snapshot:
+        """Take no more samples before `floor` but as late ones; return what there is of them."""
+        with self._lock:
+            if self._past is not None:
+                self._past = replace(self._past, floor=max(floor, self._past.floor))
+            self._late.seal()
+            self._snapshot = None
+        return self.snapshot()
+
+    def publish(self, archive: Archive, served: Timestamp | None = None) -> None:
+        """Have snapshots read these blocks; with `served`, all that was sealed is in them."""
+        with self._lock:
+            if self._past is not None:
+                self._past = replace(self._past, archive=archive)
+                if served is not None:
+                    self._past = replace(self._past, served=max(served, self._past.served))
+                    self._late.settle()
+            self._snapshot = None
+
+    def holding(self, matchers: Sequence[Matcher], start: Timestamp, end: Timestamp) -> Refs:
+        """Return the series that match and have samples within [start, end] in memory."""
+        snapshot = self.snapshot()
+        refs = snapshot.select(matchers)
+        held = snapshot.history(refs, start - 1, end).counts > 0
+        for part in self._late.view():
+            held |= part.read(refs, start - 1, end).counts > 0
+        return refs[held]
+
+    def delete(self, refs: Refs, start: Timestamp, end: Timestamp) -> None:
+        """Forget the samples within [start, end] of `refs`, which rise.
+
+        What is left of the series is written anew, into ragged: cells are
+        written once, and readers keep what they have.
+        """
+        snapshot = self.snapshot()
+        whole = snapshot.history(refs, -FURTHEST - 1, FURTHEST)
+        left = runs.keep(whole, (whole.times < start) | (whole.times > end))
+        with self._lock:
+            self._late.delete(refs, start, end)
+            self._ragged = self._ragged.without(refs, -FURTHEST, FURTHEST)
+            for number in range(len(self._slabs)):
+                leaving = refs[self._homes.slabs[refs] == number]
+                if len(leaving):
+                    self._leave(number, leaving)
+            self._homes.forget(refs)
+            if len(left.times):
+                self._ragged.append(refs[left.owners()], left.times, left.values)
+            self._remember_newest(refs, left)
+            self._snapshot = None
+
+    def _remember_newest(self, refs: Refs, left: Samples) -> None:
+        """Note the newest samples of `refs` anew: those left, or else the late ones."""
+        self._last_times[refs], self._last_values[refs] = NEVER, 0.0
+        parts = [part.read(refs, -FURTHEST - 1, FURTHEST) for part in self._late.view()]
+        for samples in (*parts, left):
+            present = samples.counts > 0
+            newest = samples.offsets[1:][present] - 1
+            self._last_times[refs[present]] = samples.times[newest]
+            self._last_values[refs[present]] = samples.values[newest]
+
     def expire(self, cutoff: Timestamp) -> Refs:
-        """Drop what is wholly before `cutoff`; return the series left without samples."""
+        """Drop what is wholly before `cutoff` or in blocks; return the series left without samples.
+
+        Late samples are in no block: only `cutoff` counts for them.
+        """
         bound = self._index.bound
         with self._lock:
             self._grow(bound)
+            self._late.drop_before(cutoff)
+            self._histograms.drop_before(cutoff if self._late.view() else self._bygone(cutoff))
+            cutoff = self._bygone(cutoff)
             self._ragged.drop_before(cutoff)
             self._homes.drop_before(cutoff)
             for slab in self._slabs:
                 slab.drop_before(cutoff)
-            self._histograms.drop_before(cutoff)
             self._snapshot = None
         ended = self._alive[:bound] & (self._last_times[:bound] < cutoff)
+        ended &= ~self._late.owners(bound)
         return np.flatnonzero(ended).astype(np.int64)
+
+    def _bygone(self, cutoff: Timestamp) -> Timestamp:
+        return max(cutoff, self.served)
 
     def remove(self, refs: Refs) -> None:
         """Refuse samples of `refs` from now on, and give their columns back."""
@@ -137,8 +233,19 @@ class Head:
                     self._leave(number, leaving)
             self._snapshot = None
 
+    def _in_time(self, batch: Batch) -> Batch:
+        """Keep what came too late apart; return the rest."""
+        floor = NEVER if self._past is None else self._past.floor
+        late = batch.times < floor
+        if not late.any():
+            return batch
+        self._late.append(batch.take(late))
+        return batch.take(~late)
+
     def _store(self, batch: Batch) -> None:
         """Put each sample where its series lives."""
+        if not len(batch):
+            return
         homes = self._homes.slabs[batch.refs]
         if homes[0] == homes[-1] and (homes == homes[0]).all():
             self._store_at(int(homes[0]), batch)

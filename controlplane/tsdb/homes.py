@@ -116,6 +116,13 @@ class Homes:
         self._view.slabs[stays.refs] = RAGGED
         self._view.stayed_until[stays.refs] = stays.untils
 
+    def forget(self, refs: Refs) -> None:
+        """Note that ragged series have nothing left from before."""
+        kept = [part.take(~np.isin(part.refs, refs)) for part in self._view.stays]
+        self._own(tuple(part for part in kept if len(part.refs)))
+        self._view.ragged_until[refs] = NEVER
+        self._view.stayed_until[refs] = NEVER
+
     def drop_before(self, cutoff: Timestamp) -> None:
         """Forget the stays that hold nothing at or after `cutoff`."""
         kept = [part.take(part.untils >= cutoff) for part in self._view.stays]

@@ -185,6 +185,11 @@ class Index:
         with self._lock:
             return self._state, len(self._labels), self._generation
 
+    def invalidate(self) -> None:
+        """Have all that was computed from series and their samples be computed anew."""
+        with self._lock:
+            self._generation += 1
+
     def untouched_since(self, refs: Refs, cutoff: Timestamp) -> Refs:
         """Return those of `refs` that nobody has asked for since `cutoff`."""
         with self._lock:

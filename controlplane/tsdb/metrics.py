@@ -14,6 +14,9 @@ REJECTIONS: Final = (
 )
 
 
+BLOCK_OPERATIONS: Final = ("cut", "compact", "retain", "clean", "read", "unexpected")
+
+
 class StoreMetrics:
     """The store's own series, registered on construction."""
 
@@ -73,6 +76,51 @@ class StoreMetrics:
         for home in ("slab", "ragged"):
             self.moves.labels(home)
         self._wal(registry)
+        self._blocks(registry)
+
+    def _blocks(self, registry: CollectorRegistry) -> None:
+        self.blocks = Gauge(
+            "controlplane_tsdb_blocks", "Blocks of samples on disk.", registry=registry
+        )
+        self.block_bytes = Gauge(
+            "controlplane_tsdb_block_bytes", "Bytes of all blocks on disk.", registry=registry
+        )
+        self.blocks_written = Counter(
+            "controlplane_tsdb_blocks_written",
+            "Blocks written, from the head or by compaction.",
+            ["source"],
+            registry=registry,
+        )
+        for source in ("head", "compaction"):
+            self.blocks_written.labels(source)
+        self.blocks_dropped = Counter(
+            "controlplane_tsdb_blocks_dropped",
+            "Blocks dropped by the retention.",
+            registry=registry,
+        )
+        self.compactions = Counter(
+            "controlplane_tsdb_compactions",
+            "Blocks made of several, or cleaned of deleted samples.",
+            registry=registry,
+        )
+        self.block_failures = Counter(
+            "controlplane_tsdb_block_failures",
+            "Failed work on blocks, by operation; it is tried again.",
+            ["operation"],
+            registry=registry,
+        )
+        for operation in BLOCK_OPERATIONS:
+            self.block_failures.labels(operation)
+        self.blocks_corrupt = Counter(
+            "controlplane_tsdb_blocks_corrupt",
+            "Damaged blocks that were set aside.",
+            registry=registry,
+        )
+        self.late_samples = Gauge(
+            "controlplane_tsdb_late_samples",
+            "Samples too old for the head that wait for a block.",
+            registry=registry,
+        )
 
     def _wal(self, registry: CollectorRegistry) -> None:
         self.wal_bytes = Counter(

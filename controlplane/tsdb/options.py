@@ -12,8 +12,11 @@ HOUR: Final[Duration] = 3_600_000
 class StoreOptions:
     """Sizes and times of one store.
 
-    `retention` is how long samples stay (0: for ever); until then they are in
-    memory, 12 bytes a sample of a regular series. `max_series` bounds the
+    `retention` is how long samples stay (0: for ever), `retention_size` how many
+    bytes blocks and log may take together before the oldest blocks go (0: no
+    bound). The newest samples, `head_window` and up to a `block_range` more, are
+    in memory; older ones in blocks on disk, each of one `block_range` at first.
+    `block_cache_bytes` bounds what is kept decoded of blocks. `max_series` bounds the
     label sets alive at once (0: no bound). `wal_segment_bytes` is the size at
     which a new log segment begins, `wal_fsync_interval` the time that a power
     cut (not a killed process) may cost. `queue_samples` bounds what waits for
@@ -23,6 +26,10 @@ class StoreOptions:
     """
 
     retention: Duration = 6 * HOUR
+    retention_size: int = 0
+    head_window: Duration = 2 * HOUR
+    block_range: Duration = 2 * HOUR
+    block_cache_bytes: int = 64 * 1024 * 1024
     max_series: int = 2_000_000
     wal_segment_bytes: int = 128 * 1024 * 1024
     wal_fsync_interval: Duration = 1_000

@@ -50,6 +50,16 @@ class Run:
         """Return the series of each sample."""
         return np.repeat(self.refs, self.samples.counts)
 
+    def without(self, refs: Refs, start: Timestamp, end: Timestamp) -> "Run | None":
+        """Return the run without the samples of `refs` within [start, end]; None: nothing left."""
+        owners, times = self.owners(), self.samples.times
+        left = ~(np.isin(owners, refs) & (times >= start) & (times <= end))
+        if left.all():
+            return self
+        if not left.any():
+            return None
+        return Run.sort(owners[left], times[left], self.samples.values[left])
+
 
 @dataclass(slots=True)
 class RaggedView:
@@ -63,12 +73,13 @@ class RaggedView:
         """Return the samples of `refs` within (start, end], staleness markers too."""
         parts = [
             run.read(refs, start, end)
-            for run in self._all()
+            for run in self.all()
             if run.latest > start and run.oldest <= end
         ]
         return runs.merge(len(refs), parts)
 
-    def _all(self) -> tuple[Run, ...]:
+    def all(self) -> tuple[Run, ...]:
+        """Return everything in sorted runs, older ones first."""
         done = self._sorted
         if done is None:
             tail = (Run.sort(*self.tail),) if len(self.tail[0]) else ()
@@ -98,6 +109,13 @@ class Ragged:
     def view(self) -> RaggedView:
         size = self._size
         return RaggedView(self._runs, (self._refs[:size], self._times[:size], self._values[:size]))
+
+    def without(self, refs: Refs, start: Timestamp, end: Timestamp) -> "Ragged":
+        """Return a copy without the samples of `refs` within [start, end]."""
+        left, view = Ragged(), self.view()
+        cleaned = [run.without(refs, start, end) for run in view.all()]
+        left._runs = tuple(run for run in cleaned if run is not None)
+        return left
 
     def drop_before(self, cutoff: Timestamp) -> None:
         """Forget the runs that hold nothing at or after `cutoff`."""

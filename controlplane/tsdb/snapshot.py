@@ -11,6 +11,7 @@ from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
+from controlplane.tsdb.blocks.past import Past
 from controlplane.tsdb.histograms import PoolView
 from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
@@ -58,6 +59,7 @@ class Snapshot:
         ragged: RaggedView,
         slabs: Sequence[SlabView],
         histograms: PoolView | None = None,
+        past: Past | None = None,
     ) -> None:
         self._index = index
         self._bound = bound
@@ -66,12 +68,46 @@ class Snapshot:
         self._ragged = ragged
         self._slabs = slabs
         self._histograms = histograms
+        self._past = past
         self.generation = generation
 
     def reaching(self, start: Timestamp) -> Querier:
-        """See `ports.Querier`: all that there is, is in memory."""
-        del start
-        return self
+        """See `ports.Querier`."""
+        if self._past is None or start >= self._past.floor - 1:
+            return self
+        return self._past.reaching(self, start)
+
+    @property
+    def pool(self) -> PoolView | None:
+        """The native histograms in memory."""
+        return self._histograms
+
+    @property
+    def late(self) -> Sequence[RaggedView]:
+        """The samples that came too late for the head, older ones of a series first."""
+        return () if self._past is None else self._past.late
+
+    def ranges(self, width: Duration, start: Timestamp, end: Timestamp) -> list[int]:
+        """Return the numbers n of the ranges [n * width, (n + 1) * width) that may hold samples
+        within [start, end), or late ones; rising.
+        """
+        found = {number for slab in self._slabs for number in slab.ranges(width, start, end)}
+        for part, low, high in (
+            (self._ragged, start, end),
+            *((late, -FURTHEST, FURTHEST) for late in self.late),
+        ):
+            for run in part.all():
+                times = run.samples.times
+                found.update(np.unique(times[(times >= low) & (times < high)] // width).tolist())
+        return sorted(found)
+
+    def history(self, refs: Refs, start: Timestamp, end: Timestamp) -> Samples:
+        """Return all samples in memory of `refs`, which rise, within (start, end], staleness
+        markers too; without those that came too late.
+        """
+        if self._homes.moved(refs, start).any():
+            return self._everything(refs, start, end)
+        return self._samples(refs, start, end)
 
     def select(self, matchers: Sequence[Matcher]) -> Refs:
         return self._index.select(matchers, self._bound)
@@ -112,11 +148,7 @@ class Snapshot:
         return Instants(values, at, present)
 
     def window(self, refs: Refs, start: Timestamp, end: Timestamp) -> Window:
-        if self._homes.moved(refs, start).any():
-            whole = self._everything(refs, start, end)
-        else:
-            whole = self._samples(refs, start, end)
-        found = runs.without_stale(whole)
+        found = runs.without_stale(self.history(refs, start, end))
         return Window(found.values, found.times, found.offsets)
 
     def _samples(self, refs: Refs, start: Timestamp, end: Timestamp) -> Samples:

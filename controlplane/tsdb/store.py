@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from controlplane.clock import Clock, SystemClock
+from controlplane.clock import Clock, SystemClock, Timestamp
 from controlplane.errors import InvalidInput, Overloaded
 from controlplane.model.labels import Labels
+from controlplane.model.matchers import Matcher
 from controlplane.model.samples import Refs
 from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.blocks.archive import Archive, HeadIdentities
+from controlplane.tsdb.blocks.cache import PageCache
+from controlplane.tsdb.blocks.keeper import Keeper, KeeperThread
+from controlplane.tsdb.blocks.past import Past
+from controlplane.tsdb.blocks.shelf import Shelf
 from controlplane.tsdb.directory import DataDirectory
 from controlplane.tsdb.head import Head
 from controlplane.tsdb.index import Index
@@ -21,9 +27,10 @@ from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import CommitListener, Write
 from controlplane.tsdb.queue import WriteQueue
+from controlplane.tsdb.sift import FURTHEST, NEVER
 from controlplane.tsdb.snapshot import Snapshot
 from controlplane.tsdb.wal.log import Needed, WriteAheadLog
-from controlplane.tsdb.wal.replay import Recovery, replay
+from controlplane.tsdb.wal.replay import Known, Loading, Recovery, replay
 from controlplane.tsdb.writer import Log, NoLog, Writer, WriterThread
 
 log = get_logger(__name__)
@@ -50,6 +57,7 @@ class Store:
         index: Index,
         wal: Log,
         directory: DataDirectory | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._options = options
         self._clock = clock
@@ -59,8 +67,12 @@ class Store:
         self._directory = directory
         self._head = Head(index, metrics)
         self._writer = Writer(index, self._head, wal, options, clock, metrics)
+        # What of the log is in blocks.
+        self._known = Known()
+        self._keeper = None if shelf is None else self._keep(shelf)
         self._queue = WriteQueue(options.queue_samples)
         self._thread: WriterThread | None = None
+        self._blocks_thread: KeeperThread | None = None
         # Who appends to a store without a thread is its writer for that long.
         self._alone = threading.RLock()
 
@@ -68,7 +80,7 @@ class Store:
     def open(
         cls, directory: Path, options: StoreOptions, clock: Clock, registry: CollectorRegistry
     ) -> "Store":
-        """Lock the directory, read the log back, and start the writer.
+        """Lock the directory, open its blocks, read the log back, and start to write.
 
         Blocks while it reads. Raises Conflict when another process holds the
         directory, InvalidInput when it cannot be used.
@@ -78,8 +90,10 @@ class Store:
             metrics = StoreMetrics(registry)
             index = Index(max_series=options.max_series)
             wal = WriteAheadLog(held.wal, index, options, metrics)
-            store = cls(options, clock, metrics, index, wal, held)
-            wal.adopt(store._recover(held.wal).segments)
+            shelf = Shelf(held.blocks, PageCache(options.block_cache_bytes), metrics)
+            store = cls(options, clock, metrics, index, wal, held, shelf)
+            recovery = store._recover(held.wal)
+            wal.adopt(recovery.segments, recovery.late, store._head.served)
         except BaseException:
             held.close()
             raise
@@ -150,9 +164,28 @@ class Store:
         self._wal.hold(needed)
 
     def maintain(self) -> None:
-        """Apply the retention now, in a store without a thread; others do so by themselves."""
+        """Apply the retention and work on blocks now; a store with threads does so by itself."""
         with self._alone:
             self._writer.maintain()
+        if self._keeper is not None:
+            self._keeper.run_once()
+
+    def delete(self, matchers: Sequence[Matcher], start: Timestamp, end: Timestamp) -> None:
+        """See `ports.Deleter`."""
+        if not matchers:
+            raise InvalidInput("no matchers: nothing is deleted")
+        if end < start:
+            return
+        start, end = max(start, -FURTHEST), min(end, FURTHEST)
+        if self._keeper is not None:
+            self._keeper.delete(matchers, start, end)
+        else:
+            self._writer.delete(matchers, start, end)
+
+    def clean_tombstones(self) -> None:
+        """See `ports.Deleter`."""
+        if self._keeper is not None:
+            self._keeper.clean_tombstones()
 
     def healthy(self) -> Health:
         """Tell whether samples are taken in and kept."""
@@ -177,6 +210,9 @@ class Store:
         """`close` for those who may block. Appends raise Unavailable from then on."""
         if self._thread is None:
             return
+        if self._blocks_thread is not None and not self._blocks_thread.stop(_CLOSE_SECONDS):
+            log.error("work on blocks does not end")
+            return
         self._queue.close()
         if not self._thread.join(_CLOSE_SECONDS):
             log.error("sample store writer does not end", queued=self._queue.samples)
@@ -192,10 +228,26 @@ class Store:
             self._writer, self._queue, self._options, self._clock, self._metrics
         )
         self._thread.start()
+        if self._keeper is not None:
+            interval = self._options.maintenance_interval / 1000
+            self._blocks_thread = KeeperThread(self._keeper, interval, self._metrics)
+            self._blocks_thread.start()
+
+    def _keep(self, shelf: Shelf) -> Keeper:
+        """Open the blocks, and have the head's snapshots reach into them."""
+        archive = Archive(shelf.load())
+        served = max((block.meta.max_time for block in archive.blocks), default=NEVER)
+        keeper = Keeper(shelf, archive, self._writer, self._options, self._clock, self._metrics)
+        past = Past(served, served, (), archive, HeadIdentities(), keeper.damaged)
+        self._head.extend(past)
+        self._known = Known(served, max((b.meta.late_until for b in archive.blocks), default=0))
+        return keeper
 
     def _recover(self, directory: Path) -> Recovery:
         begin = self._clock.monotonic()
-        recovery = replay(directory, self.refs, self._writer.load, self._writer.load_histograms)
+        writer = self._writer
+        loading = Loading(self.refs, writer.load, writer.load_histograms, writer.reload_deletion)
+        recovery = replay(directory, loading, self._known)
         self._metrics.wal_corruptions.inc(recovery.corruptions)
         self._metrics.wal_replayed.inc(recovery.samples)
         if recovery.segments:

@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controlplane.clock import Clock, Timestamp
+from controlplane.model.matchers import Matcher
 from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.blocks.archive import Archive
+from controlplane.tsdb.blocks.sealed import Sealed
 from controlplane.tsdb.head import Head
 from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.index import Index
@@ -14,11 +17,14 @@ from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.ports import CommitListener, Write
 from controlplane.tsdb.queue import WriteQueue
 from controlplane.tsdb.sift import NEVER, Batch
+from controlplane.tsdb.wal.records import Deletion
 
 log = get_logger(__name__)
 
 # How long a group may become: what a reader waits for, and the size of a log record.
 _GROUP_SAMPLES = 500_000
+# Series from which samples are deleted at a time: all their samples are rewritten.
+_DELETED_SERIES = 10_000
 
 
 class Log(Protocol):
@@ -32,6 +38,23 @@ class Log(Protocol):
 
     def hold(self, needed: Callable[[], int | None]) -> None:
         """Drop nothing from the segment on whose number `needed()` returns."""
+        ...
+
+    def rotate(self, floor: Timestamp) -> int:
+        """Begin a part in which samples before `floor` count as late; return its number."""
+        ...
+
+    def settle(self, number: int) -> None:
+        """Note that the late samples before the part `number` are in blocks."""
+        ...
+
+    def delete(self, deletion: Deletion) -> None:
+        """Log that samples are gone. Raises OSError."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """How much it takes on the disk."""
         ...
 
     def append(self, batch: Batch, histograms: HistogramRun | None = None) -> None:
@@ -61,6 +84,22 @@ class NoLog:
 
     def hold(self, needed: Callable[[], int | None]) -> None:
         """Have nothing to hold back."""
+
+    def rotate(self, floor: Timestamp) -> int:
+        """Have no parts."""
+        del floor
+        return 0
+
+    def settle(self, number: int) -> None:
+        """Have nothing to note."""
+
+    def delete(self, deletion: Deletion) -> None:
+        """Have nothing to delete from."""
+
+    @property
+    def nbytes(self) -> int:
+        """Take nothing."""
+        return 0
 
     def append(self, batch: Batch, histograms: HistogramRun | None = None) -> None:
         """Keep nothing."""
@@ -94,6 +133,8 @@ class Writer:
         self._clock = clock
         self._metrics = metrics
         self._listeners: list[CommitListener] = []
+        # Held by whoever changes the head: mostly the writer's thread, which nobody disputes it.
+        self._lock = threading.Lock()
         self.epoch = 0
 
     def subscribe(self, listener: CommitListener) -> None:
@@ -102,7 +143,7 @@ class Writer:
     def commit(self, writes: Sequence[Write]) -> None:
         """Check, log and publish writes, large ones in several groups; tell the listeners."""
         for group in _groups(writes):
-            with self._metrics.commit_seconds.time():
+            with self._metrics.commit_seconds.time(), self._lock:
                 self._commit(group)
             self._tell(group)
 
@@ -123,12 +164,61 @@ class Writer:
         for reason, number in sifted.rejected.items():
             self._metrics.rejected.labels(reason).inc(number)
 
+    @property
+    def late_samples(self) -> int:
+        """How many samples wait that came too late for the head."""
+        return self._head.late_samples
+
+    @property
+    def log_bytes(self) -> int:
+        """How much the log takes on the disk."""
+        return self._wal.nbytes
+
+    def seal(self, floor: Timestamp) -> Sealed:
+        """Take samples before `floor` as late ones from now on; return what there is of them.
+
+        Raises OSError, and changes nothing then.
+        """
+        with self._lock:
+            number = self._wal.rotate(floor)
+            return Sealed(self._head.seal(floor), number)
+
+    def publish(self, archive: Archive, sealed: Sealed | None, served: Timestamp) -> None:
+        """Have snapshots read these blocks, and forget what was sealed: it is in them."""
+        with self._lock:
+            if sealed is None:
+                self._head.publish(archive)
+                return
+            self._head.publish(archive, served)
+            self._wal.settle(sealed.number)
+        self.maintain()
+
+    def delete(self, matchers: Sequence[Matcher], start: Timestamp, end: Timestamp) -> None:
+        """Delete the samples in memory within [start, end] of the series that match.
+
+        Raises OSError.
+        """
+        with self._lock:
+            refs = self._head.holding(matchers, start, end)
+            for begin in range(0, len(refs), _DELETED_SERIES):
+                some = refs[begin : begin + _DELETED_SERIES]
+                self._wal.delete(Deletion(some, start, end))
+                self._head.delete(some, start, end)
+            self._index.invalidate()
+
+    def reload_deletion(self, deletion: Deletion) -> None:
+        """Delete again what the log says was deleted."""
+        self._head.delete(deletion.refs, deletion.start, deletion.end)
+
     def maintain(self) -> None:
-        """Drop what is older than the retention, and the series that ended before it."""
-        cutoff = self._cutoff()
-        if cutoff == NEVER:
-            return
-        ended = self._index.untouched_since(self._head.expire(cutoff), cutoff)
+        """Drop what is in blocks or older than the retention, and series that ended before it."""
+        with self._lock:
+            self._maintain(self._cutoff())
+
+    def _maintain(self, cutoff: Timestamp) -> None:
+        ended = self._head.expire(cutoff)
+        cutoff = max(cutoff, self._head.served)
+        ended = self._index.untouched_since(ended, cutoff)
         self._wal.expire(cutoff)
         if len(ended):
             self._head.remove(ended)

@@ -1,9 +1,11 @@
 """The writing side of the log: records, segments, retention, syncing."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from controlplane.clock import Timestamp
 from controlplane.telemetry.logs import get_logger
@@ -11,12 +13,21 @@ from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.index import Index
 from controlplane.tsdb.metrics import StoreMetrics
 from controlplane.tsdb.options import StoreOptions
-from controlplane.tsdb.sift import Batch
-from controlplane.tsdb.wal.records import histograms_record, samples_record, series_record
+from controlplane.tsdb.sift import NEVER, Batch
+from controlplane.tsdb.wal.records import (
+    Deletion,
+    deletion_record,
+    floor_record,
+    histograms_record,
+    samples_record,
+    series_record,
+)
 from controlplane.tsdb.wal.segment import Segment, numbered, segments
 
 log = get_logger(__name__)
 
+# Series in one record.
+_SERIES: Final = 1000
 # Tells the lowest number of a segment that a reader of the log still needs; None for none.
 Needed = Callable[[], int | None]
 
@@ -45,6 +56,9 @@ class WriteAheadLog:
         self._metrics = metrics
         self._open_segment = open_segment
         self._closed: dict[Path, Timestamp] = {}
+        # Segments with samples that came too late for the head and are in no block yet.
+        self._late: set[Path] = set()
+        self._floor: Timestamp = NEVER
         self._current: Segment | None = None
         # The series records of the current numbering, to open each segment with.
         self._checkpoint: list[bytes] = []
@@ -53,9 +67,13 @@ class WriteAheadLog:
         self.failure = ""
         self._syncer = Syncer(options.wal_fsync_interval / 1000, metrics)
 
-    def adopt(self, found: dict[Path, Timestamp]) -> None:
-        """Take over the segments of a run before, each with its newest instant."""
+    def adopt(self, found: dict[Path, Timestamp], late: Iterable[Path], floor: Timestamp) -> None:
+        """Take over the segments of a run before, each with its newest instant; those in `late`
+        hold samples that came too late for the head.
+        """
         self._closed.update(found)
+        self._late.update(late)
+        self._floor = floor
         self._metrics.wal_segments.set(len(self._closed))
 
     def start(self) -> None:
@@ -75,6 +93,8 @@ class WriteAheadLog:
                 self._write(segment, histograms_record(histograms))
             self._write(segment, samples_record(batch))
             segment.latest = max(segment.latest, int(batch.times.max()))
+            if int(batch.times.min()) < self._floor:
+                self._late.add(segment.path)
         except OSError as error:
             self._fail(error, len(batch))
         else:
@@ -82,11 +102,45 @@ class WriteAheadLog:
                 self.failure = ""
                 log.info("log is written again")
 
+    def rotate(self, floor: Timestamp) -> int:
+        """Begin a segment in which samples before `floor` count as late; return its number.
+
+        Raises OSError, and changes nothing then.
+        """
+        before, self._floor = self._floor, max(floor, self._floor)
+        try:
+            segment = self._begun()
+        except OSError:
+            self._floor = before
+            raise
+        return int(segment.path.stem)
+
+    def settle(self, number: int) -> None:
+        """Note that the late samples of the segments below `number` are in blocks."""
+        self._late = {path for path in self._late if int(path.stem) >= number}
+
+    def delete(self, deletion: Deletion) -> None:
+        """Log that samples are gone. Raises OSError."""
+        segment = self._ready()
+        self._log_series(segment)
+        self._write(segment, deletion_record(deletion))
+        # As long as what it deletes may be in the log, so must this be.
+        segment.latest = max(segment.latest, deletion.end)
+
+    @property
+    def nbytes(self) -> int:
+        """How much the log takes on the disk."""
+        sizes = 0
+        for path in segments(self._directory):
+            with contextlib.suppress(FileNotFoundError):  # dropped meanwhile
+                sizes += path.stat().st_size
+        return sizes
+
     def expire(self, cutoff: Timestamp) -> None:
         """Drop the closed segments that hold nothing at or after `cutoff`, and nobody reads."""
         needed = self._needed()
         for path in [path for path, latest in self._closed.items() if latest < cutoff]:
-            if needed is not None and int(path.stem) >= needed:
+            if (needed is not None and int(path.stem) >= needed) or path in self._late:
                 continue
             path.unlink(missing_ok=True)
             del self._closed[path]
@@ -107,7 +161,11 @@ class WriteAheadLog:
         current = self._current
         if current is not None and current.size < self._options.wal_segment_bytes:
             return current
-        fresh = self._begin()
+        return self._begun()
+
+    def _begun(self) -> Segment:
+        """Have a fresh segment follow the current one."""
+        current, fresh = self._current, self._begin()
         if current is not None:
             self._retire(current)
         self._current = fresh
@@ -119,11 +177,16 @@ class WriteAheadLog:
         """Open a segment with the checkpoint of all series alive."""
         if not self._checkpoint:
             self._logged, alive = self._index.since(0)
-            self._checkpoint = [series_record(alive)]
+            # Piece by piece: nobody else runs while one is being compressed.
+            self._checkpoint = [
+                series_record(alive[begin : begin + _SERIES])
+                for begin in range(0, len(alive), _SERIES)
+            ] or [series_record(())]
         last = segments(self._directory)[-1:]
         fresh = self._open_segment(numbered(self._directory, int(last[0].stem) + 1 if last else 0))
         try:
-            self._write(fresh, b"".join(self._checkpoint))
+            floor = b"" if self._floor == NEVER else floor_record(self._floor)
+            self._write(fresh, b"".join((*self._checkpoint, floor)))
         except OSError:
             fresh.close()
             fresh.path.unlink(missing_ok=True)

@@ -11,6 +11,9 @@ values. Numbers and times are written as runs (neighbouring series; one instant
 for many samples) where that is shorter.
 Histograms (kind 3), before the samples whose values name them: the first number (u64), how many
 (u32), the length of each (u32), then as many encoded histograms.
+Floor (kind 4): the instant (i64) from which samples on are taken into the head; what follows in
+the segment and is older came too late for it.
+Deletion (kind 5): zlib of a JSON object: `start`, `end`, and the numbers of the series, `refs`.
 """
 
 import json
@@ -18,11 +21,12 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 import numpy as np
 
+from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times
 from controlplane.tsdb.histograms import HistogramRun
@@ -31,12 +35,15 @@ from controlplane.tsdb.sift import Batch
 SERIES: Final = 1
 SAMPLES: Final = 2
 HISTOGRAMS: Final = 3
+FLOOR: Final = 4
+DELETION: Final = 5
 
 _MAGIC: Final = b"CPW1"
 _FRAME: Final = struct.Struct("<4sIIB")
 _CHECKED: Final = struct.Struct("<IB")
 _COLUMNS: Final = struct.Struct("<IBBq")
 _NUMBERED: Final = struct.Struct("<QI")
+_INSTANT: Final = struct.Struct("<q")
 
 _RUNS: Final = 0
 _SHORT: Final = 1
@@ -89,7 +96,7 @@ def _read(segment: memoryview, begin: int) -> Frame | None:
 
 def series_record(series: Iterable[tuple[int, Labels]]) -> bytes:
     """Return the framed record of label sets and their numbers."""
-    rows = [[ref, *(text for pair in labels.pairs for text in pair)] for ref, labels in series]
+    rows = [[ref, *chain.from_iterable(labels.pairs)] for ref, labels in series]
     return frame(SERIES, zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1))
 
 
@@ -142,6 +149,44 @@ def read_histograms(payload: memoryview) -> HistogramRun:
         raise ValueError("bad histograms record: lengths that do not add up")
     bounds = [begin, *ends.tolist()]
     return HistogramRun(first, [bytes(payload[a:b]) for a, b in pairwise(bounds)])
+
+
+def floor_record(floor: Timestamp) -> bytes:
+    """Return the framed record of a floor."""
+    return frame(FLOOR, _INSTANT.pack(floor))
+
+
+def read_floor(payload: memoryview) -> Timestamp:
+    """Return the instant of a record. Raises ValueError when it makes no sense."""
+    if len(payload) != _INSTANT.size:
+        raise ValueError("bad floor record")
+    floor: Timestamp = _INSTANT.unpack(payload)[0]
+    return floor
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The samples within [start, end] of some series, gone."""
+
+    refs: Refs
+    start: Timestamp
+    end: Timestamp
+
+
+def deletion_record(deletion: Deletion) -> bytes:
+    """Return the framed record of a deletion."""
+    told = {"start": deletion.start, "end": deletion.end, "refs": deletion.refs.tolist()}
+    return frame(DELETION, zlib.compress(json.dumps(told, separators=(",", ":")).encode(), 1))
+
+
+def read_deletion(payload: memoryview) -> Deletion:
+    """Return the deletion of a record. Raises ValueError when it makes no sense."""
+    try:
+        told = json.loads(zlib.decompress(payload))
+        refs = np.array(told["refs"], dtype=np.int64)
+        return Deletion(refs, int(told["start"]), int(told["end"]))
+    except (zlib.error, TypeError, KeyError) as error:
+        raise ValueError(f"bad deletion record: {error}") from None
 
 
 def _pack_refs(refs: Refs) -> tuple[int, bytes]:

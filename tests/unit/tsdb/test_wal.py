@@ -20,6 +20,7 @@ from controlplane.tsdb.sift import Batch
 from controlplane.tsdb.wal.log import WriteAheadLog
 from controlplane.tsdb.wal.records import (
     SAMPLES,
+    Deletion,
     frame,
     frames,
     read_samples,
@@ -27,7 +28,7 @@ from controlplane.tsdb.wal.records import (
     samples_record,
     series_record,
 )
-from controlplane.tsdb.wal.replay import Recovery, replay
+from controlplane.tsdb.wal.replay import Loading, Recovery, replay
 from controlplane.tsdb.wal.segment import Segment, segments
 
 
@@ -75,6 +76,7 @@ def read_back(directory: Path) -> tuple[list[tuple[str, int, float]], Recovery]:
     """Return (series, time, value) of all that a replay gives."""
     index = Index()
     found: list[tuple[str, int, float]] = []
+    deleted: list[Deletion] = []
 
     def resolve(series: list[Labels]) -> Refs:
         return index.refs(series, now=0)[0]
@@ -85,7 +87,7 @@ def read_back(directory: Path) -> tuple[list[tuple[str, int, float]], Recovery]:
             zip(map(str, labels), loaded.times.tolist(), loaded.values.tolist(), strict=True)
         )
 
-    return found, replay(directory, resolve, load, HistogramPool().restore)
+    return found, replay(directory, Loading(resolve, load, HistogramPool().restore, deleted.append))
 
 
 def expected(batches: list[Batch]) -> list[tuple[str, int, float]]:

@@ -1,0 +1,1 @@
+"""Blocks on disk: their format, their upkeep, and the store with them."""
