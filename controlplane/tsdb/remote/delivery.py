@@ -48,18 +48,25 @@ class Delivery:
         self._lost = 0
         self._told = clock.monotonic() - _TELL_SECONDS
 
-    async def attempt(self, request: Request, attempt: int) -> Duration | None:
+    async def attempt(
+        self, request: Request, attempt: int, *, repeated: bool = False
+    ) -> Duration | None:
         """Post a request, `attempt` counting from 0.
 
         Return the milliseconds to wait before the next attempt, None when the
-        request is done with: accepted, or refused for good.
+        request is done with: accepted, or refused for good. One that may have
+        arrived before a crash is `repeated`: its refusal is no loss.
         """
         began = self._clock.monotonic()
         outcome = await self._poster.post(request.body, self._message.headers, attempt)
         self._metrics.seconds.labels(self._remote).observe(self._clock.monotonic() - began)
         if isinstance(outcome, Failed):
             return self._failed(request, outcome, attempt)
-        self._settled(request, outcome)
+        if repeated and isinstance(outcome, Refused):
+            self._metrics.dropped.labels(self._remote, "repeated").inc(request.samples)
+            log.info("remote write had arrived", remote=self._remote, reason=outcome.reason)
+        else:
+            self._settled(request, outcome)
         return None
 
     def lost(self, event: str, samples: int, reason: str) -> None:

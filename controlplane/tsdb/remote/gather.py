@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.relabel import RelabelConfig, relabel
 from controlplane.model.samples import Mask, Refs, Times, Values
+from controlplane.tsdb.histograms import is_marker
 from controlplane.tsdb.remote.messages import Message
 from controlplane.tsdb.remote.position import Position
 from controlplane.tsdb.remote.tail import Record, Tail
@@ -66,6 +68,7 @@ class Request:
     samples: int
     newest: Timestamp
     relabelled: int
+    histograms: int
     too_old: int
 
 
@@ -90,8 +93,10 @@ class Round:
         """Return a request, without the samples before `cutoff`."""
         places = self.shards[shard][number]
         leaving = places[self.leaves[places]]
-        fresh = leaving[self.batch.times[leaving] >= cutoff]
-        left_out = len(places) - len(leaving), len(leaving) - len(fresh)
+        floats = leaving[~is_marker(self.batch.values[leaving])]
+        fresh = floats[self.batch.times[floats] >= cutoff]
+        kept = (len(places), len(leaving), len(floats), len(fresh))
+        left_out = [before - after for before, after in pairwise(kept)]
         if not len(fresh):
             return Request(b"", 0, 0, *left_out)
         chosen = self.batch.take(fresh[np.argsort(self.batch.refs[fresh], kind="stable")])

@@ -4,9 +4,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-# Why samples are never sent: relabelling dropped them, they are older than the
-# limit, or more waited for the receiver than may be kept.
-DROPPED: Final = ("relabelled", "too_old", "over_bound")
+# Why samples are not counted as sent: relabelling dropped them, they are native
+# histograms, they are older than the limit, more waited for the receiver than
+# may be kept, or it refused what it had got just before a crash.
+DROPPED: Final = ("relabelled", "histogram", "too_old", "over_bound", "repeated")
 
 
 class RemoteWriteMetrics:
@@ -30,7 +31,7 @@ class RemoteWriteMetrics:
         )
         self.dropped = counter(
             "samples_dropped",
-            "Samples that were never sent, by reason.",
+            "Samples that were not sent, by reason.",
             "reason",
         )
         self.pending = gauge("samples_pending", "Samples read from the log and not yet accepted.")

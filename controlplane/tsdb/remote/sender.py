@@ -1,7 +1,7 @@
 """One receiver: what the store has logged, sent in rounds, whatever happens in between."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -76,6 +76,8 @@ class Sender:
         self._chance = chance
         self._gatherer: Gatherer | None = None
         self._progress = Progress(Position(-1, 0))
+        # By shard, the request of a resumed round that may have arrived already.
+        self._under_way: Mapping[int, int] = {}
         metrics.begin(self._key, self._queue.max_shards, self._queue.min_shards)
 
     @property
@@ -145,6 +147,7 @@ class Sender:
         except* OverBound:
             left = zip(round_.shards, self._progress.done, strict=True)
             self._over_bound(sum(len(each) for shard, n in left for each in shard[n:]))
+        self._under_way = {}
         await self._note(Progress(round_.end))
         self._metrics.pending.labels(self._key).set(0)
         self._metrics.log_bytes.labels(self._key).set(self.unsent())
@@ -176,8 +179,11 @@ class Sender:
         if not gatherer.samples:
             return None
         round_ = await self._cut(gatherer, len(progress.done), progress.most)
-        # Where the log does not hold all of it any more, it is another round.
-        return round_, progress.done if round_.end == end else (0,) * len(progress.done)
+        if round_.end != end:
+            # The log does not hold all of it any more: it is another round.
+            return round_, (0,) * len(progress.done)
+        self._under_way = dict(enumerate(progress.done))
+        return round_, progress.done
 
     async def _cut(self, gatherer: Gatherer, shards: int, most: int) -> Round:
         return await self._on_thread(partial(gatherer.cut, shards, most))
@@ -223,9 +229,13 @@ class Sender:
     ) -> Duration | None:
         message, cutoff = self._outgoing.message, self._cutoff()
         request = await self._on_thread(partial(round_.request, shard, number, message, cutoff))
-        wait = await self._delivery.attempt(request, attempt) if request.samples else None
+        repeated = self._under_way.get(shard) == number
+        wait = None
+        if request.samples:
+            wait = await self._delivery.attempt(request, attempt, repeated=repeated)
         if wait is None:
             self._count_dropped("relabelled", request.relabelled)
+            self._count_dropped("histogram", request.histograms)
             self._count_dropped("too_old", request.too_old)
             self._delivery.lost("remote write drops", request.too_old, "older than the limit")
         return wait
