@@ -8,6 +8,7 @@ from controlplane.config.globals import GlobalOptions
 from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.stores import OutboundOptions
 from controlplane.model.target import TargetSpec
+from controlplane.mute.options import InhibitRule, MuteOptions, NamedIntervals
 from controlplane.notify.options import Receiver
 from controlplane.probes.options import Module
 from controlplane.routing.options import Route
@@ -51,6 +52,9 @@ class Config:
     groups: tuple[RuleGroup, ...] = ()
     route: Route = field(default_factory=lambda: Route(receiver=NOBODY.name))
     receivers: tuple[Receiver, ...] = (NOBODY,)
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+    time_intervals: tuple[NamedIntervals, ...] = ()
+    mute_time_intervals: tuple[NamedIntervals, ...] = ()
     templates: tuple[str, ...] = ()
     # What stood in the files of `templates` when they were read, by file.
     template_texts: tuple[tuple[str, str], ...] = ()
@@ -83,6 +87,11 @@ class Config:
         return RemoteWriteOptions(
             self.remote_write, self.global_.external_labels, self.remote_write_settings
         )
+
+    def mute_options(self) -> MuteOptions:
+        """Return what mutes alerts, whichever of its two names the intervals stand under."""
+        named = (*self.mute_time_intervals, *self.time_intervals)
+        return MuteOptions(self.inhibit_rules, {each.name: each.time_intervals for each in named})
 
     def alert_options(self) -> AlertOptions:
         """Return what bounds the active alerts."""

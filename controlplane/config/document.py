@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controlplane.config.globals import GLOBAL, GlobalOptions
+from controlplane.config.muting import INHIBIT_RULES, TIME_INTERVALS
 from controlplane.config.places import PATHS, PATTERNS
 from controlplane.config.probes import MODULES
 from controlplane.config.receivers import receivers
@@ -25,7 +26,7 @@ _PROMETHEUS: Final = (
     "runtime",
     "scrape_config_files",
 )
-_ALERTMANAGER: Final = ("event_recorder", "inhibit_rules", "mute_time_intervals", "time_intervals")
+_ALERTMANAGER: Final = ("event_recorder",)
 _LATER: Final = (
     "autoscaling",
     "cluster",
@@ -80,6 +81,9 @@ def document(context: Context) -> Section[Any]:
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),
             "receivers": Key(receivers(context.defaults, context.check_template)),
+            "inhibit_rules": Key(INHIBIT_RULES),
+            "time_intervals": Key(TIME_INTERVALS),
+            "mute_time_intervals": Key(TIME_INTERVALS),
             "templates": Key(PATTERNS),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),

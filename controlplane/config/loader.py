@@ -10,6 +10,7 @@ from controlplane.config.document import Context, document
 from controlplane.config.findings import Findings
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.includes import read_files
+from controlplane.config.muting import check_time_intervals
 from controlplane.config.places import PATTERNS
 from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.routing import check_receivers, check_root_route
@@ -68,6 +69,7 @@ def _check_routing(root: Mapping, found: Findings) -> None:
         check_receivers(route, _texts(receivers, "name"), found)
     elif receivers is not None:
         found.add(receivers.file, root.key_lines["receivers"], "there are receivers but no route")
+    check_time_intervals(root, found)
 
 
 def _probers(modules: Node | None) -> dict[str, str]:

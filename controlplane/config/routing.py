@@ -1,4 +1,4 @@
-"""`route`: alertmanager.yml's tree (Alertmanager 0.34, without time intervals)."""
+"""`route`: alertmanager.yml's tree (Alertmanager 0.34)."""
 
 from collections.abc import Container, Iterator
 from contextlib import suppress
@@ -13,8 +13,6 @@ from controlplane.model.marked_yaml import Mapping, Node, Scalar, Sequence
 from controlplane.model.matcher_syntax import parse_matchers, sort_matchers
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.routing.options import Route, check_root
-
-_ALERTMANAGER: Final = "an Alertmanager key"
 
 
 def _classic_name(name: str) -> str:
@@ -31,14 +29,15 @@ def _flat(lines: tuple[tuple[Matcher, ...], ...]) -> tuple[Matcher, ...]:
     return tuple(matcher for line in lines for matcher in line)
 
 
-_MATCHERS: Final = Made(
+MATCHERS: Final = Made(
     ListOf("a list of matchers", Leaf("a matcher", _matchers)),
     _flat,
     lambda matchers: [str(matcher) for matcher in matchers] or OMITTED,
 )
 
 
-def _match_kind(op: MatchOp) -> Made[tuple[Matcher, ...]]:
+def match_kind(op: MatchOp) -> Made[tuple[Matcher, ...]]:
+    """Return the kind of the older mappings of labels, all of which are matched one way."""
     return Made(
         MapOf("a mapping of labels", TEXT, _classic_name),
         lambda pairs: tuple(Matcher(name, op, value) for name, value in pairs.items()),
@@ -65,15 +64,15 @@ ROUTE: Final[Section[Route]] = Section(
         "group_wait": Key(DURATION),
         "group_interval": Key(DURATION),
         "repeat_interval": Key(DURATION),
-        "matchers": Key(_MATCHERS),
-        "match": Key(_match_kind(MatchOp.EQUAL)),
-        "match_re": Key(_match_kind(MatchOp.REGEX)),
+        "matchers": Key(MATCHERS),
+        "match": Key(match_kind(MatchOp.EQUAL)),
+        "match_re": Key(match_kind(MatchOp.REGEX)),
         "continue": Key(BOOLEAN, field="continue_"),
+        "mute_time_intervals": Key(TEXTS),
+        "active_time_intervals": Key(TEXTS),
         "routes": Key(ListOf("a list of routes", Later(lambda: ROUTE))),
     },
-    unsupported=dict.fromkeys(
-        ("mute_time_intervals", "active_time_intervals", "labels"), _ALERTMANAGER
-    ),
+    unsupported={"labels": "an Alertmanager key"},
 )
 
 

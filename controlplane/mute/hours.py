@@ -17,6 +17,10 @@ class Hours:
     def __init__(self, intervals: Mapping[str, tuple[TimeInterval, ...]]) -> None:
         self._intervals = intervals
 
+    def reload(self, intervals: Mapping[str, tuple[TimeInterval, ...]]) -> None:
+        """Change to other intervals. A group under way may still name one that is gone."""
+        self._intervals = intervals
+
     def muted_by(self, _labels: Labels, moment: Moment) -> tuple[str, ...]:
         """Return the names of the intervals that mute a group, none when it is told."""
         return self.muting(moment)
@@ -30,4 +34,6 @@ class Hours:
         return () if active else moment.active_time_intervals
 
     def _holding(self, names: Iterable[str], now: Timestamp) -> tuple[str, ...]:
-        return tuple(name for name in names if any(i.contains(now) for i in self._intervals[name]))
+        return tuple(
+            name for name in names if any(i.contains(now) for i in self._intervals.get(name, ()))
+        )

@@ -17,9 +17,14 @@ class Inhibitor:
     kind: Final = "inhibition"
 
     def __init__(self, rules: Iterable[InhibitRule], alerts: Iterable[Alert] = ()) -> None:
+        self.reload(rules, alerts)
+
+    def reload(self, rules: Iterable[InhibitRule], alerts: Iterable[Alert]) -> None:
+        """Change to other rules, with all alerts that there are: nothing is forgotten meanwhile."""
         self._rules = tuple(_Rule(rule) for rule in rules)
+        known = tuple(alerts)
         for rule in self._rules:
-            for alert in alerts:
+            for alert in known:
                 rule.learn(alert)
 
     def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:

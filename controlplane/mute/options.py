@@ -22,6 +22,14 @@ class InhibitRule:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedIntervals:
+    """Intervals under the name by which routes keep them; none of them never holds."""
+
+    name: str
+    time_intervals: tuple[TimeInterval, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MuteOptions:
     """What a configuration says of muting; `time_intervals` by their names."""
 

@@ -116,11 +116,10 @@ class Pipeline:
         self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
     ) -> Draft | None:
         """Tell apart the alerts that are silenced, inhibited or out of hours."""
-        now = draft.flush.at
         visible: list[Alert] = []
         muted: list[Alert] = []
         for alert in draft.visible:
-            silent = any(muter.mutes(alert.labels, now) for muter in self._muters)
+            silent = any(muter.muted_by(alert.labels, draft.flush) for muter in self._muters)
             (muted if silent else visible).append(alert)
         return replace(draft, visible=tuple(visible), muted=tuple(muted))
 

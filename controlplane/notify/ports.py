@@ -40,12 +40,23 @@ class GroupFlush(Protocol):
     def alerts(self) -> tuple[Alert, ...]: ...
     @property
     def at(self) -> Timestamp: ...
+    @property
+    def mute_time_intervals(self) -> tuple[str, ...]: ...
+    @property
+    def active_time_intervals(self) -> tuple[str, ...]: ...
 
 
 class Muter(Protocol):
-    """Says whether alerts with these labels are not to be told of now."""
+    """Says which alerts of a group are not to be told of, and why."""
 
-    def mutes(self, labels: Labels, now: Timestamp) -> bool: ...
+    @property
+    def kind(self) -> str:
+        """What mutes: `silence`, `inhibition`, `time_interval`."""
+        ...
+
+    def muted_by(self, labels: Labels, flush: GroupFlush, /) -> tuple[str, ...]:
+        """Return the names of what mutes an alert with these labels, none when it is told."""
+        ...
 
 
 class Integration(Protocol):

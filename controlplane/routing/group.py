@@ -47,6 +47,8 @@ class Group:
             repeat_interval=self.node.repeat_interval,
             alerts=self.alerts,
             at=now,
+            mute_time_intervals=self.node.mute_time_intervals,
+            active_time_intervals=self.node.active_time_intervals,
         )
 
     def forget(self, flush: Flush) -> None:

@@ -12,7 +12,7 @@ GROUP_BY_ALL: Final = "..."
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One node of the routing tree; None means "as the parent has it".
+    """One node of the routing tree; None means "as the parent has it". Intervals are a node's own.
 
     `matchers` holds what `matchers`, `match` (equal) and `match_re` (regex)
     said together. `continue_` is the key `continue`. Raises InvalidInput for
@@ -26,6 +26,8 @@ class Route:
     repeat_interval: Duration | None = None
     matchers: tuple[Matcher, ...] = ()
     continue_: bool = False
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
     routes: tuple["Route", ...] = ()
 
     def __post_init__(self) -> None:
@@ -55,6 +57,9 @@ def check_root(root: Route, receivers: frozenset[str]) -> None:
         raise InvalidInput("the root route needs a receiver", pointer="/receiver")
     if root.matchers:
         raise InvalidInput("the root route must not have any matchers", pointer="/matchers")
+    for key in ("mute_time_intervals", "active_time_intervals"):
+        if getattr(root, key):
+            raise InvalidInput(f"the root route must not have any {key}", pointer=f"/{key}")
     _check_receivers(root, receivers, "")
 
 

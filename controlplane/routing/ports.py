@@ -23,6 +23,8 @@ class Flush:
     repeat_interval: Duration
     alerts: tuple[Alert, ...]
     at: Timestamp
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
 
     def resolved(self) -> tuple[Alert, ...]:
         """Return the alerts that had ended at `at`."""

@@ -29,6 +29,8 @@ class Node:
     matchers: tuple[Matcher, ...]
     continue_: bool
     children: tuple["Node", ...]
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
 
     def match(self, labels: Labels) -> tuple["Node", ...]:
         """Return the nodes that take an alert: the deepest ones, left to right.
@@ -95,6 +97,8 @@ def _build(route: Route, parent: Node, place: str) -> Node:
         matchers=matchers,
         continue_=route.continue_,
         children=(),
+        mute_time_intervals=route.mute_time_intervals,
+        active_time_intervals=route.active_time_intervals,
     )
     children = [_build(child, node, str(index)) for index, child in enumerate(route.routes)]
     return replace(node, children=tuple(children))

@@ -118,11 +118,45 @@ REFUSED = [
     ),
     ("route: {receiver: r, routes: [{match: {a-b: c}}]}\n" + RECEIVER, 1, "not a valid label name"),
     (
-        "route: {receiver: r, routes: [{mute_time_intervals: [x]}]}\n" + RECEIVER,
+        "route: {receiver: r, routes: [{labels: {a: b}}]}\n" + RECEIVER,
         1,
-        "mute_time_intervals: an Alertmanager key, not supported here",
+        "labels: an Alertmanager key, not supported here",
     ),
-    ("inhibit_rules: []", 1, "inhibit_rules: an Alertmanager key, not supported here"),
+    (
+        "route: {receiver: r, mute_time_intervals: [x]}\ntime_intervals: [{name: x}]\n" + RECEIVER,
+        1,
+        "the root route must not have any mute_time_intervals",
+    ),
+    (
+        "route:\n  receiver: r\n  routes:\n    - active_time_intervals: [x]\n" + RECEIVER,
+        4,
+        "undefined time interval 'x' used in route",
+    ),
+    # muting
+    ("inhibit_rules: [{equal: ['']}]", 1, "equal: not a valid label name"),
+    ("inhibit_rules: [{source_matchers: [a]}]", 1, "source_matchers"),
+    ("inhibit_rules: [{source: [a]}]", 1, "source: unknown key in inhibit_rule"),
+    ("time_intervals: [{time_intervals: []}]", 1, "time_intervals: name is missing"),
+    (
+        "time_intervals: [{name: x}]\nmute_time_intervals: [{name: x}]",
+        1,
+        "time interval 'x' is not unique",
+    ),
+    ("time_intervals: [{name: x}, {name: x}]", 1, "name 'x' is not unique"),
+    *(
+        (f"time_intervals:\n  - name: x\n    time_intervals:\n      - {bad}", 4, reason)
+        for bad, reason in (
+            ("weekdays: [friday:monday]", "weekdays: the end of friday:monday is before"),
+            ("weekdays: [funday]", "weekdays: funday is not a valid weekday"),
+            ("months: ['13']", "months: 13 is not a valid month"),
+            ("days_of_month: ['0']", "days_of_month: 0 is not a valid day of the month"),
+            ("years: [then]", "years: 'then' is not a whole number"),
+            ("location: Mars/Olympus", "location: unknown time zone Mars/Olympus"),
+            ("times: [{start_time: '09:00'}]", "time_interval_times: end_time is missing"),
+            ("times: [{start_time: '09:00', end_time: '08:00'}]", "times: start time cannot be"),
+            ("times: [{start_time: '9:00', end_time: '18:00'}]", "times: couldn't parse timestamp"),
+        )
+    ),
     # receivers
     (ROUTE + "receivers: [{name: r}, {name: r}]", 2, "name 'r' is not unique"),
     (ROUTE + "receivers: [{name: r, email_configs: []}]", 2, "email_configs: an Alertmanager key"),

@@ -25,11 +25,13 @@ ROUTE = Route(receiver="ops", group_by=(), group_wait=0, group_interval=30)
 class Silence:
     """Mutes the alerts with a label `n` of a set."""
 
+    kind = "silence"
+
     def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def mutes(self, labels: Labels, now: Timestamp) -> bool:
-        return labels.value("n") in self.names
+    def muted_by(self, labels: Labels, _flush: GroupFlush) -> tuple[str, ...]:
+        return ("s-1",) if labels.value("n") in self.names else ()
 
 
 def hook(server: WebhookStandIn, *, send_resolved: bool = True) -> Receiver:
