@@ -78,6 +78,7 @@ from controlplane.telemetry.metrics import ProcessMetrics
 from controlplane.transport.client import Client
 from controlplane.transport.engine import Engine as Transport
 from controlplane.transport.http_client import HTTPClients
+from controlplane.transport.metrics import EngineMetrics
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import StubResolver
 from controlplane.tsdb.options import StoreOptions
@@ -133,6 +134,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.push_async_callback(resolver.close)
     transport = Transport(clock)
     transport.start()
+    EngineMetrics(registry, transport)
     stack.push_async_callback(transport.close)
     client = Client(transport, resolver, policy, clock)
     stack.push_async_callback(client.close)
