@@ -17,6 +17,7 @@ from controlplane.api.limits import LimitMiddleware, Limits
 from controlplane.api.observe import HttpMetrics, ObserveMiddleware
 from controlplane.api.problems import on_error, on_http_exception, on_validation_error
 from controlplane.api.prometheus import (
+    admin,
     expressions,
     federate,
     labels,
@@ -45,6 +46,7 @@ ROUTERS: Final = (
     metadata.router,
     process.router,
     federate.router,
+    admin.router,
     write.router,
     otlp.router,
     probe.router,

@@ -15,7 +15,11 @@ from controlplane.errors import ControlPlaneError
 _PUBLIC: Final = frozenset({"/health", "/ready", "/-/healthy", "/-/ready"})
 # POSTs below it change nothing: clients send long queries as forms.
 _READS: Final = "/prometheus/api/v1/"
-_WRITES: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/")
+_WRITES: Final = (
+    "/prometheus/api/v1/write",
+    "/prometheus/api/v1/otlp/",
+    "/prometheus/api/v1/admin/",
+)
 _PRINCIPAL: Final = "controlplane.principal"
 
 

@@ -20,9 +20,10 @@ from controlplane.promql.engine import Engine
 from controlplane.rules.status import GroupStatus
 from controlplane.scrape.exposition.page import Metadata
 from controlplane.scrape.job import ScrapeStatus
+from controlplane.scrape.pool import DroppedTargets
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.registry import TargetRegistry
-from controlplane.tsdb.ports import Queryable
+from controlplane.tsdb.ports import Deleter, Queryable
 from controlplane.tsdb.remote.engines import Engine as RemoteEngine
 
 # Returns an empty text when all is well, else what is wrong. It may raise.
@@ -31,19 +32,21 @@ Check = Callable[[], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """The service behind the API."""
+    """The service behind the API. Without a `deleter` nobody may delete samples."""
 
     clock: Clock
     registry: CollectorRegistry
     queries: QueryPool
     engine: Engine
     store: Queryable
+    deleter: Deleter | None
     targets: TargetRegistry
     failures: FailureLog
     alerts: Alerts
     notifications: NotificationStore
     rules: Callable[[], Sequence[GroupStatus]]
     scrapes: Callable[[], Sequence[ScrapeStatus]]
+    dropped: Callable[[], Sequence[DroppedTargets]]
     receivers_of: Callable[[Labels], Sequence[str]]
     redrive: Callable[[int, Timestamp], Awaitable[Message]]
     reload: Callable[[], Awaitable[None]]

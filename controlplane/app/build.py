@@ -222,7 +222,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
 
     # From those who push samples.
-    options = IngestOptions(keep=settings.retention)
+    options = IngestOptions(
+        keep=settings.retention, max_series_per_sender=settings.max_series_per_sender
+    )
     receiver = Receiver(store, clock, IngestMetrics(registry), options)
     intake = QueryPool(threads=2, waiting=30)
     stack.callback(intake.close)
@@ -266,12 +268,14 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         queries=queries,
         engine=engine,
         store=store,
+        deleter=store if settings.admin_api else None,
         targets=targets,
         failures=failures,
         alerts=alerts,
         notifications=notifications,
         rules=rules.groups,
         scrapes=scrapes.statuses,
+        dropped=scrapes.dropped,
         receivers_of=dispatcher.receivers,
         redrive=partial(_redrive, notifications, worker, delivery),
         reload=reloader.reload,
@@ -384,6 +388,7 @@ def _flags(settings: Settings) -> dict[str, str]:
         "replica": settings.replica,
         "storage.tsdb.path": str(settings.data_dir / "samples"),
         "storage.tsdb.retention.time": format_duration(settings.retention),
+        "web.enable-admin-api": str(settings.admin_api).lower(),
         "web.enable-otlp-receiver": "true",
         "web.enable-remote-write-receiver": "true",
         "web.external-url": settings.external_url,

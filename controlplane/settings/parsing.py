@@ -96,6 +96,13 @@ def ratio(text: str) -> float:
     return value
 
 
+def boolean(text: str) -> bool:
+    """Return what `true` or `false` says."""
+    if text not in ("true", "false"):
+        raise InvalidInput(f"expected true or false, not {text!r}")
+    return text == "true"
+
+
 def name(text: str) -> str:
     """Read a short name that can stand in a label."""
     if not text or len(text) > 253 or not text.isprintable() or any(c.isspace() for c in text):

@@ -50,6 +50,7 @@ class Settings:
     retention: Duration = 6 * HOUR
     max_series: int = 2_000_000
     max_series_per_sender: int = 0
+    admin_api: bool = False
 
     @property
     def external_url(self) -> str:
@@ -170,6 +171,12 @@ VARIABLES: Final = (
         "max_series_per_sender",
         parsing.count_or_zero,
         "most series that one sender of remote write or OTLP may begin; 0: no bound",
+    ),
+    Variable(
+        "CONTROLPLANE_ENABLE_ADMIN_API",
+        "admin_api",
+        parsing.boolean,
+        "`true`: samples may be deleted through the API",
     ),
 )
 

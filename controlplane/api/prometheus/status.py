@@ -23,9 +23,23 @@ _SPEAKS: Final = "3.5.0"
 @router.get("/targets")
 async def targets(given: Given, on: On) -> Json:
     """Return what is scraped, with the last scrape of each."""
-    state = given.text("state")
-    active = [] if state == "dropped" else [_target(each) for each in on.scrapes()]
-    return success({"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}})
+    state, pool = given.text("state").lower(), given.text("scrapePool")
+    active = on.scrapes() if state in ("", "any", "active") else ()
+    dropped = on.dropped() if state in ("", "any", "dropped") else ()
+    return success(
+        {
+            "activeTargets": [
+                _target(each) for each in active if pool in ("", each.job.config.job_name)
+            ],
+            "droppedTargets": [
+                {"discoveredLabels": dict(labels), "scrapePool": each.pool}
+                for each in dropped
+                if pool in ("", each.pool)
+                for labels in each.labels
+            ],
+            "droppedTargetCounts": {each.pool: each.count for each in dropped},
+        }
+    )
 
 
 @router.get("/status/buildinfo")
