@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from controlplane.clock import Timestamp
 from controlplane.model.labels import EMPTY, Labels
+
+# The name of the alert that a receiver, named by the label `receiver`, was not told something.
+DEAD_LETTER: Final = "NotificationDeadLetter"
 
 
 class AlertStatus(StrEnum):

@@ -237,6 +237,8 @@ class DeliveryOptions:
 
     timeout: Duration = 10_000  # of one attempt, where the integration names none
     concurrency: int = 4  # attempts at once to one receiver
+    rate: float = 0.0  # attempts a second to one receiver's integration; 0: as they come
+    burst: int = 10  # of these at once, after a quiet time
     max_age: Duration = 24 * 3_600_000  # after that a message is a dead letter
     max_attempts: int = 0  # 0: only its age counts
     first_backoff: Duration = 1_000

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span, StatusCode
 from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.channels import Channel, Channels
+from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import claim, fail, succeed
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.message import (
@@ -27,6 +28,7 @@ from controlplane.notify.message import (
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.ports import Integration, NotificationStore
+from controlplane.notify.rate import Rate
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import span
@@ -64,6 +66,7 @@ class Worker:
         owner: str,
         options: DeliveryOptions,
         metrics: NotifyMetrics,
+        dead_letters: DeadLetterAlerts | None = None,
         breaker: BreakerOptions | None = None,
         chance: Random | None = None,
     ) -> None:
@@ -75,7 +78,9 @@ class Worker:
         self._chance = chance or SystemRandom()
         self._options = options
         self._metrics = metrics
+        self._dead_letters = dead_letters
         self._breakers: dict[Channel, CircuitBreaker] = {}
+        self._rates: dict[Channel, Rate] = {}
         self._quiet_until: dict[Channel, float] = {}
         self._busy: Counter[Channel] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,7 +103,7 @@ class Worker:
             return None
         if not self._room(channel):
             return None
-        self._busy[channel] += 1
+        self._reserve(channel, 1)
         return self._lease()
 
     def begin(self, claim: Claim) -> None:
@@ -111,7 +116,7 @@ class Worker:
 
     def leave(self, channel: Channel) -> None:
         """Give back a seat."""
-        self._busy[channel] -= 1
+        self._reserve(channel, -1)
         self._woken.set()
 
     async def run(self) -> None:
@@ -178,7 +183,7 @@ class Worker:
         allowed = breaker.allows(now)
         self._metrics.breaker_open.labels(*channel).set(not allowed)
         trial = breaker.state is BreakerState.HALF_OPEN
-        return (1 if trial else room) if allowed else 0
+        return self._rate(channel).room(now, 1 if trial else room) if allowed else 0
 
     async def _claim(self, channel: Channel, room: int) -> Sequence[Claim]:
         """Claim what there is room for; each claim holds its seat."""
@@ -186,14 +191,22 @@ class Worker:
             return ()
         claims: Sequence[Claim] = ()
         # Taken before the transaction, in which others might take them.
-        self._busy[channel] += room
+        self._reserve(channel, room)
         try:
             claims = await claim(
                 self._store, channel, seat=self._lease(), limit=room, now=self._clock.now()
             )
         finally:
-            self._busy[channel] -= room - len(claims)
+            self._reserve(channel, len(claims) - room)
         return claims
+
+    def _reserve(self, channel: Channel, seats: int) -> None:
+        """Take seats of a channel, or give back unused ones."""
+        self._busy[channel] += seats
+        if seats > 0:
+            self._rate(channel).take(seats)
+        else:
+            self._rate(channel).give_back(-seats)
 
     def _lease(self) -> Seat:
         return Seat(self._owner, self._clock.now() + self._options.lease)
@@ -205,7 +218,8 @@ class Worker:
 
         def ended(done: asyncio.Task[None]) -> None:
             self._tasks.discard(done)
-            self.leave(channel)
+            self._busy[channel] -= 1
+            self._woken.set()
             problem = None if done.cancelled() else done.exception()
             if problem is not None:
                 # A bug of ours: the lease runs out, and the message is sent again.
@@ -291,6 +305,8 @@ class Worker:
                 status=claimed.notification.status.value,
                 seconds=round(waited, 3),
             )
+            if self._dead_letters is not None:
+                await self._dead_letters.arrived(channel)
 
     async def _failed(
         self, channel: Channel, claimed: Claim, error: DeliveryError, attempt: Attempt
@@ -314,6 +330,9 @@ class Worker:
         )
         if state is MessageState.DEAD:
             self._metrics.dead.labels(*channel).inc()
+            if self._dead_letters is not None:
+                failed = replace(claimed.message, failure=error.detail)
+                await self._dead_letters.died(channel, failed)
         say = log.error if state is MessageState.DEAD else log.warning
         say(
             "notification failed",
@@ -333,6 +352,11 @@ class Worker:
             return backoff(attempts, first=first, longest=longest, chance=self._chance)
         return round(min(error.retry_after, _LONGEST_RETRY_AFTER) * 1000)
 
+    def _rate(self, channel: Channel) -> Rate:
+        if channel not in self._rates:
+            self._rates[channel] = Rate(self._options.rate, self._options.burst)
+        return self._rates[channel]
+
     def _breaker(self, channel: Channel) -> CircuitBreaker:
         if channel not in self._breakers:
             self._breakers[channel] = CircuitBreaker(self._breaker_options)
@@ -346,7 +370,9 @@ class Worker:
         due = await self._store.next_attempt(looked)
         until = _LONGEST_SLEEP if due is None else max(0.0, (due - self._clock.now()) / 1000)
         paused = [breaker.until for breaker in self._breakers.values()]
-        left = [at - self._clock.monotonic() for at in (*self._quiet_until.values(), *paused)]
+        now = self._clock.monotonic()
+        paced = [rate.until(now) for rate in self._rates.values()]
+        left = [at - now for at in (*self._quiet_until.values(), *paused, *paced)]
         return min([_LONGEST_SLEEP, until, *(seconds for seconds in left if seconds > 0)])
 
     async def _sleep(self, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Iterable, KeysView
+from collections.abc import Callable, Iterable, KeysView
 from itertools import count
 from typing import Final
 
@@ -12,7 +12,7 @@ from controlplane.model.labels import Labels
 from controlplane.routing.group import Group, first_due
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.ports import Flush, Stage
-from controlplane.routing.tree import Node
+from controlplane.routing.tree import Node, recipients
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -36,8 +36,18 @@ class Dispatcher:
     on as they become due, at once where `group_wait` is 0.
     """
 
-    def __init__(self, root: Node, stage: Stage, clock: Clock, metrics: RoutingMetrics) -> None:
+    def __init__(
+        self,
+        root: Node,
+        stage: Stage,
+        clock: Clock,
+        metrics: RoutingMetrics,
+        *,
+        tells: Callable[[str], bool] = lambda _receiver: True,
+    ) -> None:
+        """`tells` says whether a receiver tells anybody."""
         self._root = root
+        self._tells = tells
         self._stage = stage
         self._clock = clock
         self._metrics = metrics
@@ -48,7 +58,7 @@ class Dispatcher:
 
     def receivers(self, labels: Labels) -> tuple[str, ...]:
         """Return the names of the receivers that an alert with these labels is for."""
-        return tuple(dict.fromkeys(node.receiver for node in self._root.match(labels)))
+        return tuple(dict.fromkeys(node.receiver for node in self._recipients(labels)))
 
     def groups(self) -> tuple[Group, ...]:
         """Return the groups that hold alerts."""
@@ -61,7 +71,7 @@ class Dispatcher:
     def offer(self, alerts: Iterable[Alert], now: Timestamp) -> None:
         """Put alerts into their groups, also those that have ended."""
         for alert in alerts:
-            for node in self._root.match(alert.labels):
+            for node in self._recipients(alert.labels):
                 self._insert(node, alert, now)
         self._metrics.groups.set(len(self._groups))
         self._woken.set()
@@ -114,6 +124,9 @@ class Dispatcher:
             due = self.next_due()
             wait = _LONGEST_SLEEP if due is None else (due - self._clock.now()) / 1000
             await self._sleep(min(wait, _LONGEST_SLEEP))
+
+    def _recipients(self, labels: Labels) -> tuple[Node, ...]:
+        return recipients(self._root, labels, self._tells)
 
     def _insert(self, node: Node, alert: Alert, now: Timestamp) -> None:
         labels = node.group_labels(alert.labels)

@@ -1,10 +1,12 @@
 """The routing tree: settings inherited once, then matched as often as alerts come."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from controlplane.clock import Duration
+from controlplane.model.alert import DEAD_LETTER
 from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import format_matchers, go_quote, sort_matchers
 from controlplane.model.matchers import Matcher, matches_all
@@ -76,6 +78,27 @@ _DEFAULTS: Final = Node(
     continue_=False,
     children=(),
 )
+
+
+def recipients(
+    root: Node, labels: Labels, tells: Callable[[str], bool] = lambda _receiver: True
+) -> tuple[Node, ...]:
+    """Return the nodes that take an alert under a root.
+
+    The alert on a receiver that was not told something never goes to that one
+    alone: where no other takes it, the first other one in the tree does, the
+    root's before all. `tells` says whether a receiver tells anybody.
+    """
+    nodes = root.match(labels)
+    if labels.value("alertname") != DEAD_LETTER:
+        return nodes
+
+    def other(node: Node) -> bool:
+        return node.receiver != labels.value("receiver") and tells(node.receiver)
+
+    if any(other(node) for node in nodes):
+        return nodes
+    return (*nodes, *islice(filter(other, root.walk()), 1))
 
 
 def build_tree(root: Route) -> Node:

@@ -17,6 +17,7 @@ from controlplane.clock import Clock, SystemClock, Timestamp
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.notify.channels import Channels
+from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.integrations.table import Surroundings, build_integrations
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions, Receiver
@@ -100,6 +101,7 @@ async def alerting(
     owner: str = "test",
     start: bool = True,
     around: Surroundings | None = None,
+    tell_deaths: bool = True,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end."""
     db = Database(migrated(directory / "controlplane.db"))
@@ -112,6 +114,7 @@ async def alerting(
         Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector
     )
     channels = Channels(build_integrations(receivers, around))
+    alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)
     worker = Worker(
         store,
         channels,
@@ -119,6 +122,7 @@ async def alerting(
         owner=owner,
         options=options,
         metrics=metrics,
+        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock) if tell_deaths else None,
         breaker=breaker,
     )
     pipeline = Pipeline(
@@ -130,8 +134,13 @@ async def alerting(
         options=options,
         metrics=metrics,
     )
-    dispatcher = Dispatcher(build_tree(route), pipeline, clock, RoutingMetrics(registry))
-    alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)
+    dispatcher = Dispatcher(
+        build_tree(route),
+        pipeline,
+        clock,
+        RoutingMetrics(registry),
+        tells=lambda receiver: bool(channels.of(receiver)),
+    )
     alerts.subscribe(dispatcher.offer)
     sweeper = Sweeper(
         store,

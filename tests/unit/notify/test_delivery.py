@@ -133,7 +133,7 @@ async def test_a_permanent_failure_is_a_dead_letter_and_can_be_redriven(tmp_path
     """A 400 is not repeated; the letter goes out again when somebody says so."""
     async with WebhookStandIn() as server:
         server.fail_next(Fault.answer(400))
-        async with alerting(tmp_path, SLOWLY, [hook(server)]) as system:
+        async with alerting(tmp_path, SLOWLY, [hook(server)], tell_deaths=False) as system:
             await system.alerts.put([firing(system.clock.now())])
             (letter,) = await settled(system, MessageState.DEAD)
             assert (server.requests, letter.attempts) == (1, 1)
@@ -153,7 +153,7 @@ async def test_the_flush_after_a_dead_letter_tries_again(tmp_path: Path) -> None
     """A dead letter clears the log entry; when the next one arrives, it is made good."""
     async with WebhookStandIn() as server:
         server.fail_next(Fault.answer(404), Fault.answer(404))
-        async with alerting(tmp_path, QUICKLY, [hook(server)]) as system:
+        async with alerting(tmp_path, QUICKLY, [hook(server)], tell_deaths=False) as system:
             await system.alerts.put([firing(system.clock.now())])
             await server.wait_for(lambda: len(server.payloads) == 1)
             states = [m.state for m in await settled(system, *MessageState) if m.state.finished]
@@ -167,7 +167,9 @@ async def test_a_message_dies_of_age_or_of_attempts(tmp_path: Path) -> None:
     async with WebhookStandIn() as server:
         server.fail_always(Fault.answer(503))
         options = replace(QUICK, max_attempts=3)
-        async with alerting(tmp_path, SLOWLY, [hook(server)], options=options) as system:
+        async with alerting(
+            tmp_path, SLOWLY, [hook(server)], options=options, tell_deaths=False
+        ) as system:
             await system.alerts.put([firing(system.clock.now())])
             (letter,) = await settled(system, MessageState.DEAD)
             assert letter.attempts == server.requests == 3
@@ -176,7 +178,9 @@ async def test_a_message_dies_of_age_or_of_attempts(tmp_path: Path) -> None:
     async with WebhookStandIn() as server:
         server.fail_always(Fault.answer(503))
         options = replace(QUICK, max_age=1500)
-        async with alerting(aged, SLOWLY, [hook(server)], options=options, clock=clock) as system:
+        async with alerting(
+            aged, SLOWLY, [hook(server)], options=options, clock=clock, tell_deaths=False
+        ) as system:
             await system.alerts.put([firing(clock.now())])
             for number in (1, 2):
                 await attempted(system, server, number)
