@@ -1,12 +1,14 @@
 """HTTP probes a CPU second, ours beside blackbox_exporter's.
 
-    python -m benchmarks probe_throughput [--seconds 10] [--rate 3000]
+    python -m benchmarks probe_throughput [--seconds 10] [--rate 3000] [--interval 1]
 
 Each prober is pinned to one core, and asks an nginx on the other for a small
 page, with a lookup of the name and a connection of its own for each probe. Ours
 runs as it does in the service: the schedule starts the probes, the store keeps
 their samples, with its log on disk. blackbox_exporter has neither; it is asked
 for probes by wrk, and its CPU time is divided by the answers that wrk counted.
+On a machine that others load too, a longer interval (of more targets) keeps
+probes from running into their time-out.
 """
 
 import argparse
@@ -31,12 +33,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks probe_throughput", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=int, default=3000, help="probes a second asked of ours")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds, of each target")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         server = Server(directory, SERVER_CORE)
         try:
-            ours = _ours(server.port, given.rate, given.seconds)
+            ours = _ours(server.port, given.rate, given.interval, given.seconds)
             theirs = _blackbox(directory, server.port, given.seconds)
         finally:
             server.close()
@@ -51,9 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _ours(port: int, rate: int, seconds: float) -> tuple[float, float, float]:
-    targets = [(f"http://localhost:{port}/{{}}", rate)]
-    load = Load(targets, 1000, 900, 6.0, seconds, registering=4.0)
+def _ours(port: int, rate: int, interval: float, seconds: float) -> tuple[float, float, float]:
+    targets = [(f"http://localhost:{port}/{{}}", round(rate * interval))]
+    wait, timeout = round(interval * 1000), round(interval * 900)
+    load = Load(targets, wait, timeout, 5.0 + interval, seconds, registering=4.0)
     measured = measure(load, PROBER_CORE)
     if measured.failed or measured.missed:
         print(f"controlplane: {measured.failed} probes failed, {measured.missed} ticks missed")
