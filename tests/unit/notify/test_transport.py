@@ -311,7 +311,7 @@ async def test_everything_is_told_in_the_end(kind: str, tmp_path: Path) -> None:
     faults = (Fault.rate_limited(0), Fault.answer(500), Fault.hang(after=True), Fault.reset())
     async with service(kind) as (server, url), surroundings() as around:
         server.fail_next(*faults)
-        options = replace(QUICK, timeout=1_500)
+        options = replace(QUICK, timeout=3_000)
         told = receiver(kind, url)
         async with alerting(tmp_path, at_once, [told], options=options, around=around) as system:
             alert = firing(system.clock.now(), severity="critical")
