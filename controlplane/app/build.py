@@ -36,6 +36,7 @@ from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR, format_duration
 from controlplane.model.secret import Secret
 from controlplane.notify.channels import Channels
+from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import redrive
 from controlplane.notify.message import Message
 from controlplane.notify.metrics import NotifyMetrics
@@ -148,6 +149,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     notifications = SqlNotifications(database)
     channels = Channels(senders.build(config))
     stack.push_async_callback(channels.close)
+    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
     worker = Worker(
         notifications,
         channels,
@@ -155,8 +157,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         owner=settings.replica,
         options=delivery,
         metrics=notify_metrics,
+        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
     )
-    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
     pipeline = Pipeline(
         notifications,
         channels,
@@ -166,7 +168,13 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         options=delivery,
         metrics=notify_metrics,
     )
-    dispatcher = Dispatcher(build_tree(config.route), pipeline, clock, RoutingMetrics(registry))
+    dispatcher = Dispatcher(
+        build_tree(config.route),
+        pipeline,
+        clock,
+        RoutingMetrics(registry),
+        tells=lambda receiver: bool(channels.of(receiver)),
+    )
     alerts.subscribe(dispatcher.offer)
     sweeper = Sweeper(
         notifications,
