@@ -45,7 +45,8 @@ def upper_bounds(indices: Refs, schema: int) -> Values:
     """Return the upper bounds of exponential buckets by absolute value."""
     if schema < 0:
         exponents = indices << -schema
-        bounds = np.ldexp(1.0, np.minimum(exponents, _OVERFLOW + 1))
+        with np.errstate(over="ignore"):
+            bounds = np.ldexp(1.0, np.minimum(exponents, _OVERFLOW + 1))
         return np.where(exponents == _OVERFLOW, _LARGEST, bounds)
     places = indices & ((1 << schema) - 1)
     exponents = (indices >> schema) + 1

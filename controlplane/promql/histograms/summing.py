@@ -88,11 +88,12 @@ def _column_sum(histograms: Sequence[FloatHistogram]) -> FloatHistogram:
     positive = _indices([histogram.positive for histogram in histograms])
     negative = _indices([histogram.negative for histogram in histograms])
     running = RunningSum((3 + len(positive) + len(negative),))
-    for histogram in histograms:
-        numbers = (histogram.count, histogram.sum, histogram.zero_count)
-        counts = _at(histogram.positive, positive), _at(histogram.negative, negative)
-        running.add(np.concatenate([numbers, *counts]))
-    summed = running.total()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for histogram in histograms:
+            numbers = (histogram.count, histogram.sum, histogram.zero_count)
+            counts = _at(histogram.positive, positive), _at(histogram.negative, negative)
+            running.add(np.concatenate([numbers, *counts]))
+        summed = running.total()
     count, observed, zero_count = summed[:3].tolist()
     middle = 3 + len(positive)
     return replace(

@@ -15,6 +15,7 @@ from controlplane.promql.ast import (
     walk,
 )
 from controlplane.promql.binary.arithmetic import CALCULATE, COMPARE
+from controlplane.promql.binary.mixed import TRIMS
 from controlplane.promql.functions.signatures import SIGNATURES
 from controlplane.promql.functions.table import FUNCTIONS
 from controlplane.promql.parser import parse
@@ -47,7 +48,7 @@ def test_every_function_and_operator_is_exercised() -> None:
     operators = {node.op for node in nodes if isinstance(node, BinaryExpr)}
     assert set(SIGNATURES) - functions == set()
     assert set(REDUCTIONS) | PARAMETER_AGGREGATIONS == aggregations
-    assert set(CALCULATE) | COMPARISONS | SET_OPERATORS == operators
+    assert set(CALCULATE) | COMPARISONS | SET_OPERATORS | TRIMS == operators
 
 
 def test_tables_agree() -> None:
