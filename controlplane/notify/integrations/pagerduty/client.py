@@ -2,36 +2,18 @@
 
 import json
 
-import httpx
-
-from controlplane.clock import Duration
 from controlplane.errors import Unavailable
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal
 from controlplane.notify.integrations.pagerduty.render import event
+from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.message import Delivery, FailureReason, Notification
 from controlplane.notify.options import PagerdutyConfig
-from controlplane.notify.rendering import Render, Templates
+from controlplane.notify.rendering import Render
 
 
-class PagerDuty:
+class PagerDuty(Posting[PagerdutyConfig]):
     """One entry of `pagerduty_configs`."""
-
-    def __init__(
-        self, name: str, config: PagerdutyConfig, templates: Templates, client: httpx.AsyncClient
-    ) -> None:
-        self.name = name
-        self._config = config
-        self._templates = templates
-        self._client = client
-
-    @property
-    def send_resolved(self) -> bool:
-        return self._config.send_resolved
-
-    @property
-    def timeout(self) -> Duration:
-        return self._config.timeout
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one event. Raises DeliveryError."""
@@ -41,9 +23,6 @@ class PagerDuty:
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, _problem(answer), self._config.url)
         return Delivery(status_code=answer.status_code)
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
     def _routing_key(self, render: Render) -> str:
         try:

@@ -4,18 +4,18 @@ import json
 
 import httpx
 
-from controlplane.clock import Duration
 from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal, scrub
+from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.integrations.slack.render import cut, message
 from controlplane.notify.message import Delivery, FailureReason, Notification
 from controlplane.notify.options import SlackConfig
 from controlplane.notify.rendering import Templates
 
 
-class SlackWebhook:
+class SlackWebhook(Posting[SlackConfig]):
     """One entry of `slack_configs` with an `api_url`. Each notification is a new message."""
 
     def __init__(
@@ -26,19 +26,8 @@ class SlackWebhook:
         templates: Templates,
         client: httpx.AsyncClient,
     ) -> None:
-        self.name = name
-        self._config = config
+        super().__init__(name, config, templates, client)
         self._api_url = api_url
-        self._templates = templates
-        self._client = client
-
-    @property
-    def send_resolved(self) -> bool:
-        return self._config.send_resolved
-
-    @property
-    def timeout(self) -> Duration:
-        return self._config.timeout
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
@@ -58,9 +47,6 @@ class SlackWebhook:
                 status_code=answer.status_code,
             )
         return Delivery(status_code=answer.status_code, cut=cut(self._config))
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
     def _url(self) -> str:
         try:

@@ -2,36 +2,18 @@
 
 import json
 
-import httpx
-
-from controlplane.clock import Duration
 from controlplane.errors import Unavailable
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import post_json, refusal
+from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.integrations.webhook.render import payload
 from controlplane.notify.message import Delivery, Notification
 from controlplane.notify.options import WebhookConfig
-from controlplane.notify.rendering import Render, Templates, render_tree
+from controlplane.notify.rendering import Render, render_tree
 
 
-class Webhook:
+class Webhook(Posting[WebhookConfig]):
     """One entry of `webhook_configs`."""
-
-    def __init__(
-        self, name: str, config: WebhookConfig, templates: Templates, client: httpx.AsyncClient
-    ) -> None:
-        self.name = name
-        self._config = config
-        self._templates = templates
-        self._client = client
-
-    @property
-    def send_resolved(self) -> bool:
-        return self._config.send_resolved
-
-    @property
-    def timeout(self) -> Duration:
-        return self._config.timeout
 
     async def send(self, notification: Notification) -> Delivery:
         """POST the payload; any 2xx is success. Raises DeliveryError."""
@@ -43,9 +25,6 @@ class Webhook:
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, answer.text, url)
         return Delivery(status_code=answer.status_code)
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
     def _url(self, render: Render) -> str:
         try:
