@@ -29,6 +29,7 @@ log = get_logger(__name__)
 _LONGEST_TURN: Final = 0.002  # seconds of events
 _MOST_EVENTS: Final = 64
 _MOST_BEGUN: Final = 32
+_FEWEST_BEGUN: Final = 4  # while sockets wait: what is under way goes before what is new
 _PAUSE_SECONDS: Final = 0.1
 
 # How many more there are, what succeeded, and what failed with its code and its words.
@@ -43,6 +44,7 @@ class Engine:
         self._clock = clock
         self._most = most_in_flight or max(64, open_files_limit() * 4 // 5)
         self._inbox: deque[Exchange] = deque()
+        self._events: deque[tuple[int, int]] = deque()
         self._ended: list[Exchange] = []
         self._waiting: list[tuple[float, int, Exchange]] = []
         self._serial = 0
@@ -144,9 +146,9 @@ class Engine:
             self._turn_soon()
 
     def _step(self) -> None:
-        self._handle_events()
+        calm = self._handle_events()
         if self._inbox:
-            self._take()
+            self._take(_MOST_BEGUN if calm else _FEWEST_BEGUN)
         now = self._clock.monotonic()
         for multi in self._multis.all:
             if multi.timer_at is not None and multi.timer_at <= now:
@@ -158,21 +160,29 @@ class Engine:
             ended, self._ended = self._ended, []
             _tell(ended)
 
-    def _handle_events(self) -> None:
-        monotonic, multis = self._clock.monotonic, self._multis
+    def _handle_events(self) -> bool:
+        """Handle what has happened, for a while; tell whether that was all."""
+        monotonic, multis, events = self._clock.monotonic, self._multis, self._events
+        if not events:
+            events.extend(multis.events(_MOST_EVENTS))
+        calm = len(events) < _MOST_EVENTS
         until = monotonic() + _LONGEST_TURN
-        for fd, mask in multis.events(_MOST_EVENTS):
+        while events:
+            fd, mask = events.popleft()
             owner = multis.owner(fd)
             if owner is None:
                 multis.unwatch(fd)
                 continue
             owner.happened(fd, mask)
             if monotonic() > until:
-                return  # the rest is told again, and the loop sees at once that it is there
+                # In their order: asked again, epoll would put these behind all others.
+                self._turn_soon()
+                return False
+        return calm
 
-    def _take(self) -> None:
+    def _take(self, most: int) -> None:
         inbox = self._inbox
-        for _ in range(min(len(inbox), _MOST_BEGUN)):
+        for _ in range(min(len(inbox), most)):
             exchange = inbox.popleft()
             if exchange.cancelled:
                 self._abort(exchange)
