@@ -57,7 +57,7 @@ class Alerts:
         self._options = options
 
     async def load(self) -> None:
-        """Take up what was kept, and hand all of it to the subscribers.
+        """Take up what was kept; `announce` then hands it to the subscribers.
 
         An alert that nobody has ended gets `resolve_timeout` to be spoken of
         again: that we were away does not resolve it. Raises Unavailable.
@@ -68,7 +68,10 @@ class Alerts:
             ended = alert.ends_at <= alert.updated_at
             kept = alert if ended else replace(alert, ends_at=max(alert.ends_at, grace))
             self._keep(kept)
-        self._publish(list(self._alerts.values()), now)
+
+    def announce(self) -> None:
+        """Hand all alerts to the subscribers."""
+        self._publish(list(self._alerts.values()), self._clock.now())
 
     async def __call__(self, alerts: Sequence[Alert]) -> None:
         """Accept alerts, as `put` does: the sink that rules know."""
@@ -103,7 +106,7 @@ class Alerts:
         return sorted(chosen, key=lambda alert: alert.labels)
 
     async def gc(self, now: Timestamp) -> int:
-        """Write down which alerts ran out; forget those that ended long ago.
+        """Write down, and tell, which alerts ran out; forget those that ended long ago.
 
         Return how many were forgotten. Raises Unavailable.
         """
@@ -117,6 +120,7 @@ class Alerts:
                 await self._repository.save(ran_out)
                 for alert in ran_out:
                     self._keep(alert)
+                self._publish(ran_out, now)
             old = now - self._options.resolved_kept
             gone = [alert for alert in self._alerts.values() if alert.ends_at <= old]
             if gone:

@@ -12,6 +12,7 @@ from controlplane.api.query_pool import QueryPool
 from controlplane.clock import Clock, Timestamp
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.labels import Labels
+from controlplane.mute.silences import Silences
 from controlplane.notify.message import Message
 from controlplane.notify.ports import NotificationStore
 from controlplane.probes.options import Module
@@ -49,6 +50,9 @@ class Surface:
     dropped: Callable[[], Sequence[DroppedTargets]]
     receivers_of: Callable[[Labels], Sequence[str]]
     redrive: Callable[[int, Timestamp], Awaitable[Message]]
+    silences: Silences
+    # Returns the ids of the silences, and the fingerprints of the alerts, that mute a label set.
+    muting: Callable[[Labels, Timestamp], tuple[Sequence[str], Sequence[str]]]
     reload: Callable[[], Awaitable[None]]
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]

@@ -11,13 +11,12 @@ from typing import Final
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from controlplane.alerts.metrics import AlertMetrics
-from controlplane.alerts.provider import Alerts
 from controlplane.api.application import create_application
 from controlplane.api.limits import Limits
 from controlplane.api.probe import LONGEST_SECONDS
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.surface import Surface
+from controlplane.app.alerting import build_alerting
 from controlplane.app.inforce import InForce
 from controlplane.app.notifying import Senders
 from controlplane.app.readiness import readiness_checks
@@ -35,16 +34,6 @@ from controlplane.ingest.options import MOST_BYTES, IngestOptions
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR, format_duration
 from controlplane.model.secret import Secret
-from controlplane.notify.channels import Channels
-from controlplane.notify.dead_letters import DeadLetterAlerts
-from controlplane.notify.delivery import redrive
-from controlplane.notify.message import Message
-from controlplane.notify.metrics import NotifyMetrics
-from controlplane.notify.options import DeliveryOptions
-from controlplane.notify.pipeline import Pipeline
-from controlplane.notify.ports import NotificationStore
-from controlplane.notify.sweeper import Sweeper
-from controlplane.notify.worker import Worker
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.outcome import Outcome
 from controlplane.probes.prober import Tools
@@ -52,9 +41,6 @@ from controlplane.probes.schedule import Schedule
 from controlplane.probes.table import PROBERS
 from controlplane.promql.engine import Engine
 from controlplane.promql.options import EngineOptions
-from controlplane.routing.dispatcher import Dispatcher
-from controlplane.routing.metrics import RoutingMetrics
-from controlplane.routing.tree import build_tree
 from controlplane.rules.manager import Manager
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.query import EngineQueries
@@ -64,10 +50,8 @@ from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.own import own_fetch
 from controlplane.scrape.pool import ScrapePool
 from controlplane.settings.settings import Settings
-from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.migrate import require_current, upgrade
-from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
 from controlplane.storage.targets import SqlFailures, SqlTargets
@@ -140,52 +124,16 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     client = Client(transport, resolver, policy, clock)
     stack.push_async_callback(client.close)
     clients = HTTPClients(client)
-    senders = Senders(settings.external_url, clients)
     engines = Engines(clients, clock=clock, metrics=DatasourceMetrics(registry))
     stack.push_async_callback(engines.close)
 
     # From alerts to pages.
-    delivery, notify_metrics = DeliveryOptions(), NotifyMetrics(registry)
-    notifications = SqlNotifications(database)
-    channels = Channels(senders.build(config))
-    stack.push_async_callback(channels.close)
-    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
-    worker = Worker(
-        notifications,
-        channels,
-        clock,
-        owner=settings.replica,
-        options=delivery,
-        metrics=notify_metrics,
-        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
+    senders = Senders(settings.external_url, clients)
+    alerting = build_alerting(
+        config, database, senders, clock=clock, registry=registry, replica=settings.replica
     )
-    pipeline = Pipeline(
-        notifications,
-        channels,
-        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
-        sender=worker,
-        wake=worker.wake,
-        options=delivery,
-        metrics=notify_metrics,
-    )
-    dispatcher = Dispatcher(
-        build_tree(config.route),
-        pipeline,
-        clock,
-        RoutingMetrics(registry),
-        tells=lambda receiver: bool(channels.of(receiver)),
-    )
-    alerts.subscribe(dispatcher.offer)
-    sweeper = Sweeper(
-        notifications,
-        channels,
-        clock,
-        owned=dispatcher.owned,
-        find_alert=alerts.get,
-        wake=worker.wake,
-        options=delivery,
-        metrics=notify_metrics,
-    )
+    stack.push_async_callback(alerting.channels.close)
+    alerts = alerting.alerts
 
     # From samples to alerts.
     rules = Manager(
@@ -258,10 +206,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         policy=policy,
         remote_writes=remote_writes,
         engines=engines,
-        senders=senders,
-        channels=channels,
-        alerts=alerts,
-        dispatcher=dispatcher,
+        alerting=alerting,
         rules=rules,
         watching=watching,
         targets=targets,
@@ -280,12 +225,14 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         targets=targets,
         failures=failures,
         alerts=alerts,
-        notifications=notifications,
+        notifications=alerting.notifications,
         rules=rules.groups,
         scrapes=scrapes.statuses,
         dropped=scrapes.dropped,
-        receivers_of=dispatcher.receivers,
-        redrive=partial(_redrive, notifications, worker, delivery),
+        receivers_of=alerting.dispatcher.receivers,
+        redrive=alerting.redrive,
+        silences=alerting.silences,
+        muting=alerting.muting,
         reload=reloader.reload,
         tools=tools,
         modules=lambda: reloader.config.modules,
@@ -308,10 +255,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         remote_writes.run,
         drain=lambda: remote_writes.drain(settings.shutdown_grace),
     )
-    supervisor.start("worker", worker.run, drain=lambda: worker.drain(grace))
-    supervisor.start("sweeper", sweeper.run)
-    supervisor.start("dispatcher", dispatcher.run)
-    supervisor.start("alerts", alerts.run)
+    alerting.start(supervisor, grace)
     supervisor.start("rules", rules.run, drain=rules.drain)
     supervisor.start("failures", failures.run, drain=failures.drain)
     supervisor.start("leases", leases.run)
@@ -344,7 +288,12 @@ def _database_url(settings: Settings, config: Config) -> Secret | str:
 
 
 def _store_options(settings: Settings) -> StoreOptions:
-    return StoreOptions(retention=settings.retention, max_series=settings.max_series)
+    return StoreOptions(
+        retention=settings.retention,
+        retention_size=settings.retention_size,
+        head_window=settings.head_window,
+        max_series=settings.max_series,
+    )
 
 
 def _engine_options(settings: Settings, config: Config) -> EngineOptions:
@@ -409,15 +358,3 @@ def _keep_evidence(log: FailureLog, target_id: str, time: Timestamp, outcome: Ou
     evidence |= {"phases": dict(evidence.get("phases", ()))}
     reason = "" if outcome.reason is None else outcome.reason.value
     log.add(target_id, time, reason, {**evidence, "duration_seconds": outcome.duration})
-
-
-async def _redrive(
-    store: NotificationStore,
-    worker: Worker,
-    options: DeliveryOptions,
-    message_id: int,
-    now: Timestamp,
-) -> Message:
-    message = await redrive(store, message_id, max_age=options.max_age, now=now)
-    worker.wake()
-    return message

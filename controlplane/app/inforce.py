@@ -2,16 +2,12 @@
 
 from dataclasses import dataclass
 
-from controlplane.alerts.provider import Alerts
-from controlplane.app.notifying import Senders
+from controlplane.app.alerting import Alerting
 from controlplane.app.watching import Watching
 from controlplane.clock import Clock
 from controlplane.config.config import Config
 from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import SECOND
-from controlplane.notify.channels import Channels
-from controlplane.routing.dispatcher import Dispatcher
-from controlplane.routing.tree import build_tree
 from controlplane.rules.manager import Manager
 from controlplane.scrape.own import own_job
 from controlplane.scrape.pool import ScrapePool
@@ -35,10 +31,7 @@ class InForce:
     policy: OutboundPolicy
     remote_writes: RemoteWrites
     engines: Engines
-    senders: Senders
-    channels: Channels
-    alerts: Alerts
-    dispatcher: Dispatcher
+    alerting: Alerting
     rules: Manager
     watching: Watching
     targets: TargetRegistry
@@ -54,11 +47,11 @@ class InForce:
         await self.targets.apply_file(config.targets, self.clock.now())
         await self.rules.apply(config.rules_options(self.external_url))
         self._scrape(config)
-        await self.alerts.load()
+        await self.alerting.begin()
 
     async def change(self, old: Config, new: Config) -> None:
         """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
-        integrations = self.senders.build(new)
+        integrations = self.alerting.senders.build(new)
         await self.remote_writes.apply(new.remote_write_options())
         self._watch(new)
         try:
@@ -68,10 +61,7 @@ class InForce:
             await self.remote_writes.apply(old.remote_write_options())
             raise
         self.policy.replace(new.outbound.deny)
-        self.alerts.reload(new.alert_options())
-        await self.channels.reload(integrations)
-        now = self.clock.now()
-        self.dispatcher.reload(build_tree(new.route), self.alerts.list(), now)
+        await self.alerting.change(new, integrations)
         await self.rules.apply(new.rules_options(self.external_url))
         await self.engines.keep_only(new.datasources())
         self._scrape(new)

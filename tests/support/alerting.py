@@ -63,6 +63,7 @@ class Alerting:
     async def start(self) -> None:
         """Load what was kept and start the loops."""
         await self.alerts.load()
+        self.alerts.announce()
         self.tasks = [
             asyncio.create_task(loop.run())
             for loop in (self.alerts, self.dispatcher, self.worker, self.sweeper)

@@ -129,6 +129,7 @@ async def test_alerts_outlive_a_restart_and_get_time_to_be_spoken_of() -> None:
     again = System(system.repository)
     again.clock.set(NOW + 3_600_000)
     await again.alerts.load()
+    again.alerts.announce()
     assert [a.labels.value("n") for a in again.alerts.list(AlertStatus.FIRING)] == ["1"]
     assert len(again.published) == 2
     again.clock.set(NOW + 3_600_000 + 300_000)
@@ -143,6 +144,7 @@ async def test_an_alert_that_ran_out_while_we_ran_stays_resolved_over_a_restart(
     again = System(system.repository)
     again.clock.set(NOW + 20_000)
     await again.alerts.load()
+    again.alerts.announce()
     assert again.alerts.list(AlertStatus.FIRING) == []
 
 

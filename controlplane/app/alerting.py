@@ -1,0 +1,176 @@
+"""The way of an alert, from whoever raises it to the receivers that are told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.alerts.ledger import Ledger
+from controlplane.alerts.metrics import AlertMetrics, LedgerMetrics
+from controlplane.alerts.provider import Alerts
+from controlplane.app.notifying import Senders
+from controlplane.app.supervisor import Supervisor
+from controlplane.clock import Clock, Timestamp
+from controlplane.config.config import Config
+from controlplane.model.alert import AlertStatus
+from controlplane.model.labels import Labels
+from controlplane.mute.hours import Hours
+from controlplane.mute.inhibition import Inhibitor
+from controlplane.mute.metrics import MuteMetrics
+from controlplane.mute.silences import Silences
+from controlplane.notify.channels import Channels
+from controlplane.notify.dead_letters import DeadLetterAlerts
+from controlplane.notify.delivery import redrive
+from controlplane.notify.message import Message
+from controlplane.notify.metrics import NotifyMetrics
+from controlplane.notify.options import DeliveryOptions
+from controlplane.notify.pipeline import Pipeline
+from controlplane.notify.ports import Integration, NotificationStore
+from controlplane.notify.sweeper import Sweeper
+from controlplane.notify.worker import Worker
+from controlplane.routing.dispatcher import Dispatcher
+from controlplane.routing.metrics import RoutingMetrics
+from controlplane.routing.tree import build_tree
+from controlplane.storage.alerts import SqlAlerts
+from controlplane.storage.database import Database
+from controlplane.storage.ledger import SqlLedger
+from controlplane.storage.notifications import SqlNotifications
+from controlplane.storage.silences import SqlSilences
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """Everything between an alert and its receivers, made and wired."""
+
+    clock: Clock
+    senders: Senders
+    alerts: Alerts
+    ledger: Ledger
+    silences: Silences
+    inhibitor: Inhibitor
+    hours: Hours
+    dispatcher: Dispatcher
+    channels: Channels
+    notifications: NotificationStore
+    worker: Worker
+    sweeper: Sweeper
+    delivery: DeliveryOptions
+
+    async def begin(self) -> None:
+        """Take up what was kept: first what mutes, then what is muted. Raises Unavailable."""
+        await self.silences.load()
+        await self.alerts.load()
+        await self.ledger.load(self.alerts.list())
+        self.alerts.announce()
+
+    async def change(
+        self, config: Config, integrations: Mapping[str, Sequence[Integration]]
+    ) -> None:
+        """Put another configuration in force: whom to tell, by which routes, and when not."""
+        self.alerts.reload(config.alert_options())
+        await self.channels.reload(integrations)
+        # From here on nothing waits: no group is due between its old hours and its new ones.
+        mute, kept = config.mute_options(), self.alerts.list()
+        self.inhibitor.reload(mute.inhibit_rules, kept)
+        self.hours.reload(mute.time_intervals)
+        self.dispatcher.reload(build_tree(config.route), kept, self.clock.now())
+
+    def start(self, supervisor: Supervisor, grace: float) -> None:
+        """Set everything in motion; `grace` is how many seconds deliveries have at the end."""
+        supervisor.start("ledger", self.ledger.run, drain=self.ledger.drain)
+        supervisor.start("worker", self.worker.run, drain=lambda: self.worker.drain(grace))
+        supervisor.start("sweeper", self.sweeper.run)
+        supervisor.start("silences", self.silences.run)
+        supervisor.start("dispatcher", self.dispatcher.run)
+        supervisor.start("alerts", self.alerts.run)
+
+    def muting(self, labels: Labels, now: Timestamp) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the silences, and the alerts, that mute an alert with these labels."""
+        return self.silences.muting(labels, now), self.inhibitor.muting(labels, now)
+
+    async def redrive(self, message_id: int, now: Timestamp) -> Message:
+        """Queue a dead letter again. Raises NotFound, Conflict, Unavailable."""
+        message = await redrive(
+            self.notifications, message_id, max_age=self.delivery.max_age, now=now
+        )
+        self.worker.wake()
+        return message
+
+
+def build_alerting(
+    config: Config,
+    database: Database,
+    senders: Senders,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+    replica: str,
+) -> Alerting:
+    """Make the parts, in the order in which an alert meets them."""
+    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
+    ledger = Ledger(SqlLedger(database), clock, LedgerMetrics(registry))
+    silences = Silences(
+        SqlSilences(database),
+        clock,
+        MuteMetrics(registry),
+        firing=lambda: alerts.list(AlertStatus.FIRING),
+    )
+    mute = config.mute_options()
+    inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
+    delivery, metrics = DeliveryOptions(), NotifyMetrics(registry)
+    notifications = SqlNotifications(database)
+    channels = Channels(senders.build(config))
+    worker = Worker(
+        notifications,
+        channels,
+        clock,
+        owner=replica,
+        options=delivery,
+        metrics=metrics,
+        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
+    )
+    pipeline = Pipeline(
+        notifications,
+        channels,
+        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
+        sender=worker,
+        wake=worker.wake,
+        options=delivery,
+        metrics=metrics,
+        muters=(silences, inhibitor, hours),
+    )
+    dispatcher = Dispatcher(
+        build_tree(config.route),
+        pipeline,
+        clock,
+        RoutingMetrics(registry),
+        tells=lambda receiver: bool(channels.of(receiver)),
+    )
+    sweeper = Sweeper(
+        notifications,
+        channels,
+        clock,
+        owned=dispatcher.owned,
+        find_alert=alerts.get,
+        wake=worker.wake,
+        options=delivery,
+        metrics=metrics,
+    )
+    # Whoever mutes hears of an alert before it is grouped.
+    for subscriber in (ledger.heard, inhibitor.heard, silences.heard, dispatcher.offer):
+        alerts.subscribe(subscriber)
+    return Alerting(
+        clock,
+        senders,
+        alerts,
+        ledger,
+        silences,
+        inhibitor,
+        hours,
+        dispatcher,
+        channels,
+        notifications,
+        worker,
+        sweeper,
+        delivery,
+    )
