@@ -119,7 +119,9 @@ class HistogramPool:
                 if histogram is not None:
                     if not self._staged:
                         values = values.copy()
-                    values[begin + place] = markers(np.array([len(self._staged)]))[0]
+                    # No number that is taken: equal markers are the same sample.
+                    number = self._next + len(self._staged)
+                    values[begin + place] = markers(np.array([number]))[0]
                     self._staged.append(histogram)
             begin += len(write.refs)
         return batch if values is batch.values else Batch(batch.refs, batch.times, values)
@@ -135,7 +137,7 @@ class HistogramPool:
             ref = batch.refs[place]
             if last_times[ref] == batch.times[place] and is_marker(last_values[ref : ref + 1])[0]:
                 before = view.get(int(numbers(last_values[ref : ref + 1])[0]))
-                staged = self._staged[int(numbers(values[place : place + 1])[0])]
+                staged = self._staged[int(numbers(values[place : place + 1])[0]) - self._next]
                 if before is not None and before.same(staged):
                     values[place] = last_values[ref]
         return batch
@@ -148,7 +150,7 @@ class HistogramPool:
         if not self._staged:
             return None
         marked = np.flatnonzero(is_marker(batch.values))
-        chosen = [self._staged[n] for n in numbers(batch.values[marked]).tolist()]
+        chosen = [self._staged[n - self._next] for n in numbers(batch.values[marked]).tolist()]
         self._staged = []
         encoded: list[bytes] = []
         before = dict[int, FloatHistogram | None]()
