@@ -65,7 +65,7 @@ class Recorder:
         else:
             values = np.array((*head, *outcome.values, 1.0), dtype=np.float64)
         if self._last is not None and kind != self._last:
-            ended = np.setdiff1d(self._refs(self._last), refs)
+            ended = _missing(self._refs(self._last), refs)
             refs = np.concatenate((refs, ended))
             values = np.concatenate((values, _markers(len(ended))))
         self._last, self._time = kind, time
@@ -88,18 +88,36 @@ class Recorder:
         if refs is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            refs = self._known[kind] = self._appender.refs(self._series(kind))
+            refs = self._known[kind] = self._resolve(_series(kind))
         return refs
 
-    def _series(self, kind: _Kind) -> list[Labels]:
-        layout, reason = kind
-        failure: tuple[SeriesKey, ...] = ()
-        if reason is not None:
-            failure = (("probe_failure_info", (("reason", reason.value),)),)
-        return [
-            series_labels(self.labels, name, own)
-            for name, own in (*COMMON, *layout.series, *failure)
-        ]
+    def _resolve(self, series: tuple[SeriesKey, ...]) -> Refs:
+        """Return the numbers of the series. What another kind of outcome has is known.
+
+        So when all targets fail at once, each has one new series, not twenty.
+        """
+        numbers: dict[SeriesKey, int] = {}
+        for kind, refs in self._known.items():
+            numbers.update(zip(_series(kind), refs.tolist(), strict=True))
+        new = [key for key in series if numbers.get(key, -1) < 0]
+        if new:
+            labels = [series_labels(self.labels, name, own) for name, own in new]
+            numbers.update(zip(new, self._appender.refs(labels).tolist(), strict=True))
+        return np.array([numbers[key] for key in series], dtype=np.int64)
+
+
+def _series(kind: _Kind) -> tuple[SeriesKey, ...]:
+    """Return the series of a kind of outcome, in the order of its values."""
+    layout, reason = kind
+    if reason is None:
+        return (*COMMON, *layout.series)
+    return (*COMMON, *layout.series, ("probe_failure_info", (("reason", reason.value),)))
+
+
+def _missing(before: Refs, now: Refs) -> Refs:
+    """Return what is in `before` and not in `now`; both are short."""
+    there = set(now.tolist())
+    return np.array([ref for ref in before.tolist() if ref not in there], dtype=np.int64)
 
 
 def writes_of(rows: Iterable[Row | Write]) -> list[Write]:

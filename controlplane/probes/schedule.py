@@ -161,11 +161,7 @@ class Schedule:
     async def drain(self, seconds: float = 5.0) -> None:
         """Start no more probes, and wait for those under way, so long at most."""
         self._stopping = True
-        waiter = asyncio.ensure_future(self._idle.wait())
-        pause = asyncio.ensure_future(self._clock.sleep(seconds))
-        await asyncio.wait((waiter, pause), return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        pause.cancel()
+        await sleep_unless(self._clock, self._idle, seconds)
         self._flush()
 
     def turn(self) -> None:

@@ -24,6 +24,7 @@ class Numbering:
         self.epoch = 0
         self.series: list[Labels] = []
         self.asked = 0
+        self.last_asked: list[str] = []
 
     def renumber(self) -> None:
         self.epoch += 1
@@ -31,6 +32,7 @@ class Numbering:
 
     def refs(self, series: Sequence[Labels]) -> Refs:
         self.asked += 1
+        self.last_asked = [labels.name for labels in series]
         self.series += [labels for labels in series if labels not in self.series]
         return np.array([self.series.index(labels) for labels in series], dtype=np.int64)
 
@@ -152,3 +154,16 @@ def test_rows_and_writes_keep_their_order() -> None:
     assert other.store.named(writes[1])["probe_success"] == 0.0
     assert target.store.named(writes[2]) == STEADY | {"probe_timeout_seconds": 4.0}
     assert writes[0].values.base is writes[2].values.base
+
+
+def test_a_failure_asks_for_its_new_series_only() -> None:
+    """A target that fails for the first time is known by all its series but one, and back again."""
+    target = Target()
+    target.probed(GOOD)
+    assert len(target.store.last_asked) == 4
+    failed = target.probed(BAD)
+    assert target.store.last_asked == ["probe_failure_info"]
+    assert failed["probe_x"] == 0.0
+    assert failed["probe_failure_info"] == 1.0
+    assert target.probed(GOOD) == STEADY | {"probe_failure_info": -1.0}
+    assert target.store.asked == 2
