@@ -37,15 +37,10 @@ from controlplane.tsdb.remote.options import (
 _HEADERS: Final = MapOf("a mapping of headers", TEXT, check_free_header)
 
 
-def _never(what: str) -> Leaf[bool]:
-    """Return the kind of a key that may only be false: `what` is not there to be sent."""
-
-    def parse(node: Scalar) -> bool:
-        if BOOLEAN.parse(node):
-            raise InvalidInput(f"a Prometheus key, not supported here: {what} are not stored")
-        return False
-
-    return Leaf("false", parse)
+def _no_exemplars(node: Scalar) -> bool:
+    if BOOLEAN.parse(node):
+        raise InvalidInput("a Prometheus key, not supported here: exemplars are not stored")
+    return False
 
 
 QUEUE: Final = Section(
@@ -80,8 +75,7 @@ def _http_client(**values: Any) -> Any:
 
 
 def _remote_write(**values: Any) -> RemoteWrite:
-    for absent in ("send_exemplars", "send_native_histograms"):
-        values.pop(absent, None)
+    values.pop("send_exemplars", None)
     return RemoteWrite(**values)
 
 
@@ -95,8 +89,8 @@ REMOTE_WRITE: Final = Section(
         "headers": Key(_HEADERS),
         "write_relabel_configs": Key(ListOf("a list of relabelling steps", RELABEL)),
         "protobuf_message": Key(member(WriteMessage)),
-        "send_exemplars": Key(_never("exemplars")),
-        "send_native_histograms": Key(_never("native histograms")),
+        "send_exemplars": Key(Leaf("false", _no_exemplars)),
+        "send_native_histograms": Key(BOOLEAN),
         "queue_config": Key(QUEUE),
         "metadata_config": Key(METADATA),
     },

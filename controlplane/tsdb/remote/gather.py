@@ -2,7 +2,8 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as data
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +15,12 @@ from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.relabel import RelabelConfig, relabel
 from controlplane.model.samples import Mask, Refs, Times, Values
-from controlplane.tsdb.histograms import is_marker
+from controlplane.tsdb.histogram_codec import decode
+from controlplane.tsdb.histograms import HistogramRun, is_marker, numbers
 from controlplane.tsdb.remote.messages import Message
+from controlplane.tsdb.remote.native import histogram
 from controlplane.tsdb.remote.position import Position
+from controlplane.tsdb.remote.protobuf import field, samples
 from controlplane.tsdb.remote.tail import Record, Tail
 from controlplane.tsdb.sift import Batch
 
@@ -44,11 +48,18 @@ class Outgoing:
     """Makes lines of label sets: external labels under them, then relabelled, then encoded."""
 
     def __init__(
-        self, external: Labels, steps: Sequence[RelabelConfig], message: Message[Any]
+        self,
+        external: Labels,
+        steps: Sequence[RelabelConfig],
+        message: Message[Any],
+        *,
+        histograms: bool = False,
     ) -> None:
+        """`histograms` tells whether native ones are sent, too."""
         self._external = external
         self._steps = steps
         self.message = message
+        self.histograms = histograms
 
     def line(self, labels: Labels) -> Line:
         """Return the series as it leaves, if it does."""
@@ -86,26 +97,52 @@ class Round:
     batch: Batch
     lines: Lines
     leaves: Mask
+    histograms: Mapping[int, bytes]
     shards: Sequence[Sequence[Refs]]
     most: int
 
-    def request(self, shard: int, number: int, message: Message[Any], cutoff: Timestamp) -> Request:
+    def request(self, shard: int, number: int, outgoing: Outgoing, cutoff: Timestamp) -> Request:
         """Return a request, without the samples before `cutoff`."""
         places = self.shards[shard][number]
         leaving = places[self.leaves[places]]
-        floats = leaving[~is_marker(self.batch.values[leaving])]
-        fresh = floats[self.batch.times[floats] >= cutoff]
-        kept = (len(places), len(leaving), len(floats), len(fresh))
+        known = leaving[self._known(leaving, outgoing)]
+        fresh = known[self.batch.times[known] >= cutoff]
+        kept = (len(places), len(leaving), len(known), len(fresh))
         left_out = [before - after for before, after in pairwise(kept)]
         if not len(fresh):
             return Request(b"", 0, 0, *left_out)
         chosen = self.batch.take(fresh[np.argsort(self.batch.refs[fresh], kind="stable")])
-        starts = np.flatnonzero(np.diff(chosen.refs, prepend=-1))
-        series = [self.lines[ref].encoded for ref in chosen.refs[starts].tolist()]
-        bounds = np.append(starts, len(chosen))
-        body = message.body(series, chosen.times, chosen.values, bounds)
+        body = self._body(chosen, outgoing.message)
         compressed = bytes(cramjam.snappy.compress_raw(body))
         return Request(compressed, len(chosen), int(chosen.times.max()), *left_out)
+
+    def _known(self, places: Refs, outgoing: Outgoing) -> Mask:
+        """Tell which samples are floats, or histograms that are here and wanted."""
+        values = self.batch.values[places]
+        marked = is_marker(values)
+        if marked.any():
+            wanted = self.histograms if outgoing.histograms else {}
+            here = [number in wanted for number in numbers(values[marked]).tolist()]
+            marked[marked] = ~np.array(here, dtype=np.bool_)
+        return ~marked
+
+    def _body(self, chosen: Batch, message: Message[Any]) -> bytes:
+        """Return the body for samples that are sorted by series."""
+        starts = np.flatnonzero(np.diff(chosen.refs, prepend=-1))
+        series = [self.lines[ref].encoded for ref in chosen.refs[starts].tolist()]
+        marked = is_marker(chosen.values)
+        if not marked.any():
+            bounds = np.append(starts, len(chosen))
+            return message.body(series, samples(chosen.times, chosen.values, bounds))
+        owners = np.searchsorted(starts, np.arange(len(chosen)), side="right") - 1
+        bounds = np.searchsorted(owners[~marked], np.arange(len(starts) + 1))
+        written = list(samples(chosen.times[~marked], chosen.values[~marked], bounds))
+        named = numbers(chosen.values[marked]).tolist()
+        times, places = chosen.times[marked].tolist(), owners[marked].tolist()
+        for name, time, owner in zip(named, times, places, strict=True):
+            encoded = histogram(decode(self.histograms[name]), time)
+            written[owner] += field(message.histograms, encoded)
+        return message.body(series, written)
 
 
 @dataclass(slots=True)
@@ -122,11 +159,14 @@ class Gatherer:
     most: int
     samples: int = 0
     full: bool = False
-    _tail: Tail = field(init=False)
-    _segment: int = field(init=False)
-    _end: Position = field(init=False)
-    _lines: dict[int, Line] = field(default_factory=dict)
-    _batches: list[Batch] = field(default_factory=list)
+    _tail: Tail = data(init=False)
+    _segment: int = data(init=False)
+    _end: Position = data(init=False)
+    _lines: dict[int, Line] = data(default_factory=dict)
+    _batches: list[Batch] = data(default_factory=list)
+    # Histograms of the samples gathered, and those whose samples are yet to come.
+    _histograms: dict[int, bytes] = data(default_factory=dict)
+    _ahead: dict[int, bytes] = data(default_factory=dict)
     _records: Iterator[Record] | None = None
     _next: Record | None = None
 
@@ -166,13 +206,21 @@ class Gatherer:
         shard = np.array([line.hash % shards for line in lines], dtype=np.int64)[inverse]
         places = [np.flatnonzero(shard == number) for number in range(shards)]
         cut = [[mine[at : at + most] for at in range(0, len(mine), most)] for mine in places]
-        lines_now, leaving = self._lines, leaves[inverse]
-        done = Round(self.begin, self._end, batch, lines_now, leaving, cut, most)
+        done = Round(
+            self.begin,
+            self._end,
+            batch,
+            self._lines,
+            leaves[inverse],
+            self._histograms,
+            cut,
+            most,
+        )
         self._clear()
         return done
 
     def _clear(self) -> None:
-        self._batches, self.samples, self.full = [], 0, False
+        self._batches, self._histograms, self.samples, self.full = [], {}, 0, False
         self.begin = self._end
 
     def _following(self) -> Record | None:
@@ -191,7 +239,13 @@ class Gatherer:
                 self._next, self.full = record, True
                 return
             self._segment, self._lines = position.segment, {}
+        if isinstance(record, HistogramRun):
+            # The place stays before it until its samples have come.
+            self._ahead |= dict(enumerate(record.encoded, record.first))
+            return
         if isinstance(record, Batch):
+            self._histograms |= self._ahead
+            self._ahead = {}
             self._batches.append(record)
             self.samples += len(record)
             self.full = self.samples >= self.most

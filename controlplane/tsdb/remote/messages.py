@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from controlplane.model.labels import METRIC_NAME, Labels
-from controlplane.model.samples import Refs, Times, Values
 from controlplane.tsdb.remote.options import WriteMessage
 from controlplane.tsdb.remote.ports import Families, Family
-from controlplane.tsdb.remote.protobuf import field, samples, varint, whole
+from controlplane.tsdb.remote.protobuf import field, varint, whole
 
 S = TypeVar("S")
 
@@ -33,13 +32,15 @@ class Message(Protocol, Generic[S]):
     """How series and samples become the body of a request."""
 
     headers: Mapping[str, str]
+    # The field of a series in which its native histograms stand.
+    histograms: int
 
     def series(self, labels: Labels) -> S:
         """Return a label set as `body` wants it."""
         ...
 
-    def body(self, series: Sequence[S], times: Times, values: Values, bounds: Refs) -> bytes:
-        """Return a request; series i has the samples from `bounds[i]` to `bounds[i + 1]`."""
+    def body(self, series: Sequence[S], samples: Sequence[bytes]) -> bytes:
+        """Return a request of series and the encoded samples of each."""
         ...
 
 
@@ -50,6 +51,7 @@ class Version1(Message[bytes]):
         "Content-Type": "application/x-protobuf",
         "X-Prometheus-Remote-Write-Version": "0.1.0",
     }
+    histograms = 4
 
     def series(self, labels: Labels) -> bytes:
         return b"".join(
@@ -57,10 +59,10 @@ class Version1(Message[bytes]):
             for name, value in labels.pairs
         )
 
-    def body(self, series: Sequence[bytes], times: Times, values: Values, bounds: Refs) -> bytes:
+    def body(self, series: Sequence[bytes], samples: Sequence[bytes]) -> bytes:
         return b"".join(
             b"".join((b"\x0a", varint(len(labels) + len(written)), labels, written))
-            for labels, written in zip(series, samples(times, values, bounds), strict=True)
+            for labels, written in zip(series, samples, strict=True)
         )
 
 
@@ -71,6 +73,7 @@ class Version2(Message[tuple[str, ...]]):
         "Content-Type": f"application/x-protobuf;proto={WriteMessage.V2}",
         "X-Prometheus-Remote-Write-Version": "2.0.0",
     }
+    histograms = 3
 
     def __init__(self, families: Families) -> None:
         self._families = families
@@ -78,14 +81,12 @@ class Version2(Message[tuple[str, ...]]):
     def series(self, labels: Labels) -> tuple[str, ...]:
         return tuple(text for pair in labels.pairs for text in pair)
 
-    def body(
-        self, series: Sequence[tuple[str, ...]], times: Times, values: Values, bounds: Refs
-    ) -> bytes:
+    def body(self, series: Sequence[tuple[str, ...]], samples: Sequence[bytes]) -> bytes:
         symbols: dict[str, int] = {"": 0}
         families = self._families()
         written = [
             field(5, self._one(texts, encoded, symbols, families))
-            for texts, encoded in zip(series, samples(times, values, bounds), strict=True)
+            for texts, encoded in zip(series, samples, strict=True)
         ]
         return b"".join([*(field(4, symbol.encode()) for symbol in symbols), *written])
 

@@ -81,6 +81,7 @@ class RemoteWrite:
     headers: Mapping[str, str] = field(default_factory=dict)
     write_relabel_configs: tuple[RelabelConfig, ...] = ()
     protobuf_message: WriteMessage = WriteMessage.V1
+    send_native_histograms: bool = False
     queue_config: QueueOptions = field(default_factory=QueueOptions)
     metadata_config: MetadataOptions = field(default_factory=MetadataOptions)
     http_client: HTTPClientConfig = field(

@@ -4,6 +4,7 @@ Written by hand because samples leave in columns: one array operation encodes
 all samples of a request, where a message object each costs microseconds.
 """
 
+import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -39,6 +40,11 @@ def field(number: int, content: bytes) -> bytes:
 def whole(number: int, value: int) -> bytes:
     """Return a field that holds a whole number."""
     return varint(number << 3) + varint(value)
+
+
+def double(number: int, value: float) -> bytes:
+    """Return a field that holds a float64."""
+    return varint(number << 3 | 1) + struct.pack("<d", value)
 
 
 def samples(times: Times, values: Values, bounds: Refs) -> Sequence[bytes]:

@@ -215,7 +215,12 @@ class RemoteWrites:
             options.settings,
             directory=directory,
             place=ProgressFile(self._file(remote.key)),
-            outgoing=Outgoing(options.external_labels, remote.write_relabel_configs, message),
+            outgoing=Outgoing(
+                options.external_labels,
+                remote.write_relabel_configs,
+                message,
+                histograms=remote.send_native_histograms,
+            ),
             delivery=delivery,
             clock=self._clock,
             metrics=self._metrics,

@@ -227,8 +227,8 @@ class Sender:
     async def _attempt(
         self, round_: Round, shard: int, number: int, attempt: int
     ) -> Duration | None:
-        message, cutoff = self._outgoing.message, self._cutoff()
-        request = await self._on_thread(partial(round_.request, shard, number, message, cutoff))
+        make = partial(round_.request, shard, number, self._outgoing, self._cutoff())
+        request = await self._on_thread(make)
         repeated = self._under_way.get(shard) == number
         wait = None
         if request.samples:

@@ -7,13 +7,16 @@ from typing import Final
 
 from controlplane.model.labels import Labels
 from controlplane.telemetry.logs import get_logger
+from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.remote.position import Position
 from controlplane.tsdb.sift import Batch
 from controlplane.tsdb.wal.records import (
+    HISTOGRAMS,
     SAMPLES,
     SERIES,
     Frame,
     frames,
+    read_histograms,
     read_samples,
     read_series,
 )
@@ -23,8 +26,9 @@ log = get_logger(__name__)
 
 _CHUNK: Final = 4 << 20
 
-# What a record holds: label sets by number, or samples with such numbers.
-Record = Mapping[int, Labels] | Batch
+# What a record holds: label sets by number, samples with such numbers, or
+# histograms, which the next samples name by numbers of their own.
+Record = Mapping[int, Labels] | Batch | HistogramRun
 
 
 class Tail:
@@ -117,6 +121,8 @@ class Tail:
                 return dict(read_series(frame.payload))
             if frame.kind == SAMPLES:
                 return read_samples(frame.payload)
+            if frame.kind == HISTOGRAMS:
+                return read_histograms(frame.payload)
         except ValueError as error:
             self._damaged(at + frame.begin, frame.end - frame.begin, str(error))
         return None

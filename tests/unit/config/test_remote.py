@@ -38,7 +38,7 @@ remote_write:
   write_relabel_configs: [{{action: drop, source_labels: [job], regex: x}}]
   protobuf_message: io.prometheus.write.v2.Request
   send_exemplars: false
-  send_native_histograms: false
+  send_native_histograms: true
   basic_auth: {{username: u, password: {SECRET}}}
   queue_config: {{capacity: 500, max_shards: 4, min_shards: 2, sample_age_limit: 1h}}
   metadata_config: {{send: false}}
@@ -53,6 +53,7 @@ rule_settings:
     assert (remote.key, dict(remote.headers)) == ("far", {"X-Scope-OrgID": "shop"})
     assert remote.write_relabel_configs[0].action is Action.DROP
     assert remote.protobuf_message is WriteMessage.V2
+    assert remote.send_native_histograms
     assert (remote.queue_config.min_shards, remote.http_client.enable_http2) == (2, False)
     options = config.remote_write_options()
     assert options.settings == RemoteWriteSettings(max_size=1 << 30, max_age=0)
@@ -79,7 +80,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
 - url: http://a
   send_exemplars: true
 - url: http://b
-  send_native_histograms: true
+  azuread: {cloud: x}
 - url: http://c
   sigv4: {region: x}
 - url: http://d
@@ -100,7 +101,7 @@ rule_settings:
     )
     assert [(line, reason.split(":")[0]) for line, reason in found] == [
         (3, "send_exemplars"),
-        (5, "send_native_histograms"),
+        (5, "azuread"),
         (7, "sigv4"),
         (9, "round_robin_dns"),
         (11, "capacity must be at least 1"),

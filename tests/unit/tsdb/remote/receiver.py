@@ -9,6 +9,7 @@ from aiohttp import web
 from controlplane.ingest.incoming import Incoming
 from controlplane.ingest.metadata import MetadataBook
 from controlplane.ingest.remote_write import decompress, read_version_1, read_version_2
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import Labels
 
 Sample = tuple[int, float]
@@ -26,6 +27,7 @@ class Receiver:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     samples: dict[Labels, list[Sample]] = field(default_factory=dict)
+    histograms: dict[Labels, list[tuple[int, FloatHistogram]]] = field(default_factory=dict)
     book: MetadataBook = field(default_factory=lambda: MetadataBook(100))
 
     async def take(self, request: web.Request) -> web.Response:
@@ -57,8 +59,12 @@ class Receiver:
             incoming.values.tolist(),
             strict=True,
         )
-        for owner, time, value in columns:
-            self.samples.setdefault(series[owner], []).append((time, value))
+        for place, (owner, time, value) in enumerate(columns):
+            histogram = incoming.histograms.get(place)
+            if histogram is None:
+                self.samples.setdefault(series[owner], []).append((time, value))
+            else:
+                self.histograms.setdefault(series[owner], []).append((time, histogram))
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from controlplane.model.duration import HOUR
+from controlplane.model.histogram import CUSTOM_BUCKETS, FloatHistogram, buckets_at
 from controlplane.model.labels import Labels
 from controlplane.model.relabel import Action, RelabelConfig
 from controlplane.model.samples import STALE_NAN
@@ -326,3 +327,44 @@ async def test_a_denied_address_is_tried_on(world: World) -> None:
     world.tick(series(1))
     await eventually(lambda: world.metric("samples_retried_total") > 1, "attempts")
     assert world.metric("samples_failed_total") == 0
+
+
+@pytest.mark.parametrize("message", list(WriteMessage))
+async def test_native_histograms_beside_floats(world: World, message: WriteMessage) -> None:
+    """Where they are asked for; their instants among the others'."""
+    whole = FloatHistogram(3, 6, 2.5, 0.1, 1, buckets_at([-2, 0, 1], [1, 2, 2]))
+    custom = FloatHistogram(
+        CUSTOM_BUCKETS, 1.5, 2.0, positive=buckets_at([0], [1.5]), custom_values=(1.0, 2.0)
+    )
+    async with receiving() as receiver:
+        url = receiver.url
+        send = remote(url, name="r", protobuf_message=message, send_native_histograms=True)
+        await world.apply(send)
+        refs, now = world.store.refs(series(3)), world.now
+        for place, each in enumerate(((whole, None, custom), (None, None, whole))):
+            world.store.append(
+                [Write("test", now + place, refs, np.arange(3.0), histograms=list(each))]
+            )
+        world.start()
+        await eventually(lambda: world.metric("samples_total") == 6, "all samples")
+        first, _, third = (receiver.histograms.get(each, []) for each in series(3))
+        assert [time for time, _ in first] == [now]
+        assert first[0][1].same(whole)
+        assert [time for time, _ in third] == [now, now + 1]
+        assert third[0][1].same(custom)
+        assert third[1][1].same(whole)
+        assert receiver.samples[series(3)[0]] == [(now + 1, 0.0)]
+        assert receiver.samples[series(3)[1]] == [(now, 1.0), (now + 1, 1.0)]
+
+
+async def test_native_histograms_are_left_out_unless_asked_for(world: World) -> None:
+    """They are counted; the floats of the same request arrive."""
+    async with receiving() as receiver:
+        await world.apply(remote(receiver.url, name="r"))
+        refs, now = world.store.refs(series(2)), world.now
+        sample = [FloatHistogram(0, 1, 1.0, zero_count=1), None]
+        world.store.append([Write("test", now, refs, np.ones(2), histograms=sample)])
+        world.start()
+        await eventually(lambda: world.metric("samples_total") == 1, "the float")
+        assert list(receiver.times) == [str(series(2)[1])]
+    assert world.metric("samples_dropped_total", reason="histogram") == 1
