@@ -23,7 +23,6 @@ from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import redrive
 from controlplane.notify.message import Message
 from controlplane.notify.metrics import NotifyMetrics
-from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.ports import Integration, NotificationStore
 from controlplane.notify.sweeper import Sweeper
@@ -53,8 +52,8 @@ class Alerting:
     channels: Channels
     notifications: NotificationStore
     worker: Worker
+    pipeline: Pipeline
     sweeper: Sweeper
-    delivery: DeliveryOptions
 
     async def begin(self) -> None:
         """Take up what was kept: first what mutes, then what is muted. Raises Unavailable."""
@@ -68,6 +67,8 @@ class Alerting:
     ) -> None:
         """Put another configuration in force: whom to tell, by which routes, and when not."""
         self.alerts.reload(config.alert_options())
+        for part in (self.pipeline, self.worker, self.sweeper):
+            part.configure(config.notification_settings)
         await self.channels.reload(integrations)
         # From here on nothing waits: no group is due between its old hours and its new ones.
         mute, kept = config.mute_options(), self.alerts.list()
@@ -91,7 +92,7 @@ class Alerting:
     async def redrive(self, message_id: int, now: Timestamp) -> Message:
         """Queue a dead letter again. Raises NotFound, Conflict, Unavailable."""
         message = await redrive(
-            self.notifications, message_id, max_age=self.delivery.max_age, now=now
+            self.notifications, message_id, max_age=self.worker.options.max_age, now=now
         )
         self.worker.wake()
         return message
@@ -117,7 +118,7 @@ def build_alerting(
     )
     mute = config.mute_options()
     inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
-    delivery, metrics = DeliveryOptions(), NotifyMetrics(registry)
+    delivery, metrics = config.notification_settings, NotifyMetrics(registry)
     notifications = SqlNotifications(database)
     channels = Channels(senders.build(config))
     worker = Worker(
@@ -171,6 +172,6 @@ def build_alerting(
         channels,
         notifications,
         worker,
+        pipeline,
         sweeper,
-        delivery,
     )

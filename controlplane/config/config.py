@@ -9,7 +9,7 @@ from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.stores import OutboundOptions
 from controlplane.model.target import TargetSpec
 from controlplane.mute.options import InhibitRule, MuteOptions, NamedIntervals
-from controlplane.notify.options import Receiver
+from controlplane.notify.options import DeliveryOptions, Receiver
 from controlplane.probes.options import Module
 from controlplane.routing.options import Route
 from controlplane.rules.options import RuleGroup, RuleSettings, RulesOptions
@@ -55,6 +55,7 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: tuple[NamedIntervals, ...] = ()
     mute_time_intervals: tuple[NamedIntervals, ...] = ()
+    notification_settings: DeliveryOptions = field(default_factory=DeliveryOptions)
     templates: tuple[str, ...] = ()
     # What stood in the files of `templates` when they were read, by file.
     template_texts: tuple[tuple[str, str], ...] = ()

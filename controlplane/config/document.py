@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.muting import INHIBIT_RULES, TIME_INTERVALS
+from controlplane.config.notifications import NOTIFICATION_SETTINGS
 from controlplane.config.places import PATHS, PATTERNS
 from controlplane.config.probes import MODULES
 from controlplane.config.receivers import receivers
@@ -80,6 +81,7 @@ def document(context: Context) -> Section[Any]:
             "rule_files": Key(PATTERNS),
             "rule_settings": Key(RULE_SETTINGS),
             "route": Key(ROUTE),
+            "notification_settings": Key(NOTIFICATION_SETTINGS),
             "receivers": Key(receivers(context.defaults, context.check_template)),
             "inhibit_rules": Key(INHIBIT_RULES),
             "time_intervals": Key(TIME_INTERVALS),

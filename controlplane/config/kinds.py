@@ -111,6 +111,15 @@ def _go_duration(node: Scalar) -> Duration:
     return int(total.to_integral_value(rounding="ROUND_CEILING"))
 
 
+def _fraction(node: Scalar) -> float:
+    if node.quoted or len(node.text) > _LONGEST or _FLOAT.match(node.text) is None:
+        raise InvalidInput(f"expected a number that is not negative, not {describe(node)}")
+    number = float(node.text.replace("_", ""))
+    if number < 0:
+        raise InvalidInput(f"must not be negative: {node.text}")
+    return number
+
+
 def _size(node: Scalar) -> int:
     """Return bytes for `10MB`, `1.5GiB` or `512B`: every unit a power of 1024."""
     if node.text == "0":
@@ -146,6 +155,7 @@ NAME: Final = Leaf("a name", _nonempty)
 BOOLEAN: Final = Leaf("true or false", _boolean)
 INTEGER: Final = Leaf("a whole number", _integer)
 NATURAL: Final = Leaf("a whole number", _natural)
+FRACTION: Final = Leaf("a number", _fraction)
 DURATION: Final = Leaf("a duration", _duration, format_duration)
 POSITIVE_DURATION: Final = Leaf("a duration", _positive_duration, format_duration)
 GO_DURATION: Final = Leaf("a duration", _go_duration, format_duration)

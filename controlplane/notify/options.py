@@ -245,6 +245,14 @@ class DeliveryOptions:
     longest_backoff: Duration = 300_000
     lease: Duration = 60_000  # a claim older than this may be taken over
 
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise InvalidInput("concurrency must be at least 1", pointer="/concurrency")
+        if self.longest_backoff < self.first_backoff:
+            raise InvalidInput(
+                "longest_backoff is shorter than first_backoff", pointer="/longest_backoff"
+            )
+
 
 def _required(options: object, key: str, where: str) -> None:
     if not getattr(options, key):

@@ -90,6 +90,10 @@ class Pipeline:
             self._enqueue,
         )
 
+    def configure(self, options: DeliveryOptions) -> None:
+        """Use other options from now on."""
+        self._options = options
+
     async def __call__(self, flushes: Sequence[GroupFlush]) -> None:
         """Take the flushes of one moment through all stages. Raises Unavailable."""
         with Handover(self._sender) as handover:

@@ -53,6 +53,10 @@ class Sweeper:
         self._options = options
         self._metrics = metrics
 
+    def configure(self, options: DeliveryOptions) -> None:
+        """Use other options from now on."""
+        self._options = options
+
     async def run(self) -> None:
         """Sweep every few seconds, until cancelled. The alerts must have been loaded before."""
         while True:

@@ -3,14 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from random import Random, SystemRandom
 from typing import Final
 
 from opentelemetry.trace import Span, StatusCode
 
-from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
@@ -89,6 +89,16 @@ class Worker:
         self._released = False
         self._depth_due = 0.0
 
+    @property
+    def options(self) -> DeliveryOptions:
+        return self._options
+
+    def configure(self, options: DeliveryOptions) -> None:
+        """Use other options from now on, for attempts that have not begun."""
+        self._options = options
+        self._rates.clear()
+        self.wake()
+
     def wake(self) -> None:
         """Look for work now."""
         self._woken.set()
@@ -132,7 +142,7 @@ class Worker:
             except ControlPlaneError as error:
                 log.warning("the outbox cannot be read", error=str(error))
                 seconds = _AFTER_ERROR
-            await self._sleep(seconds)
+            await sleep_unless(self._clock, self._woken, seconds)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing more, and give what is under way this long to end."""
@@ -374,19 +384,6 @@ class Worker:
         paced = [rate.until(now) for rate in self._rates.values()]
         left = [at - now for at in (*self._quiet_until.values(), *paused, *paced)]
         return min([_LONGEST_SLEEP, until, *(seconds for seconds in left if seconds > 0)])
-
-    async def _sleep(self, seconds: float) -> None:
-        if self._woken.is_set():
-            return
-        waiting = asyncio.ensure_future(self._woken.wait())
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (waiting, sleeping):
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(waiting, sleeping, return_exceptions=True)
 
 
 def _traced(claimed: Claim) -> AbstractContextManager[Span]:

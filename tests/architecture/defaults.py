@@ -9,7 +9,13 @@ from controlplane.model.duration import format_duration
 from controlplane.model.relabel import RelabelConfig
 from controlplane.model.secret import Secret
 from controlplane.model.target import TargetSpec
-from controlplane.notify.options import PagerdutyConfig, SlackConfig, WebhookConfig
+from controlplane.model.time_interval import TimeInterval
+from controlplane.notify.options import (
+    DeliveryOptions,
+    PagerdutyConfig,
+    SlackConfig,
+    WebhookConfig,
+)
 from controlplane.probes.options import HeaderMatch, HTTPProbe, Module, QueryResponse, TCPProbe
 from controlplane.routing.options import Route
 from controlplane.scrape.options import FileSdConfig, ScrapeConfig
@@ -39,6 +45,8 @@ _BARE: Final[dict[str, Any]] = {
     "query_response": QueryResponse(),
     "target": TargetSpec("x"),
     "target_settings": TargetOptions(),
+    "notification_settings": DeliveryOptions(),
+    "time_interval": TimeInterval(),
     "scrape_config": ScrapeConfig("x"),
     "file_sd_config": FileSdConfig(("x",)),
     "relabel_config": RelabelConfig(target_label="x"),

@@ -132,6 +132,15 @@ REFUSED = [
         4,
         "undefined time interval 'x' used in route",
     ),
+    # notifications
+    ("notification_settings: {rate: fast}", 1, "rate: expected a number"),
+    ("notification_settings: {rate: -1}", 1, "rate: "),
+    ("notification_settings: {concurrency: 0}", 1, "concurrency must be at least 1"),
+    (
+        "notification_settings: {first_backoff: 1m, longest_backoff: 1s}",
+        1,
+        "longest_backoff is shorter than first_backoff",
+    ),
     # muting
     ("inhibit_rules: [{equal: ['']}]", 1, "equal: not a valid label name"),
     ("inhibit_rules: [{source_matchers: [a]}]", 1, "source_matchers"),
