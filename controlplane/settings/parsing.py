@@ -71,6 +71,11 @@ def size(text: str) -> int:
     return int(digits) << _SIZE_UNITS[unit]
 
 
+def size_or_zero(text: str) -> int:
+    """Read bytes, or 0."""
+    return 0 if text.strip() == "0" else size(text)
+
+
 def count(text: str) -> int:
     """Read a whole number above 0."""
     if not _is_number(text) or int(text) == 0:

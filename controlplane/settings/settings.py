@@ -47,7 +47,9 @@ class Settings:
     query_max_samples: int = 50_000_000
     query_lookback: Duration = 5 * MINUTE
     query_concurrency: int = 4
-    retention: Duration = 6 * HOUR
+    retention: Duration = 15 * 24 * HOUR
+    retention_size: int = 0
+    head_window: Duration = 2 * HOUR
     max_series: int = 2_000_000
     max_series_per_sender: int = 0
     admin_api: bool = False
@@ -159,6 +161,18 @@ VARIABLES: Final = (
         "retention",
         parsing.duration_or_zero,
         "how long samples are kept; 0: for ever",
+    ),
+    Variable(
+        "CONTROLPLANE_RETENTION_SIZE",
+        "retention_size",
+        parsing.size_or_zero,
+        "most bytes of samples on disk, the log too; the oldest go; 0: no bound",
+    ),
+    Variable(
+        "CONTROLPLANE_HEAD_WINDOW",
+        "head_window",
+        parsing.duration,
+        "how long samples stay in memory, and up to 2 hours more",
     ),
     Variable(
         "CONTROLPLANE_MAX_SERIES",

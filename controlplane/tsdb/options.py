@@ -25,7 +25,7 @@ class StoreOptions:
     after a pause is not delayed.
     """
 
-    retention: Duration = 6 * HOUR
+    retention: Duration = 15 * 24 * HOUR
     retention_size: int = 0
     head_window: Duration = 2 * HOUR
     block_range: Duration = 2 * HOUR
