@@ -1,8 +1,5 @@
 """A query API as the rest of the program sees it: values, and every way to have none."""
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -22,40 +19,12 @@ from controlplane.errors import (
 from controlplane.model.labels import Labels
 from controlplane.transport.http_client import HTTPClients
 from controlplane.tsdb.remote.answers import read_answer
-from controlplane.tsdb.remote.engines import Engine, Engines
+from controlplane.tsdb.remote.engines import Engines
 from controlplane.tsdb.remote.metrics import DatasourceMetrics
 from controlplane.tsdb.remote.options import Datasource
+from tests.support.query_api import query_api, query_engine, success, vector
 
 NOW = 1_700_000_000_123
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def success(kind: str, result: Any, **more: Any) -> bytes:
-    data = {"resultType": kind, "result": result}
-    return json.dumps({"status": "success", "data": data, **more}).encode()
-
-
-def vector(*elements: tuple[dict[str, str], str]) -> bytes:
-    return success("vector", [{"metric": m, "value": [1.5, v]} for m, v in elements])
-
-
-@asynccontextmanager
-async def api(handler: Handler) -> AsyncIterator[str]:
-    """Serve a handler on loopback; give the prefix of its API."""
-    application = web.Application()
-    application.router.add_post("/prefix/api/v1/query", handler)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/prefix/"
-    finally:
-        await runner.cleanup()
-
-
-def engine(clients: HTTPClients, url: str, **options: Any) -> Engine:
-    metrics = DatasourceMetrics(CollectorRegistry())
-    return Engine(Datasource(url, **options), clients, clock=SystemClock(), metrics=metrics)
 
 
 async def test_a_question_and_its_answer(clients: HTTPClients) -> None:
@@ -66,8 +35,10 @@ async def test_a_question_and_its_answer(clients: HTTPClients) -> None:
         seen.update(form=dict(await request.post()), headers=request.headers)
         return web.Response(body=vector(({"__name__": "up", "job": "a"}, "1"), ({}, "+Inf")))
 
-    async with api(answer) as url:
-        asked = engine(clients, url, headers={"X-Scope-OrgID": "shop"}, params={"dedup": ("true",)})
+    async with query_api(answer) as url:
+        asked = query_engine(
+            clients, url, headers={"X-Scope-OrgID": "shop"}, params={"dedup": ("true",)}
+        )
         found = await asked.instant("up == 1", NOW)
         await asked.close()
     assert seen["form"] == {
@@ -125,11 +96,11 @@ async def test_an_answer_that_is_too_large(clients: HTTPClients) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=body)
 
-    async with api(answer) as url:
-        found = await engine(clients, url).instant("x", NOW)
+    async with query_api(answer) as url:
+        found = await query_engine(clients, url).instant("x", NOW)
         assert len(found.labels) == 3000
         with pytest.raises(TooLarge, match="over 1000 bytes"):
-            await engine(clients, url, response_size_limit=1000).instant("x", NOW)
+            await query_engine(clients, url, response_size_limit=1000).instant("x", NOW)
 
 
 async def test_an_engine_that_is_away_or_late(clients: HTTPClients) -> None:
@@ -140,13 +111,13 @@ async def test_an_engine_that_is_away_or_late(clients: HTTPClients) -> None:
         raise web.HTTPNoContent
 
     with pytest.raises(Unavailable, match="does not answer") as away:
-        await engine(clients, "http://u:hunter2@127.0.0.1:1").instant("x", NOW)
+        await query_engine(clients, "http://u:hunter2@127.0.0.1:1").instant("x", NOW)
     assert "hunter2" not in str(away.value)
-    async with api(hang) as url:
+    async with query_api(hang) as url:
         with pytest.raises(DeadlineExceeded, match=r"within 0\.05s"):
-            await engine(clients, url, timeout=50).instant("x", NOW)
+            await query_engine(clients, url, timeout=50).instant("x", NOW)
     with pytest.raises(Unavailable, match="outbound policy"):
-        await engine(clients, "http://10.0.0.1").instant("x", NOW)
+        await query_engine(clients, "http://10.0.0.1").instant("x", NOW)
 
 
 async def test_remarks_are_passed_on_once(clients: HTTPClients) -> None:
@@ -155,8 +126,8 @@ async def test_remarks_are_passed_on_once(clients: HTTPClients) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=success("vector", [], warnings=["partial"], infos=["slow"]))
 
-    async with api(answer) as url:
-        asked = engine(clients, url)
+    async with query_api(answer) as url:
+        asked = query_engine(clients, url)
         with capture_logs() as lines:
             await asked.instant("x", NOW)
             await asked.instant("x", NOW)
