@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
 from controlplane.model.labels import Labels
 from controlplane.probes.metrics import ProbeMetrics

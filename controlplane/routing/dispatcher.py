@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, KeysView
 from itertools import count
 from typing import Final
 
-from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.routing.group import Group, first_due
 from controlplane.routing.metrics import RoutingMetrics
-from controlplane.routing.ports import Flush, Stage
+from controlplane.routing.ports import Flush, Grouped, Record, Stage
 from controlplane.routing.tree import Node, recipients
 from controlplane.telemetry.logs import get_logger
 
@@ -44,10 +44,12 @@ class Dispatcher:
         metrics: RoutingMetrics,
         *,
         tells: Callable[[str], bool] = lambda _receiver: True,
+        record: Record = lambda _grouped: None,
     ) -> None:
-        """`tells` says whether a receiver tells anybody."""
+        """`tells` says whether a receiver tells anybody; `record` hears what is grouped."""
         self._root = root
         self._tells = tells
+        self._record = record
         self._stage = stage
         self._clock = clock
         self._metrics = metrics
@@ -63,6 +65,10 @@ class Dispatcher:
     def groups(self) -> tuple[Group, ...]:
         """Return the groups that hold alerts."""
         return tuple(self._groups.values())
+
+    def look(self, now: Timestamp) -> tuple[Flush, ...]:
+        """Return every group that holds alerts as it would be told now."""
+        return tuple(group.look(now) for group in self._groups.values())
 
     def owned(self) -> KeysView[Identity]:
         """Return a view of (receiver, group key) of every group: other incidents are orphans."""
@@ -123,7 +129,7 @@ class Dispatcher:
             await self.flush_due(now)
             due = self.next_due()
             wait = _LONGEST_SLEEP if due is None else (due - self._clock.now()) / 1000
-            await self._sleep(min(wait, _LONGEST_SLEEP))
+            await sleep_unless(self._clock, self._woken, min(wait, _LONGEST_SLEEP))
 
     def _recipients(self, labels: Labels) -> tuple[Node, ...]:
         return recipients(self._root, labels, self._tells)
@@ -132,7 +138,10 @@ class Dispatcher:
         labels = node.group_labels(alert.labels)
         group = Group(node, labels, due=first_due(node, alert, now))
         existing = self._groups.setdefault(group.identity, group)
-        existing.insert(alert)
+        if existing.insert(alert):
+            self._record(
+                Grouped(alert, node.receiver, group.key, node.key, node.group_wait, at=now)
+            )
         if existing is group:
             self._schedule(group)
 
@@ -174,14 +183,3 @@ class Dispatcher:
         for group in self._groups.values():
             group.due += delta
             self._schedule(group)
-
-    async def _sleep(self, seconds: float) -> None:
-        if seconds <= 0 or self._woken.is_set():
-            return
-        waiting = asyncio.ensure_future(self._woken.wait())
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            sleeping.cancel()
