@@ -29,7 +29,7 @@ log = get_logger(__name__)
 _LONGEST_TURN: Final = 0.002  # seconds of events
 _MOST_EVENTS: Final = 64
 _MOST_BEGUN: Final = 32
-_FEWEST_BEGUN: Final = 4  # while sockets wait: what is under way goes before what is new
+_FEWEST_BEGUN: Final = 1  # while sockets wait: what is under way goes before what is new
 _PAUSE_SECONDS: Final = 0.1
 
 # How many more there are, what succeeded, and what failed with its code and its words.
