@@ -63,6 +63,6 @@ class Decision:
     def aspect(self) -> Aspect:
         return ASPECTS[self.kind]
 
-    def repeats(self, other: "Decision") -> bool:
-        """Tell whether it says what another one, of the same alert and place, said before."""
-        return self.kind is other.kind and self.detail == other.detail
+    def says(self, kind: Kind, detail: Mapping[str, object]) -> bool:
+        """Tell whether another one of its alert and place, with these, would say nothing new."""
+        return self.kind is kind and self.detail == detail

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from controlplane.alerts.decision import Aspect, Decision, Kind
+from controlplane.alerts.decision import ASPECTS, Aspect, Decision, Kind
 from controlplane.alerts.metrics import LedgerMetrics
 from controlplane.alerts.ports import LedgerRepository
 from controlplane.clock import Clock, Timestamp, sleep_unless
@@ -21,6 +22,7 @@ _BATCH: Final = 500
 # Seconds between two writes: what is decided meanwhile goes together.
 _PAUSE: Final = 0.25
 _RETRY: Final = 2.0
+_NONE: Final[Mapping[tuple[Aspect, str], Decision]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class LedgerOptions:
 class Ledger:
     """Takes decisions from everybody, keeps those that change something.
 
-    `record` and `heard` only remember; `run` writes. Nobody waits for the
-    ledger: when the database is away, or it falls behind, alerts go on.
+    `record`, `decide` and `heard` only remember; `run` writes. Nobody waits for
+    the ledger: when the database is away, or it falls behind, alerts go on.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Ledger:
         self._last: dict[str, dict[tuple[Aspect, str], Decision]] = {}
         self._waiting: deque[tuple[Decision, Alert | None]] = deque()
         self._woken = asyncio.Event()
+        self._writing = asyncio.Lock()
         metrics.observe(lambda: len(self._waiting))
 
     async def load(self, alerts: Iterable[Alert]) -> None:
@@ -62,33 +65,67 @@ class Ledger:
     def record(self, decisions: Iterable[Decision]) -> None:
         """Keep decisions, except those that repeat the last one of their aspect and place."""
         for decision in decisions:
-            self._record(decision, None)
+            if not self._known(
+                decision.fingerprint, decision.kind, decision.place, decision.detail
+            ):
+                self._record(decision, None)
+
+    def decide(
+        self,
+        kind: Kind,
+        alerts: Iterable[Alert],
+        at: Timestamp,
+        *,
+        place: str = "",
+        detail: Mapping[str, object],
+    ) -> None:
+        """Keep one decision on many alerts; what repeats costs a look each."""
+        for alert in alerts:
+            name = alert.fingerprint
+            if not self._known(name, kind, place, detail):
+                self._record(Decision(name, at, kind, place, detail, alert.correlation_id), None)
 
     def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
         """Keep that alerts began or ended. A subscriber of the alerts."""
         for alert in alerts:
             ended = alert.status(now) is AlertStatus.RESOLVED
-            self._record(
-                Decision(
-                    alert.fingerprint,
-                    alert.ends_at if ended else now,
-                    Kind.RESOLVED if ended else Kind.RECEIVED,
-                    detail={"starts_at": alert.starts_at},
-                    correlation_id=alert.correlation_id,
-                ),
-                alert,
-            )
+            kind = Kind.RESOLVED if ended else Kind.RECEIVED
+            detail = {"starts_at": alert.starts_at}
+            if self._known(alert.fingerprint, kind, "", detail):
+                continue
+            at = alert.ends_at if ended else now
+            told_by = alert.correlation_id
+            self._record(Decision(alert.fingerprint, at, kind, "", detail, told_by), alert)
+
+    async def story(self, fingerprint: str, limit: int) -> Sequence[Decision]:
+        """Return the newest decisions on an alert, oldest first. Raises Unavailable."""
+        async with self._writing:
+            waiting = [each for each, _ in self._waiting if each.fingerprint == fingerprint]
+            return [*await self._repository.story(fingerprint, limit), *waiting][-limit:]
+
+    async def alert(self, fingerprint: str) -> Alert | None:
+        """Return an alert, also a past one, as it was last heard of. Raises Unavailable."""
+        async with self._writing:
+            for _, alert in reversed(self._waiting):
+                if alert is not None and alert.fingerprint == fingerprint:
+                    return alert
+            return await self._repository.alert(fingerprint)
+
+    async def resolved(self, *, after: str, limit: int) -> Sequence[Alert]:
+        """Return alerts that have ended, by fingerprints above `after`. Raises Unavailable."""
+        return await self._repository.resolved(after=after, limit=limit)
 
     async def flush(self) -> int:
         """Write what waits, a batch; return how many. Raises Unavailable: then all of it waits."""
-        batch = [self._waiting[place] for place in range(min(_BATCH, len(self._waiting)))]
-        if not batch:
-            return 0
-        decisions = [decision for decision, _ in batch]
-        alerts = {alert.fingerprint: alert for _, alert in batch if alert is not None}
-        await self._repository.add(decisions, list(alerts.values()))
-        for _ in batch:
-            self._waiting.popleft()
+        async with self._writing:
+            batch = list(islice(self._waiting, _BATCH))
+            if not batch:
+                return 0
+            decisions = [decision for decision, _ in batch]
+            alerts = {alert.fingerprint: alert for _, alert in batch if alert is not None}
+            await self._repository.add(decisions, list(alerts.values()))
+            for _ in batch:
+                self._waiting.popleft()
         self._metrics.written.inc(len(batch))
         return len(batch)
 
@@ -114,8 +151,6 @@ class Ledger:
             log.warning("decisions could not be kept", error=str(error), lost=len(self._waiting))
 
     def _record(self, decision: Decision, alert: Alert | None) -> None:
-        if self._repeats(decision):
-            return
         self._remember(decision)
         if decision.kind is Kind.QUEUED:
             return  # its row in the outbox tells it
@@ -125,10 +160,12 @@ class Ledger:
         self._waiting.append((decision, alert))
         self._woken.set()
 
-    def _repeats(self, decision: Decision) -> bool:
-        known = self._last.get(decision.fingerprint, {})
-        last = known.get((decision.aspect, decision.place))
-        return last is not None and decision.repeats(last)
+    def _known(
+        self, fingerprint: str, kind: Kind, place: str, detail: Mapping[str, object]
+    ) -> bool:
+        """Tell whether the last decision of this aspect and place said the same."""
+        last = self._last.get(fingerprint, _NONE).get((ASPECTS[kind], place))
+        return last is not None and last.says(kind, detail)
 
     def _remember(self, decision: Decision) -> None:
         """Note a decision; a new beginning makes everything else about the alert new."""

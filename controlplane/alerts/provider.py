@@ -8,7 +8,7 @@ from controlplane.alerts.merge import check, merged
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
 from controlplane.alerts.ports import AlertRepository, Subscriber
-from controlplane.clock import Clock, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError, Overloaded, Unavailable
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
@@ -47,6 +47,11 @@ class Alerts:
         self._writing = asyncio.Lock()
         metrics.observe("active", lambda: self._count(AlertStatus.FIRING))
         metrics.observe("resolved", lambda: self._count(AlertStatus.RESOLVED))
+
+    @property
+    def resolve_timeout(self) -> Duration:
+        """How long an alert without an end lasts."""
+        return self._options.resolve_timeout
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Have `subscriber` called with every change from now on."""

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.metrics import AlertMetrics, LedgerMetrics
 from controlplane.alerts.provider import Alerts
+from controlplane.app.deciding import Deciding
 from controlplane.app.notifying import Senders
 from controlplane.app.supervisor import Supervisor
 from controlplane.clock import Clock, Timestamp
@@ -110,6 +111,7 @@ def build_alerting(
     """Make the parts, in the order in which an alert meets them."""
     alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
     ledger = Ledger(SqlLedger(database), clock, LedgerMetrics(registry))
+    deciding = Deciding(ledger)
     silences = Silences(
         SqlSilences(database),
         clock,
@@ -139,6 +141,7 @@ def build_alerting(
         options=delivery,
         metrics=metrics,
         muters=(silences, inhibitor, hours),
+        record=deciding.told,
     )
     dispatcher = Dispatcher(
         build_tree(config.route),
@@ -146,6 +149,7 @@ def build_alerting(
         clock,
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),
+        record=deciding.grouped,
     )
     sweeper = Sweeper(
         notifications,

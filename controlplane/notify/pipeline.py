@@ -30,6 +30,7 @@ from controlplane.notify.ports import (
     OwnedGroups,
     Sender,
 )
+from controlplane.notify.verdicts import QUEUED, Verdict, left_out
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import span
@@ -50,6 +51,9 @@ class Draft:
     told: Told = UNTOLD
     reason: Reason = Reason.NOTHING_NEW
 
+
+# Is told why each alert of a flush is told or not. Must not block.
+Record = Callable[[Sequence[Verdict]], None]
 
 # Takes a draft on, or ends its way with None.
 DraftStage = Callable[[NotificationTransaction, "_Book", Draft], Awaitable[Draft | None]]
@@ -74,6 +78,7 @@ class Pipeline:
         options: DeliveryOptions,
         metrics: NotifyMetrics,
         muters: Sequence[Muter] = (),
+        record: Record = lambda _verdicts: None,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -83,6 +88,7 @@ class Pipeline:
         self._options = options
         self._metrics = metrics
         self._muters = tuple(muters)
+        self._record = record
         self.stages: tuple[DraftStage, ...] = (
             self._mute,
             self._recall,
@@ -101,6 +107,7 @@ class Pipeline:
                 book = _Book(await tx.incidents_for(flushes), self._owned(), handover)
                 for draft in self._drafts(flushes):
                     await self._process(tx, book, draft)
+        self._record(book.verdicts)
         if book.left:
             self._wake()
 
@@ -117,15 +124,30 @@ class Pipeline:
             draft = onward
 
     async def _mute(
-        self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
+        self, _tx: NotificationTransaction, book: "_Book", draft: Draft
     ) -> Draft | None:
         """Tell apart the alerts that are silenced, inhibited or out of hours."""
         visible: list[Alert] = []
         muted: list[Alert] = []
+        untold: dict[tuple[str, tuple[str, ...]], list[Alert]] = {}
+        at = draft.flush.at
         for alert in draft.visible:
-            silent = any(muter.muted_by(alert.labels, draft.flush) for muter in self._muters)
-            (muted if silent else visible).append(alert)
+            by = self._muted_by(alert, draft.flush)
+            (visible if by is None else muted).append(alert)
+            if by is not None and alert.status(at) is AlertStatus.FIRING:
+                untold.setdefault(by, []).append(alert)
+        book.verdicts += [
+            Verdict(kind, alerts, draft.channel, at, {"by": list(names)})
+            for (kind, names), alerts in untold.items()
+        ]
         return replace(draft, visible=tuple(visible), muted=tuple(muted))
+
+    def _muted_by(self, alert: Alert, flush: GroupFlush) -> tuple[str, tuple[str, ...]] | None:
+        """Return the kind of the first muter that mutes an alert, and the names of what does."""
+        for muter in self._muters:
+            if names := muter.muted_by(alert.labels, flush):
+                return muter.kind, names
+        return None
 
     async def _recall(
         self, tx: NotificationTransaction, book: "_Book", draft: Draft
@@ -138,7 +160,7 @@ class Pipeline:
         return replace(draft, incident=incident)
 
     async def _decide(
-        self, _tx: NotificationTransaction, _book: "_Book", draft: Draft
+        self, _tx: NotificationTransaction, book: "_Book", draft: Draft
     ) -> Draft | None:
         """Compare the group with what was told."""
         flush, incident = draft.flush, draft.incident
@@ -151,6 +173,7 @@ class Pipeline:
             repeat_elapsed=repeat_elapsed(incident, flush.repeat_interval, flush.at),
         )
         if reason is Reason.NOTHING_NEW:
+            book.note(draft, None)
             return None
         return replace(draft, told=told, reason=reason)
 
@@ -164,6 +187,7 @@ class Pipeline:
             span("flush", receiver=draft.flush.receiver, group=draft.flush.group_key),
         ):
             message, incident = await self._write(tx, book.handover, draft, content)
+            book.note(draft, message)
             if message is None:
                 return None
             self._told(message, draft.reason)
@@ -211,7 +235,8 @@ class Pipeline:
 class _Book:
     """The open incidents that may concern a batch of flushes, and what becomes of the batch.
 
-    `left` is true when a message waits in the outbox for the worker.
+    `left` is true when a message waits in the outbox for the worker;
+    `verdicts` count once the transaction is committed.
     """
 
     def __init__(
@@ -222,12 +247,23 @@ class _Book:
     ) -> None:
         self.handover = handover
         self.left = False
+        self.verdicts: list[Verdict] = []
         self._own = {((i.receiver, i.integration), i.group_key): i for i in incidents}
         self._orphans = {
             ((i.receiver, i.integration), i.group_labels): i
             for i in incidents
             if (i.receiver, i.group_key) not in owned
         }
+
+    def note(self, draft: Draft, message: Message | None) -> None:
+        """Note what a draft came to: which of its alerts are in the message, and why not."""
+        told: frozenset[str] = frozenset()
+        if message is not None:
+            alerts = message.content.alerts
+            told = frozenset(alert.fingerprint for alert in alerts)
+            detail = {"message": message.id}
+            self.verdicts.append(Verdict(QUEUED, alerts, draft.channel, draft.flush.at, detail))
+        self.verdicts += left_out(draft.channel, draft.flush, draft.incident, draft.visible, told)
 
     def own(self, draft: Draft) -> Incident | None:
         return self._own.get((draft.channel, draft.flush.group_key))

@@ -32,13 +32,20 @@ class Group:
     def __len__(self) -> int:
         return len(self._alerts)
 
-    def insert(self, alert: Alert) -> None:
+    def insert(self, alert: Alert) -> bool:
+        """Put an alert in, or its newer self; tell whether it begins to belong here."""
+        known = self._alerts.get(alert.labels)
         self._alerts[alert.labels] = alert
+        return known is None or known.starts_at != alert.starts_at
 
     def flush(self, now: Timestamp) -> Flush:
         """Return what is to be told now, and be due again after `group_interval`."""
         self.flushed = True
         self.due = now + self.node.group_interval
+        return self.look(now)
+
+    def look(self, now: Timestamp) -> Flush:
+        """Return what would be told now, and change nothing."""
         return Flush(
             group_key=self.key,
             group_labels=self.labels,

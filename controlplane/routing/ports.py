@@ -31,6 +31,24 @@ class Flush:
         return tuple(a for a in self.alerts if a.status(self.at) is AlertStatus.RESOLVED)
 
 
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """An alert began to belong to a group: of which receiver, and by which matchers.
+
+    `route` is how the matchers lead down the tree, as in the group key.
+    """
+
+    alert: Alert
+    receiver: str
+    group_key: str
+    route: str
+    group_wait: Duration
+    at: Timestamp
+
+
+# Is told why alerts go where they go. Must not block.
+Record = Callable[[Grouped], None]
+
 # Takes the flushes of one moment together. When it returns, all of them are
 # safe; when it raises, none is, and they come again.
 Stage = Callable[[Sequence[Flush]], Awaitable[None]]

@@ -1,0 +1,46 @@
+"""What routing and notifying decide, put into the ledger's words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from controlplane.alerts.decision import Kind
+from controlplane.alerts.ledger import Ledger
+from controlplane.notify.verdicts import QUEUED, UNCHANGED, Verdict
+from controlplane.routing.ports import Grouped
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "silence": Kind.SILENCED,
+    "inhibition": Kind.INHIBITED,
+    "time_interval": Kind.MUTED,
+    UNCHANGED: Kind.DEDUPLICATED,
+    QUEUED: Kind.QUEUED,
+}
+
+
+class Deciding:
+    """Takes what is decided elsewhere into the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def grouped(self, said: Grouped) -> None:
+        """Keep into which group an alert went."""
+        detail = {
+            "group_key": said.group_key,
+            "route": said.route,
+            "group_wait": said.group_wait,
+        }
+        self._ledger.decide(
+            Kind.GROUPED, (said.alert,), said.at, place=said.receiver, detail=detail
+        )
+
+    def told(self, verdicts: Sequence[Verdict]) -> None:
+        """Keep why integrations are told of alerts, or are not. A muter we do not know holds."""
+        for verdict in verdicts:
+            self._ledger.decide(
+                _KINDS.get(verdict.kind, Kind.HELD),
+                verdict.alerts,
+                verdict.at,
+                place="/".join(verdict.channel),
+                detail=verdict.detail,
+            )
