@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 def compare(programs: Sequence[Program], series: int, rounds: int) -> None:
     end = int(time.time() * 1000) // INTERVAL * INTERVAL
     # The first minutes are there so that the first window is a whole one.
-    times = np.arange(end - HOUR - 40 * 60_000, end + 1, INTERVAL)
+    times = np.arange(end - HOUR - 10 * 60_000, end + 1, INTERVAL)
     fill(programs, series, times)
     rows = []
     for name, text in QUERIES.items():

@@ -38,6 +38,7 @@ SERIES_A_REQUEST = 5000
 # Two tags, a size, a double, and six bytes of milliseconds.
 _SAMPLE_BYTES = 18
 EVALUATION = 15
+LONGEST_FILLING = 1_800_000
 BOUNDS = ("0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf")
 
 _ERRORS = 'rate(http_requests_total{code=~"5.."}[5m])'
@@ -142,17 +143,22 @@ def start(binary: str, directory: Path) -> list[Program]:
 def run(
     programs: Sequence[Program], directory: Path, series: int, minutes: int, rounds: int
 ) -> None:
-    end = int(time.time() * 1000) // INTERVAL * INTERVAL
-    count = minutes * 60_000 // INTERVAL
-    times = np.arange(end - (count - 1) * INTERVAL, end + 1, INTERVAL)
+    now = int(time.time() * 1000) // INTERVAL * INTERVAL
+    times = np.arange(now - minutes * 60_000, now + LONGEST_FILLING, INTERVAL)
     spent = dict.fromkeys((each.name for each in programs), 0.0)
+    requests = -(-series // SERIES_A_REQUEST)
+    sent = 0
     for body in bodies(series, times):
+        # Filling takes minutes: go on until the samples are those of now.
+        if sent % requests == 0 and times[sent // requests] > time.time() * 1000:
+            break
+        sent += 1
         for each in programs:
             begin = time.perf_counter()
             post(f"{each.api}/api/v1/write", body)
             spent[each.name] += time.perf_counter() - begin
     for each in programs:
-        taken = series * count / spent[each.name]
+        taken = series * (sent / requests) / spent[each.name]
         print(f"{each.name}: {taken:,.0f} samples/s by remote write, one request at a time")
     rules = [{"record": name, "expr": expr} for name, expr in EXPRESSIONS.items()]
     group = {"name": "typical", "interval": f"{EVALUATION}s", "rules": rules}

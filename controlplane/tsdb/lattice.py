@@ -6,7 +6,7 @@ windows share them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
 import numpy as np
@@ -37,6 +37,7 @@ class Lattice:
     values: Values
     distances: Distances
     there: Mask | None
+    interval: Duration
     nominal: Times
     phases: Times
     low: Rows
@@ -98,6 +99,19 @@ class Lattice:
         for row in range(len(self.values)):
             last = preceding[row] = np.where(self.there[row], np.int32(row), last)
         return along(preceding, np.maximum(self.high - 1, 0))
+
+    def newest(self) -> tuple[Rows, Mask]:
+        """Return the row of each window's newest sample or marker, and where it is a sample."""
+        filled = self.distances != 0
+        rows = replace(self, there=None if filled.all() else filled).lasts()
+        return rows, (rows >= self.low) & (self.high > self.low)
+
+    def instants(self, rows: Rows) -> Times:
+        """Return the instants of the samples in some rows, an entry a column, (k, n)."""
+        times = rows * np.int64(self.interval)
+        times += self.phases + (self.nominal[0] - BIAS)
+        times += along(self.distances, rows)
+        return times
 
     def before(self) -> Iterator[tuple[int, Values, Mask | None]]:
         """Yield each row but the first with the values of the samples before its own.

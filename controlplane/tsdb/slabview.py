@@ -122,6 +122,7 @@ class SlabView:
             values,
             distances,
             None if there.all() else there,
+            self._interval,
             np.arange(lowest, highest + 1, dtype=np.int64) * self._interval,
             phases,
             low.astype(np.int32),

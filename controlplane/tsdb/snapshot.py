@@ -15,7 +15,7 @@ from controlplane.tsdb.blocks.past import Past
 from controlplane.tsdb.histograms import PoolView
 from controlplane.tsdb.homes import RAGGED, HomesView
 from controlplane.tsdb.index import IndexState
-from controlplane.tsdb.lattice import Lattice
+from controlplane.tsdb.lattice import Lattice, along
 from controlplane.tsdb.ports import CounterWindows, Instants, Querier, Window
 from controlplane.tsdb.ragged import RaggedView
 from controlplane.tsdb.runs import Samples
@@ -232,10 +232,16 @@ class Snapshot:
         if old.any():
             found = runs.newest(self._ragged.read(refs[old], start, end), times, lookback)
             runs.put(whole, old, found)
-        for slab, here in self._by_slab(refs):
+        dense = np.zeros(len(refs), dtype=np.bool_)
+        if len(times) > 1:
+            for places, lattice in self.lattices(refs, times, lookback):
+                _put_newest(whole, places, lattice)
+                dense[places] = True
+        for slab, inside in self._by_slab(refs):
+            here = inside & ~dense
             asked = refs[here]
             cols, latest = self._homes.cols[asked], self._newest.times[asked]
-            for step, time in enumerate(times.tolist()):
+            for step, time in enumerate(times.tolist() if len(asked) else ()):
                 hit = slab.newest(cols, time, lookback, latest)
                 rows = np.flatnonzero(here)[hit.found]
                 whole.values[rows, step] = hit.values[hit.found]
@@ -254,3 +260,14 @@ class Snapshot:
         for number in homes[:1].tolist() if alike else np.unique(homes).tolist():
             if number != RAGGED:
                 yield self._slabs[number], homes == number
+
+
+def _put_newest(whole: Instants, places: Refs, lattice: Lattice) -> None:
+    """Write the newest sample within each window over some rows of an answer."""
+    rows, found = lattice.newest()
+    values = along(lattice.values, rows)
+    found &= ~is_stale(values)
+    every = slice(None) if len(places) == len(whole.values) else places
+    whole.values[every] = values.T
+    whole.times[every] = lattice.instants(rows).T
+    whole.present[every] = found.T

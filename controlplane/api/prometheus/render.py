@@ -13,6 +13,7 @@ import orjson
 from controlplane.api.prometheus.encode import encode_result
 from controlplane.api.query_pool import as_json
 from controlplane.clock import Timestamp
+from controlplane.model.labels import Labels
 from controlplane.model.samples import Mask, Times, Values
 from controlplane.promql.numbers import format_value
 from controlplane.promql.values import Matrix, Result, Vector
@@ -31,34 +32,47 @@ def render_result(result: Result) -> bytes:
         kind, parts = "vector", _vector(value)
     else:
         return as_json(encode_result(result))
-    data = b'{"resultType":"%b","result":[%b]}' % (kind.encode(), b",".join(parts))
+    objects = list(parts)
     said = {"warnings": list(result.warnings), "infos": list(result.infos)}
     notes = [b',"%b":%b' % (name.encode(), as_json(texts)) for name, texts in said.items() if texts]
-    return b'{"status":"success","data":%b%b}' % (data, b"".join(notes))
+    head = b'{"status":"success","data":{"resultType":"%b","result":[' % kind.encode()
+    tail = b"]}%b}" % b"".join(notes)
+    if not objects:
+        return head + tail
+    # The answer may be a hundred megabytes: it is put together once.
+    objects[0] = head + objects[0]
+    objects[-1] += tail
+    return b",".join(objects)
 
 
 def _matrix(matrix: Matrix) -> Iterator[bytes]:
     """Yield one object a series that has any point."""
-    whole = matrix.present.all(axis=1).tolist()
+    whole = _flags(np.logical_and.reduce(matrix.present, axis=1))
     texts = _Texts(matrix.values)
-    starts = [f'"],[{_seconds(time)},"' for time in matrix.times.tolist()]
-    between: list[str] = [""] * (2 * len(starts))
-    between[0::2] = starts
+    instants = [_seconds(time) for time in matrix.times.tolist()]
+    # Each point closes the one before it.
+    starts = [f'"],[{instant},"' for instant in instants]
+    every = _spread(starts)
     for row, labels in enumerate(matrix.labels):
         if whole[row]:
-            parts = between
-            parts[1::2] = texts.of(row)
+            first, parts = 0, every
+            parts[1:-1:2] = texts.of(row)
         else:
             mask = matrix.present[row]
             chosen = np.flatnonzero(mask).tolist()
             if not chosen:
                 continue
-            parts = [""] * (2 * len(chosen))
-            parts[0::2] = [starts[step] for step in chosen]
-            parts[1::2] = texts.of(row, mask)
-        points = "".join(parts).encode("ascii")
-        # Each point closes the one before it; the first has none to close.
-        yield b'{"metric":%b,"values":[%b"]]}' % (as_json(dict(labels)), points[3:])
+            first, parts = chosen[0], _spread([starts[step] for step in chosen])
+            parts[1:-1:2] = texts.of(row, mask)
+        parts[0] = f'{{"metric":{_metric(labels)},"values":[[{instants[first]},"'
+        yield "".join(parts).encode()
+
+
+def _spread(starts: list[str]) -> list[str]:
+    """Return the beginnings of points with room for a number after each, and the end."""
+    parts = [""] * (2 * len(starts)) + ['"]]}']
+    parts[0:-1:2] = starts
+    return parts
 
 
 def _vector(vector: Vector) -> Iterator[bytes]:
@@ -66,8 +80,11 @@ def _vector(vector: Vector) -> Iterator[bytes]:
     texts = _Texts(vector.values[None, :]).of(0) if len(vector.values) else ()
     seconds = _seconds(vector.time)
     for labels, text in zip(vector.labels, texts, strict=True):
-        point = f',"value":[{seconds},"{text}"]}}'.encode("ascii")
-        yield b'{"metric":%b%b' % (as_json(dict(labels)), point)
+        yield f'{{"metric":{_metric(labels)},"value":[{seconds},"{text}"]}}'.encode()
+
+
+def _metric(labels: Labels) -> str:
+    return as_json(dict(labels.pairs)).decode()
 
 
 def _seconds(time: Timestamp) -> str:
@@ -88,9 +105,9 @@ class _Texts:
         # As whole numbers they are written without a point, but -0 has no sign then.
         odd |= (size == 0) & np.signbit(self._values)
         self._odd = odd
-        self._whole = (whole & ~odd).all(axis=1).tolist()
-        self._pointed = whole.any(axis=1).tolist()
-        self._has_odd = odd.any(axis=1).tolist()
+        self._whole = _flags(np.logical_and.reduce(whole & ~odd, axis=1))
+        self._pointed = _flags(np.logical_or.reduce(whole, axis=1))
+        self._has_odd = _flags(np.logical_or.reduce(odd, axis=1))
 
     def of(self, row: int, mask: Mask | None = None) -> list[str]:
         """Return the texts of one row, or of those of its numbers at which the mask is set."""
@@ -107,6 +124,11 @@ class _Texts:
             for place in np.flatnonzero(odd).tolist():
                 texts[place] = format_value(float(values[place]))
         return texts
+
+
+def _flags(mask: Mask) -> list[bool]:
+    flags: list[bool] = mask.tolist()
+    return flags
 
 
 def _dumped(values: Values | Times) -> str:

@@ -15,14 +15,30 @@ def best(limits: Refs, values: Values, present: Mask, grouping: Grouping, *, lar
 
     NaN loses against every number; of equal values the earlier series wins.
     """
-    chosen = np.zeros_like(present)
-    for step in range(values.shape[1]):
+    chosen = np.zeros(present.shape, dtype=np.bool_)
+    columns = np.ascontiguousarray(values.T)
+    for step, limit in enumerate(limits.tolist()):
         rows = np.flatnonzero(present[:, step])
-        if limits[step] >= 1 and len(rows):
-            order = by_value(values[rows, step], grouping.groups[rows], largest=largest)
-            inside = ranks(grouping.groups[rows][order]) < limits[step]
-            chosen[rows[order[inside]], step] = True
+        if limit < 1 or not len(rows):
+            continue
+        if grouping.size == 1:
+            rows = rows[contenders(columns[step][rows], limit, largest=largest)]
+        groups = grouping.groups[rows]
+        order = by_value(columns[step][rows], groups, largest=largest)
+        chosen[rows[order[ranks(groups[order]) < limit]], step] = True
     return chosen
+
+
+def contenders(values: Values, limit: int, *, largest: bool) -> Refs:
+    """Return the places of all values that may be among the best `limit`, rising.
+
+    Finding the last of the best is cheaper than sorting; equal values stay in.
+    """
+    if limit >= len(values) or np.isnan(values).any():
+        return np.arange(len(values))
+    keys = -values if largest else values
+    places: Refs = np.flatnonzero(keys <= np.partition(keys, limit - 1)[limit - 1])
+    return places
 
 
 def by_value(values: Values, groups: Refs, *, largest: bool) -> Refs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from controlplane.promql.aggregations.nodes import warn_of_rank
 from controlplane.promql.ast import Span
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode, Windows
 from controlplane.promql.functions import over_time
+from controlplane.promql.functions.lattice_rates import rates
 from controlplane.promql.functions.lattices import OF_LATTICE
 from controlplane.promql.functions.rates import RateKind, courses, extrapolated
 from controlplane.promql.naming import drop_names, relabelled
@@ -243,9 +245,18 @@ class Rate:
         return result
 
     def _of_counters(self, selection: RangeSelection, frame: Frame) -> tuple[Values, Mask]:
+        ends, width, kind = selection.selector.times(frame), selection.width(frame), self._kind
+        if len(ends) > 1 and ends[1] - ends[0] < width:
+            values, counts = selection.computed(
+                frame,
+                partial(rates, width=width, kind=kind),
+                lambda windows, ends: extrapolated(courses(windows), ends, width, kind)[0],
+                [ends],
+            )
+            return values, counts >= 2
         _, course, ends, width = selection.counters(frame)
         frame.run.check()
-        return extrapolated(course, ends, width, self._kind)
+        return extrapolated(course, ends, width, kind)
 
 
 def inform_of_gauges(series: SeriesSet, present: Mask, frame: Frame, span: Span) -> None:

@@ -176,6 +176,8 @@ class _Lines:
         n = np.maximum(self._counts[window], 1)
         x, y = sum_x.total(), sum_y.total()
         slope = (sum_xy.total() - x * y / n) / (sum_xx.total() - x * x / n)
+        # Through an infinite value there is no line, whatever side of the origin it is on.
+        slope = np.where(np.isfinite(y), slope, np.nan)
         slope, level = regression.flattened(slope, y / n, first, constant)
         if origin is None:
             return slope * 1000.0, level

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from controlplane.clock import Duration
+from controlplane.clock import Duration, Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.promql.frame import Windows
 from controlplane.tsdb.ports import CounterWindows
@@ -36,7 +36,7 @@ def extrapolated(
     rows = max(1, _PART // max(1, shape[1]))
     for first in range(0, shape[0], rows):
         part = slice(first, first + rows)
-        growth[part] = _extrapolated(_rows(course, part), ends, width, kind)
+        growth[part] = growths(_rows(course, part), ends, width, kind)
     return growth, course.count >= 2
 
 
@@ -51,7 +51,10 @@ def _rows(course: CounterWindows, rows: slice) -> CounterWindows:
     )
 
 
-def _extrapolated(course: CounterWindows, ends: Times, width: Duration, kind: RateKind) -> Values:
+def growths(
+    course: CounterWindows, ends: Times | Timestamp, width: Duration, kind: RateKind
+) -> Values:
+    """Return the growth of windows of which there is at least one, see `extrapolated`."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         growth = course.last - course.first
         if kind.counter:

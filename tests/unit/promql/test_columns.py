@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model.labels import Labels
+from controlplane.promql.aggregations.choosing import best
+from controlplane.promql.aggregations.grouping import group as grouped
 from controlplane.promql.errors import EvaluationError
 from controlplane.promql.selecting import edges
 from controlplane.promql.series import (
@@ -127,3 +129,24 @@ def test_edges_of_windows_are_open_on_the_left() -> None:
     low, high = edges(times, offsets, ends - 10, ends)
     assert low.tolist() == [[1, 2], [4, 4]]
     assert high.tolist() == [[2, 3], [4, 5]]
+
+
+@given(
+    st.lists(st.one_of(st.integers(0, 5).map(float), st.just(math.nan)), min_size=1, max_size=40),
+    st.integers(1, 45),
+    st.booleans(),
+)
+def test_the_best_of_many_are_those_of_a_sort(
+    numbers: list[float], limit: int, largest: bool
+) -> None:
+    """Of equal values the earlier ones win, NaN loses, as in a full sort."""
+    values = np.array(numbers)
+    sign = -1 if largest else 1
+    ranked = [(math.isnan(x), 0.0 if math.isnan(x) else sign * x, n) for n, x in enumerate(numbers)]
+    order = [n for _, _, n in sorted(ranked)]
+    grouping = grouped(
+        SeriesSet([Labels({"n": str(n)}) for n in range(len(numbers))]), (), without=False
+    )
+    present = np.ones((len(numbers), 1), dtype=bool)
+    found = best(np.array([limit]), values[:, None], present, grouping, largest=largest)
+    assert set(np.flatnonzero(found[:, 0]).tolist()) == set(order[:limit])

@@ -1,5 +1,7 @@
 """Functions of windows over a lattice give what they give sample by sample."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -126,3 +128,14 @@ def test_a_mean_does_not_overflow_in_a_lattice() -> None:
     store, _ = _stores([samples])
     value = _answer(Engine(store), "avg_over_time(m[45s])", (TICKS - 1) * INTERVAL, INTERVAL).values
     assert value[0, 0] == pytest.approx(1.6e308)
+
+
+@pytest.mark.parametrize("function", ["deriv(m[1m])", "predict_linear(m[1m], 60)"])
+def test_there_is_no_line_through_infinity(function: str) -> None:
+    """One infinite value leaves no slope, wherever in the window it stands."""
+    samples = [(tick * INTERVAL + 20 * (tick % 2), float(tick)) for tick in range(TICKS)]
+    samples[-4:] = [(at, math.inf if n == 0 else 0.0) for n, (at, _) in enumerate(samples[-4:])]
+    store, _ = _stores([samples])
+    assert store.querier().lattices(store.querier().select([]), np.array([900_000]), 60_000)
+    values = _answer(Engine(store), function, (TICKS - 1) * INTERVAL + 20, INTERVAL).values
+    assert np.isnan(values[0, 0])
