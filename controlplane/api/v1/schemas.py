@@ -145,7 +145,10 @@ class FailureOut(BaseModel):
 
 
 class AlertOut(BaseModel):
-    """An alert: firing, or resolved a short while ago."""
+    """An alert: firing, or resolved a short while ago.
+
+    A `suppressed` one is not told of: a silence, or another alert, mutes it.
+    """
 
     fingerprint: str
     labels: dict[str, str]
@@ -157,11 +160,24 @@ class AlertOut(BaseModel):
     generator_url: str
     correlation_id: str
     receivers: list[str]
+    suppressed: bool
+    silenced_by: list[str]
+    inhibited_by: list[str]
 
     @classmethod
-    def of(cls, alert: Alert, now: Timestamp, receivers: Sequence[str]) -> "AlertOut":
-        """Return the answer for an alert; while it fires nobody knows its end."""
+    def of(
+        cls,
+        alert: Alert,
+        now: Timestamp,
+        receivers: Sequence[str],
+        muting: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    ) -> "AlertOut":
+        """Return the answer for an alert; while it fires nobody knows its end.
+
+        `muting` are the silences and the alerts that mute it.
+        """
         status = alert.status(now)
+        silenced_by, inhibited_by = muting
         return cls(
             fingerprint=alert.fingerprint,
             labels=dict(alert.labels),
@@ -173,6 +189,9 @@ class AlertOut(BaseModel):
             generator_url=alert.generator_url,
             correlation_id=alert.correlation_id,
             receivers=list(receivers),
+            suppressed=bool(silenced_by or inhibited_by),
+            silenced_by=list(silenced_by),
+            inhibited_by=list(inhibited_by),
         )
 
 
@@ -236,8 +255,21 @@ class NotificationOut(BaseModel):
         )
 
 
+class EntryOut(BaseModel):
+    """One entry of a story: when, what, and because of what; `place` is a receiver or below it."""
+
+    at: TimeText
+    what: str
+    because: str
+    place: str
+    kind: str
+    detail: dict[str, object]
+    correlation_id: str
+
+
 class StoryOut(BaseModel):
-    """An alert with all that was sent about it, the newest message first."""
+    """An alert with every decision on it in order, and all messages, the newest first."""
 
     alert: AlertOut | None
+    entries: list[EntryOut]
     notifications: list[NotificationOut]
