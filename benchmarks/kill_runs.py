@@ -47,8 +47,8 @@ SERIES = 50
 TICK = 15_000
 START = 1_700_000_000_000 // TICK * TICK
 # How far behind the others the late series are: beyond what the head takes.
-LAG = 40
-RANGE = 10 * TICK
+LAG = 150
+RANGE = 40 * TICK
 EVER = 2**46
 SERVE = (sys.executable, "-m", "controlplane", "serve")
 
@@ -150,7 +150,7 @@ def kill_store(directory: Path, kills: int, chance: random.Random) -> Found:
         found.kills += 1
         found.amid_block += any(directory.glob("blocks/*.tmp"))
         # All that there is now and then; otherwise what the last runs may have touched.
-        since = 0 if number % 10 == 9 or number == kills - 1 else max(0, tick - 3000)
+        since = 0 if number % 10 == 9 or number == kills - 1 else max(0, tick - 1000)
         look(directory, since, tick, found)
     found.acknowledged = tick * SERIES + max(0, tick - LAG) // 5 * SERIES
     return found

@@ -18,7 +18,7 @@ from controlplane.errors import InvalidInput
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.samples import Mask, Refs
-from controlplane.tsdb.ports import Querier
+from controlplane.tsdb.ports import Querier, Queryable
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
@@ -39,7 +39,7 @@ async def series(request: Request, given: Given, on: On) -> Response:
         raise InvalidInput("no match[] parameter provided", pointer=f"?{PARAMETER}")
 
     def collect(_canceled: Canceled) -> Json:
-        found = sorted(asked.labels(on.store.querier()))
+        found = sorted(asked.labels(asked.reached(on.store)))
         return asked.cut([dict(labels) for labels in found])
 
     return await on.queries.answer(request, collect)
@@ -52,7 +52,7 @@ async def labels(request: Request, given: Given, on: On) -> Response:
     asked = Asked.read(given)
 
     def collect(_canceled: Canceled) -> Json:
-        querier = on.store.querier()
+        querier = asked.reached(on.store)
         if asked.takes_all(querier):
             return asked.cut(sorted(querier.label_names()))
         return asked.cut(sorted({name for each in asked.labels(querier) for name in each}))
@@ -66,7 +66,7 @@ async def label_values(name: str, request: Request, given: Given, on: On) -> Res
     asked, label = Asked.read(given), unescape_label_name(name)
 
     def collect(_canceled: Canceled) -> Json:
-        querier = on.store.querier()
+        querier = asked.reached(on.store)
         having = Matcher(label, MatchOp.NOT_EQUAL, "")
         if asked.takes_all(querier, having):
             return asked.cut(sorted(querier.label_values(label)))
@@ -98,6 +98,10 @@ class Asked:
             reason = 'invalid parameter "end": end timestamp must not be before start time'
             raise InvalidInput(reason, pointer="?end")
         return cls(selectors(given.all(PARAMETER)), start, end, given.count("limit"))
+
+    def reached(self, store: Queryable) -> Querier:
+        """Return a querier for all the time that is asked for."""
+        return store.querier().reaching(self.start - 1)
 
     def takes_all(self, querier: Querier, *besides: Matcher) -> bool:
         """Tell whether no series that fulfils `besides` is left out: an index can answer."""
