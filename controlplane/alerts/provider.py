@@ -1,7 +1,7 @@
 """The active alerts: merged, durable before they are accepted, handed to subscribers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from controlplane.alerts.merge import check, merged
@@ -86,7 +86,8 @@ class Alerts:
         """Merge, store and publish alerts; they are durable when it returns.
 
         Calls that wait at the same time are written together. Raises
-        InvalidInput, Overloaded when too many alerts are active, Unavailable.
+        InvalidInput, Unavailable, and Overloaded when too many alerts are
+        active: what is known already of them, such as an end, is taken still.
         """
         for alert in alerts:
             check(alert)
@@ -167,17 +168,19 @@ class Alerts:
             self._publish(list(changed.values()), now)
 
     def _merge(self, entry: _Entry, changed: dict[Labels, Alert], now: Timestamp) -> None:
-        """Merge one call's alerts into `changed`, unless they are too many."""
+        """Merge one call's alerts into `changed`; of too many, those that are known already."""
         names = {alert.labels for alert in entry.alerts}
         new = names - changed.keys() - self._alerts.keys()
         total = len(self._alerts) + len(changed.keys() - self._alerts.keys()) + len(new)
+        refused: Collection[Labels] = ()
         if new and total > self._options.limit:
+            refused = new
             self._metrics.refused.inc(len(new))
             entry.error = Overloaded(f"more than {self._options.limit} alerts are active")
-            return
         for alert in entry.alerts:
-            before = changed.get(alert.labels) or self._alerts.get(alert.labels)
-            changed[alert.labels] = merged(before, alert, now)
+            if alert.labels not in refused:
+                before = changed.get(alert.labels) or self._alerts.get(alert.labels)
+                changed[alert.labels] = merged(before, alert, now)
 
     def _keep(self, alert: Alert) -> None:
         self._alerts[alert.labels] = alert

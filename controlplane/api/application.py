@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from controlplane import __version__
 from controlplane.api import health, otlp, probe
+from controlplane.api.alertmanager import routes as alertmanager
+from controlplane.api.alertmanager.answers import Malformed, on_malformed
 from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bounded
 from controlplane.api.guard import GuardMiddleware
 from controlplane.api.head import HeadMiddleware
@@ -48,6 +50,7 @@ ROUTERS: Final = (
     federate.router,
     admin.router,
     write.router,
+    *alertmanager.ROUTERS,
     otlp.router,
     probe.router,
     health.router,
@@ -86,7 +89,8 @@ def bare_application(*layers: Middleware) -> FastAPI:
     application = _Application(
         title="controlplane",
         version=__version__,
-        description="Targets, alerts and deliveries; Prometheus' API is under /prometheus.",
+        description="Targets, alerts and deliveries; Prometheus' API is under /prometheus, "
+        "Alertmanager's under /alertmanager.",
         openapi_url="/api/v1/openapi.json",
         # Their pages load scripts from elsewhere; the document itself is enough.
         docs_url=None,
@@ -102,6 +106,7 @@ def bare_application(*layers: Middleware) -> FastAPI:
 def _handlers() -> dict[int | type[Exception], Any]:
     return {
         ControlPlaneError: on_error,
+        Malformed: on_malformed,
         RequestValidationError: on_validation_error,
         HTTPException: on_http_exception,
     }

@@ -12,7 +12,16 @@ from controlplane.auth.principals import Principal, PrincipalKind
 from controlplane.errors import ControlPlaneError
 
 # Open to all: what a load balancer asks.
-_PUBLIC: Final = frozenset({"/health", "/ready", "/-/healthy", "/-/ready"})
+_PUBLIC: Final = frozenset(
+    {
+        "/health",
+        "/ready",
+        "/-/healthy",
+        "/-/ready",
+        "/alertmanager/-/healthy",
+        "/alertmanager/-/ready",
+    }
+)
 # POSTs below it change nothing: clients send long queries as forms.
 _READS: Final = "/prometheus/api/v1/"
 _WRITES: Final = (

@@ -20,7 +20,17 @@ log = get_logger(__name__)
 HEADER: Final = "x-correlation-id"
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 # Asked for every few seconds by machines: counted, but no line in the log.
-_QUIET: Final = frozenset({"/health", "/ready", "/metrics", "/-/healthy", "/-/ready"})
+_QUIET: Final = frozenset(
+    {
+        "/health",
+        "/ready",
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/alertmanager/-/healthy",
+        "/alertmanager/-/ready",
+    }
+)
 
 
 class HttpMetrics:

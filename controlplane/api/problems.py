@@ -37,6 +37,7 @@ from controlplane.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 PROMETHEUS_PREFIX: Final = "/prometheus/"
+ALERTMANAGER_PREFIX: Final = "/alertmanager/"
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -110,9 +111,17 @@ def render(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a problem, or Prometheus' envelope below `/prometheus/`."""
+    """Return a problem, Prometheus' envelope below `/prometheus/`, Alertmanager's words below its.
+
+    Alertmanager tells what is wrong with what it was told, and what is wrong
+    with itself, as a bare text; what never reached it comes with a code.
+    """
+    status = 400 if kind.status == 422 and kind.upstream == "bad_data" else kind.status
+    if path.startswith(ALERTMANAGER_PREFIX):
+        bare = status == 400 or status >= 500
+        said = detail if bare else {"code": status, "message": detail}
+        return _json(said, status, "application/json", headers)
     if path.startswith(PROMETHEUS_PREFIX):
-        status = 400 if kind.status == 422 and kind.upstream == "bad_data" else kind.status
         body: dict[str, Any] = {"status": "error", "errorType": kind.upstream, "error": detail}
         return _json(body, status, "application/json", headers)
     problem: dict[str, Any] = {
@@ -169,7 +178,7 @@ def internal_error(path: str, error: BaseException) -> Response:
 
 
 def _json(
-    body: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] | None
+    body: object, status: int, media_type: str, headers: Mapping[str, str] | None
 ) -> Response:
     # What is quoted from a request may hold what UTF-8 cannot: lone surrogates.
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

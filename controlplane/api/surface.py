@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
+from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
 from controlplane.clock import Clock, Timestamp
@@ -18,6 +19,7 @@ from controlplane.notify.ports import NotificationStore
 from controlplane.probes.options import Module
 from controlplane.probes.prober import Tools
 from controlplane.promql.engine import Engine
+from controlplane.routing.ports import Flush
 from controlplane.rules.status import GroupStatus
 from controlplane.scrape.exposition.page import Metadata
 from controlplane.scrape.job import ScrapeStatus
@@ -44,6 +46,7 @@ class Surface:
     targets: TargetRegistry
     failures: FailureLog
     alerts: Alerts
+    ledger: Ledger
     notifications: NotificationStore
     rules: Callable[[], Sequence[GroupStatus]]
     scrapes: Callable[[], Sequence[ScrapeStatus]]
@@ -53,6 +56,12 @@ class Surface:
     silences: Silences
     # Returns the ids of the silences, and the fingerprints of the alerts, that mute a label set.
     muting: Callable[[Labels, Timestamp], tuple[Sequence[str], Sequence[str]]]
+    # Returns the groups that hold alerts, and the intervals that keep one from being told.
+    groups: Callable[[Timestamp], Sequence[Flush]]
+    outside_hours: Callable[[Flush], Sequence[str]]
+    receivers: Callable[[], Sequence[str]]
+    alerting_configuration: Callable[[], str]
+    started: Timestamp
     reload: Callable[[], Awaitable[None]]
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]

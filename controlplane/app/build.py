@@ -27,7 +27,7 @@ from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
-from controlplane.config.render import render
+from controlplane.config.render import render, render_alerting
 from controlplane.errors import Unavailable
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import MOST_BYTES, IngestOptions
@@ -225,6 +225,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         targets=targets,
         failures=failures,
         alerts=alerts,
+        ledger=alerting.ledger,
         notifications=alerting.notifications,
         rules=rules.groups,
         scrapes=scrapes.statuses,
@@ -233,6 +234,11 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         redrive=alerting.redrive,
         silences=alerting.silences,
         muting=alerting.muting,
+        groups=alerting.dispatcher.look,
+        outside_hours=alerting.hours.muting,
+        receivers=lambda: [receiver.name for receiver in reloader.config.receivers],
+        alerting_configuration=lambda: render_alerting(reloader.config),
+        started=clock.now(),
         reload=reloader.reload,
         tools=tools,
         modules=lambda: reloader.config.modules,

@@ -1,14 +1,58 @@
 """The configuration in force as YAML, defaults filled in, secrets struck out."""
 
+from typing import Any, Final
+
 import yaml
 
 from controlplane.config.config import Config
 from controlplane.config.document import Context, document
+from controlplane.config.globals import PROMETHEUS_KEYS
+
+_ALERTING: Final = (
+    "route",
+    "receivers",
+    "inhibit_rules",
+    "time_intervals",
+    "mute_time_intervals",
+    "templates",
+)
+# Keys that older programs refuse: left out where they say what is so without them.
+_YOUNGER: Final = {
+    "app_url": "https://slack.com/api/chat.postMessage",
+    "slack_app_url": "https://slack.com/api/chat.postMessage",
+    "proxy_from_environment": False,
+    "timeout": "0s",
+    "update_message": False,
+}
 
 
 def render(config: Config) -> str:
     """Return YAML that says what `config` holds. A secret is `<secret>`, a `*_file` its path."""
-    plain = document(Context()).show(config)
+    return _yaml(document(Context()).show(config))
+
+
+def render_alerting(config: Config) -> str:
+    """Return the part that alertmanager.yml holds too, for programs that read such a file."""
+    plain: dict[str, Any] = document(Context()).show(config)
+    shared = {key: held for key, held in plain["global"].items() if key not in PROMETHEUS_KEYS}
+    sections = {key: plain[key] for key in _ALERTING if key in plain}
+    return _yaml(_for_older({"global": shared, **sections}))
+
+
+def _for_older(held: Any) -> Any:
+    if isinstance(held, list):
+        return [_for_older(item) for item in held]
+    if not isinstance(held, dict):
+        return held
+    kept = {key: _for_older(item) for key, item in held.items() if _YOUNGER.get(key, held) != item}
+    for webhook in kept.get("webhook_configs", ()):
+        # They check its scheme, and know of no secret there.
+        if webhook.get("url") == "<secret>":
+            webhook["url"] = "http://<secret>"
+    return kept
+
+
+def _yaml(plain: object) -> str:
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
