@@ -5,6 +5,7 @@ Version 1 is `prometheus.WriteRequest`, version 2 `io.prometheus.write.v2.Reques
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
 from controlplane.model.labels import METRIC_NAME, Labels
@@ -54,16 +55,20 @@ class Version1(Message[bytes]):
     histograms = 4
 
     def series(self, labels: Labels) -> bytes:
-        return b"".join(
-            field(1, field(1, name.encode()) + field(2, value.encode()))
-            for name, value in labels.pairs
-        )
+        return b"".join([_label(pair) for pair in labels.pairs])
 
     def body(self, series: Sequence[bytes], samples: Sequence[bytes]) -> bytes:
         return b"".join(
             b"".join((b"\x0a", varint(len(labels) + len(written)), labels, written))
             for labels, written in zip(series, samples, strict=True)
         )
+
+
+@lru_cache(maxsize=1 << 14)
+def _label(pair: tuple[str, str]) -> bytes:
+    """Return a label as a series carries it; most labels are those of many series."""
+    name, value = pair
+    return field(1, field(1, name.encode()) + field(2, value.encode()))
 
 
 class Version2(Message[tuple[str, ...]]):

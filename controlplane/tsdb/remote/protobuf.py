@@ -6,6 +6,7 @@ all samples of a request, where a message object each costs microseconds.
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -19,6 +20,7 @@ _LAST_SIX: Final = 1 << 42
 _WIDTH: Final = 18
 
 
+@lru_cache(maxsize=1 << 14)
 def varint(number: int) -> bytes:
     """Return a whole number; a negative one as its two's complement of 64 bits."""
     number &= (1 << 64) - 1
