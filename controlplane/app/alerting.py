@@ -35,7 +35,7 @@ from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.ledger import SqlLedger
 from controlplane.storage.notifications import SqlNotifications
-from controlplane.storage.silences import SqlSilences
+from controlplane.storage.silences import SqlPast, SqlSilences
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ def build_alerting(
         clock,
         MuteMetrics(registry),
         firing=lambda: alerts.list(AlertStatus.FIRING),
+        past=SqlPast(database),
     )
     mute = config.mute_options()
     inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)

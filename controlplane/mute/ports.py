@@ -5,6 +5,7 @@ from typing import Protocol
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
+from controlplane.model.labels import Labels
 from controlplane.mute.silence import Silence, SilenceChange
 
 # Returns the alerts that fire now.
@@ -20,6 +21,24 @@ class Moment(Protocol):
     def mute_time_intervals(self) -> tuple[str, ...]: ...
     @property
     def active_time_intervals(self) -> tuple[str, ...]: ...
+
+
+class Past(Protocol):
+    """Knows which alerts there were, and what was told of them. Raises Unavailable."""
+
+    async def alerts(
+        self, since: Timestamp, *, after: str, limit: int
+    ) -> Sequence[tuple[str, Labels]]:
+        """Return fingerprints above `after`, and labels, of alerts that fired since an instant."""
+        ...
+
+    async def began(self, fingerprints: Collection[str], since: Timestamp) -> Sequence[Timestamp]:
+        """Return when alerts among these began, each time since an instant."""
+        ...
+
+    async def told(self, fingerprints: Collection[str], since: Timestamp) -> Sequence[Timestamp]:
+        """Return when the notifications arrived that were about none but these alerts."""
+        ...
 
 
 class SilenceRepository(Protocol):

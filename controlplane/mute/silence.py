@@ -58,12 +58,21 @@ class Silence:
 
     def mutes_at(self, now: Timestamp) -> bool:
         """Tell whether what it matches is muted now: active, and within its hours."""
-        if self.state(now) is not SilenceState.ACTIVE:
-            return False
+        return self.state(now) is SilenceState.ACTIVE and self.in_hours(now)
+
+    def in_hours(self, now: Timestamp) -> bool:
+        """Tell whether an instant lies in its recurring hours, if it has any."""
         return not self.times or any(times.contains(now) for times in self.times)
 
     def matches(self, labels: Labels) -> bool:
         return matches_all(self.matchers, labels)
+
+    def says_what(self, other: "Silence", now: Timestamp) -> bool:
+        """Tell whether it stands for what another one asks for, but for its end."""
+        if self.state(now) is SilenceState.EXPIRED:
+            return False
+        begun = max(self.starts_at, other.starts_at) <= now
+        return (begun or self.starts_at == other.starts_at) and _wording(self) == _wording(other)
 
     def expired(self, now: Timestamp) -> "Silence":
         """Return it ended now; one that has not begun never will."""
@@ -101,7 +110,7 @@ def check(silence: Silence, options: SilenceOptions) -> None:
         )
     if silence.ends_at < silence.starts_at:
         raise InvalidInput(
-            "invalid silence: end time must not be before start time", pointer="/endsAt"
+            "invalid silence: end time must not be before start time", pointer="/ends_at"
         )
     annotations = sum(len(name) + len(value) for name, value in silence.annotations.pairs)
     if max(len(silence.comment), annotations) > options.max_text:
@@ -130,6 +139,17 @@ def can_become(old: Silence, new: Silence, now: Timestamp) -> bool:
             return new.starts_at >= now
         case SilenceState.EXPIRED:
             return False
+
+
+def _wording(silence: Silence) -> tuple[object, ...]:
+    return (
+        silence.matchers,
+        silence.created_by,
+        silence.comment,
+        silence.annotations,
+        silence.times,
+        silence.until_resolved,
+    )
 
 
 def _takes_absent(matcher: Matcher) -> bool:

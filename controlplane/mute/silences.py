@@ -1,20 +1,22 @@
 """The silences: set, changed, expired, durable before they count."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
-from controlplane.errors import ControlPlaneError, NotFound, Overloaded
+from controlplane.errors import Conflict, ControlPlaneError, InvalidInput, NotFound, Overloaded
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.mute.book import Book
 from controlplane.mute.metrics import MuteMetrics
 from controlplane.mute.options import SilenceOptions
-from controlplane.mute.ports import FiringAlerts, Moment, SilenceRepository
+from controlplane.mute.ports import FiringAlerts, Moment, Past, SilenceRepository
+from controlplane.mute.preview import Preview, preview
 from controlplane.mute.silence import (
     Action,
     Silence,
@@ -43,15 +45,18 @@ class Silences:
         metrics: MuteMetrics,
         *,
         firing: FiringAlerts,
+        past: Past,
         options: SilenceOptions | None = None,
     ) -> None:
         self._repository = repository
         self._clock = clock
         self._metrics = metrics
         self._firing = firing
+        self._past = past
         self._options = options or SilenceOptions()
         self._book = Book()
         self._writing = asyncio.Lock()
+        self._over: set[str] = set()
         self._ended = asyncio.Event()
         for state in SilenceState:
             metrics.observe(state.value, partial(self._count, state))
@@ -85,25 +90,59 @@ class Silences:
         Overloaded, Unavailable.
         """
         async with self._writing:
+            return await self._set(silence, by or silence.created_by)
+
+    async def set_once(self, silence: Silence, *, by: str) -> tuple[Silence, bool]:
+        """Create a silence, unless one that says the same is there: that one ends as this would.
+
+        Return it, and whether it is new: to ask twice makes no second one.
+        Raises InvalidInput, Overloaded, Unavailable.
+        """
+        async with self._writing:
             now = self._clock.now()
-            old = self.get(silence.id) if silence.id else None
             check(silence, self._options)
-            actor = by or silence.created_by
-            if old is not None and can_become(old, silence, now):
-                changed = replace(silence, updated_at=now)
-                await self._save([SilenceChange(changed, Action.CHANGED, now, actor)])
-                return changed
-            if len(self._book) >= self._options.max_silences:
-                raise Overloaded(f"more than {self._options.max_silences} silences are kept")
-            new = replace(
-                silence, id=str(uuid4()), starts_at=max(silence.starts_at, now), updated_at=now
-            )
-            check(new, self._options)
-            changes = [SilenceChange(new, Action.CREATED, now, actor)]
-            if old is not None and old.state(now) is not SilenceState.EXPIRED:
-                changes.append(SilenceChange(old.expired(now), Action.EXPIRED, now, actor))
-            await self._save(changes)
-            return new
+            twin = next((kept for kept in self._book if self._stands(kept, silence, now)), None)
+            if twin is None:
+                return await self._set(silence, by), True
+            if twin.ends_at == silence.ends_at:
+                return twin, False
+            return await self._set(replace(twin, ends_at=silence.ends_at), by), False
+
+    async def acknowledge(
+        self, labels: Labels, *, author: str, comment: str, until: Timestamp, by: str
+    ) -> tuple[Silence, bool]:
+        """Silence the alert with exactly these labels until it resolves, `until` at most.
+
+        Return the silence, and whether it is new: an alert is acknowledged
+        once. Raises InvalidInput, Overloaded, Unavailable.
+        """
+        matchers = tuple(Matcher(name, MatchOp.EQUAL, value) for name, value in labels.pairs)
+        async with self._writing:
+            now = self._clock.now()
+            for kept in self._book.matching(labels):
+                if kept.until_resolved and kept.matchers == matchers and self._mutes(kept, now):
+                    return kept, False
+            new = Silence(matchers, now, until, author, comment, until_resolved=True)
+            return await self._set(new, by), True
+
+    async def change(
+        self, silence_id: str, edit: Callable[[Silence], Silence], *, by: str
+    ) -> Silence:
+        """Change the end or the words of a silence, under its id.
+
+        Raises NotFound, Conflict when it has ended, InvalidInput, Unavailable.
+        """
+        async with self._writing:
+            now = self._clock.now()
+            old = self.get(silence_id)
+            if old.state(now) is SilenceState.EXPIRED or silence_id in self._over:
+                raise Conflict(f"silence {silence_id} has ended: create another one")
+            new = edit(old)
+            if new == old:
+                return old
+            if new.ends_at <= now:
+                raise InvalidInput("it would have ended: delete it instead", pointer="/ends_at")
+            return await self._set(new, by)
 
     async def expire(self, silence_id: str, *, by: str = "") -> Silence:
         """End a silence now; one that has ended stays as it is. Raises NotFound, Unavailable."""
@@ -118,27 +157,46 @@ class Silences:
 
     def muting(self, labels: Labels, now: Timestamp) -> tuple[str, ...]:
         """Return the ids of the silences that mute an alert now, in order."""
-        return tuple(sorted(s.id for s in self._book.matching(labels) if s.mutes_at(now)))
+        return tuple(sorted(s.id for s in self._book.matching(labels) if self._mutes(s, now)))
 
     def muted_by(self, labels: Labels, moment: Moment) -> tuple[str, ...]:
         """Return the same at the moment a group is due."""
         return self.muting(labels, moment.at)
 
     def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
-        """Learn which alerts changed: an acknowledgement may have come to its end."""
-        if any(alert.status(now) is AlertStatus.RESOLVED for alert in alerts):
+        """Learn which alerts changed: an acknowledgement ends with the last one that it matches.
+
+        From here on it mutes nothing, also not when the alert fires again at once.
+        """
+        ended = (a.labels for a in alerts if a.status(now) is AlertStatus.RESOLVED)
+        waiting = {
+            silence.id
+            for labels in ended
+            for silence in self._book.matching(labels)
+            if silence.until_resolved and silence.state(now) is SilenceState.ACTIVE
+        }
+        if waiting:
+            self._over |= self._without_alerts(waiting)
             self._ended.set()
 
     async def end_acknowledged(self, now: Timestamp) -> int:
-        """Expire the silences whose alerts are over; return how many."""
-        waiting = [s for s in self._book if s.until_resolved and s.mutes_at(now)]
-        if not waiting:
-            return 0
-        firing = [alert.labels for alert in self._firing()]
-        over = [s for s in waiting if not any(s.matches(labels) for labels in firing)]
-        for silence in over:
-            await self.expire(silence.id, by=RESOLVED)
+        """Expire the silences whose alerts are over; return how many. Raises Unavailable."""
+        waiting = {
+            silence.id
+            for silence in self._book
+            if silence.until_resolved and silence.state(now) is SilenceState.ACTIVE
+        }
+        over = waiting & (self._without_alerts(waiting) | self._over) if waiting else waiting
+        for silence_id in sorted(over):
+            await self.expire(silence_id, by=RESOLVED)
+        self._over -= over
         return len(over)
+
+    async def preview(self, silence: Silence, since: Timestamp) -> Preview:
+        """Return what a silence hides, and would have hidden. Raises InvalidInput, Unavailable."""
+        check(silence, self._options)
+        now = self._clock.now()
+        return await preview(silence, self._past, self._firing(), since=since, now=now)
 
     async def gc(self, now: Timestamp) -> int:
         """Forget silences that expired long ago; return how many. Raises Unavailable."""
@@ -149,6 +207,7 @@ class Silences:
                 await self._repository.delete(gone)
             for silence_id in gone:
                 self._book.remove(silence_id)
+            self._over.intersection_update(silence.id for silence in self._book)
         return len(gone)
 
     async def run(self) -> None:
@@ -162,6 +221,44 @@ class Silences:
                 await self.gc(now)
             except ControlPlaneError as error:
                 log.warning("silences could not be collected", error=str(error))
+
+    async def _set(self, silence: Silence, by: str) -> Silence:
+        """Create or change a silence; the caller holds the lock."""
+        now = self._clock.now()
+        old = self.get(silence.id) if silence.id else None
+        check(silence, self._options)
+        if old is not None and can_become(old, silence, now):
+            changed = replace(silence, updated_at=now)
+            await self._save([SilenceChange(changed, Action.CHANGED, now, by)])
+            return changed
+        if len(self._book) >= self._options.max_silences:
+            raise Overloaded(f"more than {self._options.max_silences} silences are kept")
+        new = replace(
+            silence, id=str(uuid4()), starts_at=max(silence.starts_at, now), updated_at=now
+        )
+        check(new, self._options)
+        changes = [SilenceChange(new, Action.CREATED, now, by)]
+        if old is not None and old.state(now) is not SilenceState.EXPIRED:
+            changes.append(SilenceChange(old.expired(now), Action.EXPIRED, now, by))
+        await self._save(changes)
+        if new.until_resolved:
+            self._ended.set()  # its alerts may have ended meanwhile
+        return new
+
+    def _stands(self, kept: Silence, asked: Silence, now: Timestamp) -> bool:
+        return kept.says_what(asked, now) and kept.id not in self._over
+
+    def _mutes(self, silence: Silence, now: Timestamp) -> bool:
+        return silence.id not in self._over and silence.mutes_at(now)
+
+    def _without_alerts(self, silence_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of some silences that match no alert that fires."""
+        left = set(silence_ids)
+        for alert in self._firing():
+            if not left:
+                break
+            left.difference_update(s.id for s in self._book.matching(alert.labels))
+        return frozenset(left)
 
     async def _save(self, changes: Sequence[SilenceChange]) -> None:
         await self._repository.save(changes)

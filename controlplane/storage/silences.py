@@ -1,17 +1,28 @@
-"""Silences with their history: implements mute.ports.SilenceRepository."""
+"""Silences with their history, and the past that they are tried on.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+Implements mute.ports.SilenceRepository and mute.ports.Past.
+"""
 
-from sqlalchemy import delete, insert, select
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from controlplane.alerts.decision import Kind
+from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.time_interval import Span, TimeInterval
 from controlplane.mute.silence import Action, Silence, SilenceChange
+from controlplane.notify.message import MessageState
 from controlplane.storage.database import Database
+from controlplane.storage.tables.ledger import alert_history, decisions
+from controlplane.storage.tables.notifications import messages, notified
 from controlplane.storage.tables.silences import silence_changes, silences
+
+Item = TypeVar("Item")
 
 # Ids in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
@@ -41,10 +52,8 @@ class SqlSilences:
             await connection.execute(insert(silence_changes), [_change(c) for c in changes])
 
     async def delete(self, ids: Collection[str]) -> None:
-        names = list(ids)
         async with self._db.begin() as connection:
-            for start in range(0, len(names), _CHUNK):
-                chunk = names[start : start + _CHUNK]
+            for chunk in _chunks(list(ids)):
                 await connection.execute(delete(silences).where(silences.c.id.in_(chunk)))
 
     async def history(self, silence_id: str) -> Sequence[SilenceChange]:
@@ -60,6 +69,68 @@ class SqlSilences:
                 SilenceChange(_silence(row.silence), Action(row.action), row.at, row.by)
                 for row in rows
             ]
+
+
+class SqlPast:
+    """Alerts of the ledger, and the notifications that arrived about them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def alerts(
+        self, since: Timestamp, *, after: str, limit: int
+    ) -> Sequence[tuple[str, Labels]]:
+        rows = alert_history.c
+        wanted = (
+            select(rows.fingerprint, rows.labels)
+            .where(rows.fingerprint > after, or_(rows.ends_at.is_(None), rows.ends_at >= since))
+            .order_by(rows.fingerprint)
+            .limit(limit)
+        )
+        async with self._db.read() as connection:
+            found = await connection.execute(wanted)
+            return [(row.fingerprint, Labels(row.labels)) for row in found]
+
+    async def began(self, fingerprints: Collection[str], since: Timestamp) -> Sequence[Timestamp]:
+        found: list[Timestamp] = []
+        rows = decisions.c
+        for chunk in _chunks(list(fingerprints)):
+            wanted = select(rows.at).where(
+                rows.fingerprint.in_(chunk), rows.kind == Kind.RECEIVED.value, rows.at >= since
+            )
+            async with self._db.read() as connection:
+                found += (await connection.execute(wanted)).scalars()
+        return found
+
+    async def told(self, fingerprints: Collection[str], since: Timestamp) -> Sequence[Timestamp]:
+        about = await self._about(list(fingerprints))
+        found: list[Timestamp] = []
+        for chunk in _chunks(list(about)):
+            wanted = (
+                select(messages.c.id, messages.c.finished_at, func.count().label("alerts"))
+                .join(notified, notified.c.message_id == messages.c.id)
+                .where(messages.c.id.in_(chunk), messages.c.finished_at >= since)
+                .where(messages.c.state == MessageState.DELIVERED.value)
+                .group_by(messages.c.id, messages.c.finished_at)
+            )
+            async with self._db.read() as connection:
+                rows = await connection.execute(wanted)
+                found += [row.finished_at for row in rows if row.alerts == about[row.id]]
+        return found
+
+    async def _about(self, fingerprints: Sequence[str]) -> Counter[int]:
+        """Return the messages about some alerts, and about how many of them each is."""
+        about: Counter[int] = Counter()
+        for chunk in _chunks(fingerprints):
+            wanted = select(notified.c.message_id).where(notified.c.fingerprint.in_(chunk))
+            async with self._db.read() as connection:
+                about.update((await connection.execute(wanted)).scalars())
+        return about
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
 
 
 def _row(silence: Silence) -> dict[str, Any]:

@@ -49,6 +49,27 @@ class Memory:
         return [change for change in self.changes if change.silence.id == silence_id]
 
 
+class History:
+    """A Past: alerts with the times at which they began, notifications with their alerts."""
+
+    def __init__(self) -> None:
+        self.episodes: list[tuple[int, Labels]] = []
+        self.notifications: list[tuple[int, frozenset[str]]] = []
+
+    async def alerts(self, since: int, *, after: str, limit: int) -> Sequence[tuple[str, Labels]]:
+        known = {labels.fingerprint(): labels for at, labels in self.episodes if at >= since}
+        return [(name, known[name]) for name in sorted(known) if name > after][:limit]
+
+    async def began(self, fingerprints: Collection[str], since: int) -> Sequence[int]:
+        return [
+            at for at, one in self.episodes if at >= since and one.fingerprint() in fingerprints
+        ]
+
+    async def told(self, fingerprints: Collection[str], since: int) -> Sequence[int]:
+        wanted = frozenset(fingerprints)
+        return [at for at, about in self.notifications if at >= since and about <= wanted]
+
+
 class World:
     """Silences over a memory, with a clock and the alerts that fire."""
 
@@ -56,12 +77,14 @@ class World:
         self.clock = ManualClock(NOW)
         self.memory = Memory()
         self.firing: list[Alert] = []
+        self.past = History()
         self.registry = CollectorRegistry()
         self.silences = Silences(
             self.memory,
             self.clock,
             MuteMetrics(self.registry),
             firing=lambda: self.firing,
+            past=self.past,
             options=options,
         )
 
