@@ -20,6 +20,8 @@ class Kind(StrEnum):
     HELD = "held"
     DEDUPLICATED = "deduplicated"
     QUEUED = "queued"
+    UNKNOWN = "unknown"
+    KNOWN = "known"
 
 
 class Aspect(StrEnum):
@@ -28,6 +30,7 @@ class Aspect(StrEnum):
     STATE = "state"
     GROUP = "group"
     TELLING = "telling"
+    KNOWLEDGE = "knowledge"
 
 
 ASPECTS: Final[Mapping[Kind, Aspect]] = {
@@ -40,6 +43,8 @@ ASPECTS: Final[Mapping[Kind, Aspect]] = {
     Kind.HELD: Aspect.TELLING,
     Kind.DEDUPLICATED: Aspect.TELLING,
     Kind.QUEUED: Aspect.TELLING,
+    Kind.UNKNOWN: Aspect.KNOWLEDGE,
+    Kind.KNOWN: Aspect.KNOWLEDGE,
 }
 
 

@@ -90,7 +90,9 @@ class Ledger:
         for alert in alerts:
             ended = alert.status(now) is AlertStatus.RESOLVED
             kind = Kind.RESOLVED if ended else Kind.RECEIVED
-            detail = {"starts_at": alert.starts_at}
+            detail: dict[str, object] = {"starts_at": alert.starts_at}
+            if ended and alert.timeout:
+                detail["timeout"] = True
             if self._known(alert.fingerprint, kind, "", detail):
                 continue
             at = alert.ends_at if ended else now

@@ -16,9 +16,12 @@ COMMANDS: Final = (
     (("serve",), "serve", "run the service"),
     (("migrate",), "migrate", "bring a database to this version's schema"),
     (("query",), "query", "evaluate a PromQL expression at a running service"),
+    (("explain",), "explain", "say why somebody was told of an alert, or was not"),
     (("check", "config"), "check_config", "check a configuration file"),
     (("check", "rules"), "check_rules", "check rule files"),
+    (("check", "routing"), "check_routing", "find routes and receivers that are never used"),
     (("test", "rules"), "test_rules", "run unit tests of rules, in promtool's format"),
+    (("test", "routes"), "test_routes", "tell which receivers an alert goes to, and why"),
     (("test", "promql"), "test_promql", "run PromQL conformance tests"),
 )
 
