@@ -1,5 +1,6 @@
 """The configuration in force as YAML, defaults filled in, secrets struck out."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
@@ -17,9 +18,10 @@ _ALERTING: Final = (
     "templates",
 )
 # Keys that older programs refuse: left out where they say what is so without them.
-_YOUNGER: Final = {
+_YOUNGER: Final[Mapping[str, object]] = {
     "app_url": "https://slack.com/api/chat.postMessage",
     "slack_app_url": "https://slack.com/api/chat.postMessage",
+    "smtp_tls_config": {"insecure_skip_verify": False},
     "proxy_from_environment": False,
     "timeout": "0s",
     "update_message": False,
