@@ -25,5 +25,7 @@ class Senders:
             templates = Templates(external_url=self.external_url, files=config.template_texts)
         except TemplateError as error:
             raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
-        around = Surroundings(templates, self.clients.client, self.clients.connector)
+        around = Surroundings(
+            templates, self.clients.client, self.clients.connector, self.clients.dial
+        )
         return build_integrations(config.receivers, around)

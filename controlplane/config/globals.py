@@ -7,25 +7,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from controlplane.clock import Duration
-from controlplane.config.http_client import HTTP_CLIENT
+from controlplane.config.http_client import HTTP_CLIENT, TLS
 from controlplane.config.kinds import (
     BOOLEAN,
     DURATION,
     LABELS,
     NATURAL,
     SIZE,
+    TEXT,
     member,
 )
-from controlplane.config.places import SECRET, SECRET_FILE, SECRET_URL, URL
+from controlplane.config.places import SECRET, SECRET_FILE, SECRET_URL, SMARTHOST, URL
 from controlplane.config.schema import Key, ListOf, Section
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.secret import Secret
-from controlplane.notify.options import PAGERDUTY_URL, SLACK_APP_URL
+from controlplane.notify.options import PAGERDUTY_URL, SLACK_APP_URL, Smarthost
 from controlplane.scrape.options import DEFAULT_PROTOCOLS, ScrapeProtocol
 from controlplane.settings.secret_files import FileSecret
-from controlplane.transport.options import HTTPClientConfig
+from controlplane.transport.options import HTTPClientConfig, TLSConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,36 @@ class GlobalOptions:
     label_value_length_limit: int = 0
     keep_dropped_targets: int = 0
     extra_scrape_metrics: bool = False
+    scrape_native_histograms: bool = False
+    always_scrape_classic_histograms: bool = False
+    convert_classic_histograms_to_nhcb: bool = False
     resolve_timeout: Duration = 5 * MINUTE
     http_config: HTTPClientConfig = field(default_factory=HTTPClientConfig)
     slack_api_url: Secret | None = None
     slack_app_token: Secret | None = None
     slack_app_url: str = SLACK_APP_URL
     pagerduty_url: str = PAGERDUTY_URL
+    smtp_from: str = ""
+    smtp_hello: str = "localhost"
+    smtp_smarthost: Smarthost | None = None
+    smtp_auth_username: str = ""
+    smtp_auth_password: Secret | None = None
+    smtp_auth_secret: Secret | None = None
+    smtp_auth_identity: str = ""
+    smtp_require_tls: bool = True
+    smtp_tls_config: TLSConfig = field(default_factory=TLSConfig)
+    smtp_force_implicit_tls: bool | None = None
 
 
 _REFERENCE: Final = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|(\$))")
-# What a scrape takes from here where its own is 0.
+# What a scrape takes from here where it says nothing itself.
+INHERITED_SWITCHES: Final = (
+    "extra_scrape_metrics",
+    "scrape_native_histograms",
+    "always_scrape_classic_histograms",
+    "convert_classic_histograms_to_nhcb",
+)
+# What it takes from here where its own is 0.
 INHERITED_LIMITS: Final = (
     "body_size_limit",
     "sample_limit",
@@ -124,29 +145,27 @@ def check_protocols(protocols: tuple[ScrapeProtocol, ...]) -> None:
         raise InvalidInput("scrape_protocols names one twice", pointer="/scrape_protocols")
 
 
+# What only prometheus.yml has of the keys that are understood here.
+PROMETHEUS_KEYS: Final = frozenset(
+    (
+        "scrape_interval",
+        "scrape_timeout",
+        "scrape_protocols",
+        "evaluation_interval",
+        "rule_query_offset",
+        "external_labels",
+        *INHERITED_SWITCHES,
+        *INHERITED_LIMITS,
+    )
+)
 _PROMETHEUS_ONLY: Final = (
     "query_log_file",
     "scrape_failure_log_file",
     "metric_name_validation_scheme",
     "metric_name_escaping_scheme",
-    "scrape_native_histograms",
-    "convert_classic_histograms_to_nhcb",
-    "always_scrape_classic_histograms",
 )
 _ALERTMANAGER_ONLY: Final = (
     "jira_api_url",
-    "smtp_from",
-    "smtp_hello",
-    "smtp_smarthost",
-    "smtp_auth_username",
-    "smtp_auth_password",
-    "smtp_auth_password_file",
-    "smtp_auth_secret",
-    "smtp_auth_secret_file",
-    "smtp_auth_identity",
-    "smtp_require_tls",
-    "smtp_tls_config",
-    "smtp_force_implicit_tls",
     "opsgenie_api_url",
     "opsgenie_api_key",
     "opsgenie_api_key_file",
@@ -187,7 +206,7 @@ GLOBAL: Final = Section(
         "label_name_length_limit": Key(NATURAL),
         "label_value_length_limit": Key(NATURAL),
         "keep_dropped_targets": Key(NATURAL),
-        "extra_scrape_metrics": Key(BOOLEAN),
+        **dict.fromkeys(INHERITED_SWITCHES, Key(BOOLEAN)),
         "resolve_timeout": Key(DURATION),
         "http_config": Key(HTTP_CLIENT),
         "slack_api_url": Key(SECRET_URL),
@@ -196,6 +215,18 @@ GLOBAL: Final = Section(
         "slack_app_token_file": Key(SECRET_FILE, field="slack_app_token"),
         "slack_app_url": Key(URL),
         "pagerduty_url": Key(URL),
+        "smtp_from": Key(TEXT),
+        "smtp_hello": Key(TEXT),
+        "smtp_smarthost": Key(SMARTHOST),
+        "smtp_auth_username": Key(TEXT),
+        "smtp_auth_password": Key(SECRET),
+        "smtp_auth_password_file": Key(SECRET_FILE, field="smtp_auth_password"),
+        "smtp_auth_secret": Key(SECRET),
+        "smtp_auth_secret_file": Key(SECRET_FILE, field="smtp_auth_secret"),
+        "smtp_auth_identity": Key(TEXT),
+        "smtp_require_tls": Key(BOOLEAN),
+        "smtp_tls_config": Key(TLS),
+        "smtp_force_implicit_tls": Key(BOOLEAN),
     },
     unsupported={
         **dict.fromkeys(_PROMETHEUS_ONLY, "a Prometheus key"),

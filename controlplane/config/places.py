@@ -9,6 +9,7 @@ from controlplane.config.schema import OMITTED, Leaf, ListOf
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import REDACTED, Secret
+from controlplane.notify.options import Smarthost
 from controlplane.settings.secret_files import FileSecret
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
@@ -93,6 +94,15 @@ def _show_file(secret: object) -> object:
     return str(secret.path) if isinstance(secret, FileSecret) else OMITTED
 
 
+def _smarthost(node: Scalar) -> Smarthost:
+    host, colon, port = node.text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise InvalidInput(f"expected HOST:PORT, not {node.text!r}")
+    return Smarthost(host, int(port))
+
+
+SMARTHOST: Final = Leaf("HOST:PORT", _smarthost, str, blank=True)
 PATH: Final = Leaf("a path", _path, blank=True)
 URL: Final = Leaf("a URL", _url, redact_url)
 SECRET: Final = Leaf("a secret", _secret, show_inline, blank=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from controlplane.config.email import email_config
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.http_client import HTTP_CLIENT
 from controlplane.config.kinds import BOOLEAN, GO_DURATION, NATURAL, TEXT, TEXTS, text
@@ -37,7 +38,6 @@ _ALERTMANAGER: Final = "an Alertmanager key"
 # What receivers of Alertmanager can have besides.
 _FOREIGN_INTEGRATIONS: Final = (
     "discord",
-    "email",
     "incidentio",
     "jira",
     "mattermost",
@@ -266,6 +266,7 @@ def receiver(defaults: GlobalOptions, check: Check) -> Section[Receiver]:
             "webhook_configs": Key(
                 ListOf("a list of webhook configs", webhook_config(defaults, check))
             ),
+            "email_configs": Key(ListOf("a list of email configs", email_config(defaults, check))),
         },
         unsupported=dict.fromkeys(
             ("labels", *(f"{name}_configs" for name in _FOREIGN_INTEGRATIONS)), _ALERTMANAGER

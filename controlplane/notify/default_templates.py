@@ -149,4 +149,46 @@ and {{ len (slice .Alerts 10) }} more{{ end -}}
 {{- define "pagerduty.default.query" -}}
 {{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ end -}}
 {{- end -}}
+
+{{- define "email.default.subject" -}}
+{{ template "__state" . }}: {{ template "__headline" . }}{{ template "__count" . }}
+{{- end -}}
+{{- define "email.default.html" -}}
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{{ template "email.default.subject" . }}</title></head>
+<body style="margin:0;padding:16px;background:#f4f5f7;color:#1c2430;font:15px/1.5 sans-serif">
+<div style="max-width:640px;margin:0 auto;background:#fff;border-radius:6px;overflow:hidden">
+<div style="padding:16px 24px;color:#fff;background:{{ if eq .Status "firing" }}#b3261e{{ else -}}
+#1b7f4b{{ end }}"><b>{{ template "email.default.subject" . }}</b></div>
+<div style="padding:8px 24px 24px">
+{{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 50 }}{{ template "__email_alert" (dict
+  "alert" $alert "root" $) }}{{ end }}{{ end -}}
+{{ if gt (len .Alerts.Firing) 50 }}<p>and {{ len (slice .Alerts.Firing 50) }} more</p>{{ end }}
+{{ if .Alerts.Resolved }}<h3 style="margin:24px 0 0">Over</h3>{{ end -}}
+{{ range $index, $alert := .Alerts.Resolved }}{{ if lt $index 50 }}{{ template "__email_alert" (dict
+  "alert" $alert "root" $) }}{{ end }}{{ end -}}
+{{ if gt (len .Alerts.Resolved) 50 }}<p>and {{ len (slice .Alerts.Resolved 50) }} more</p>{{ end }}
+<p style="margin:24px 0 0;font-size:13px;color:#5b6675">To {{ .Receiver }} from
+<a href="{{ template "__story" . }}">controlplane</a>.</p>
+</div></div></body></html>
+{{- end -}}
+
+{{- define "__email_alert" -}}
+{{ $alert := .alert -}}
+<div style="margin-top:16px;border-top:1px solid #dfe3e8;padding-top:12px">
+<b>{{ if $alert.Annotations.summary }}{{ $alert.Annotations.summary }}{{ else -}}
+{{ $alert.Labels.alertname }}{{ end }}</b>
+{{ with $alert.Annotations.description }}<div>{{ . }}</div>{{ end -}}
+<div style="color:#5b6675">{{ if eq $alert.Status "firing" }}{{ template "__since" $alert -}}
+{{ else }}lasted {{ humanizeDuration (printf "%.0f" ($alert.EndsAt.Sub $alert.StartsAt).Seconds) -}}
+{{ end }}</div>
+<div style="font:13px/1.5 monospace">{{ range $alert.Labels.SortedPairs -}}
+{{ .Name }}={{ .Value }}<br>{{ end }}</div>
+<div>{{ with $alert.Annotations.runbook_url }}<a href="{{ . }}">runbook</a> · {{ end -}}
+{{ with $alert.Annotations.dashboard }}<a href="{{ . }}">dashboard</a> · {{ end -}}
+{{ with $alert.GeneratorURL }}<a href="{{ . }}">query</a> · {{ end -}}
+<a href="{{ .root.ExternalURL }}/api/v1/alerts/{{ $alert.Fingerprint }}/story">story</a></div>
+</div>
+{{- end -}}
 """

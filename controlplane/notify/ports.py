@@ -1,7 +1,8 @@
 """What notifying needs of others: groups, muters, a store, integrations."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from socket import socket
 from typing import Protocol
 
 from controlplane.clock import Duration, Timestamp
@@ -78,6 +79,12 @@ class Integration(Protocol):
     async def close(self) -> None:
         """Give up connections."""
         ...
+
+
+class Dial(Protocol):
+    """Connects within the outbound policy. Raises Unavailable, Forbidden."""
+
+    def __call__(self, host: str, port: int, *, timeout: float) -> Awaitable[socket]: ...
 
 
 class Sender(Protocol):

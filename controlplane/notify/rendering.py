@@ -1,8 +1,8 @@
 """Notification templates: what they see, and the texts made of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from controlplane.notify.default_templates import DEFAULT_TEMPLATES
 from controlplane.notify.errors import DeliveryError
@@ -17,8 +17,11 @@ from controlplane.templating import (
 )
 from controlplane.templating.data import Data
 
-# Makes the text of one template.
-Render = Callable[[str], str]
+
+class Render(Protocol):
+    """Makes the text of one template; with `html`, what values bring into it is escaped."""
+
+    def __call__(self, text: str, *, html: bool = False) -> str: ...
 
 
 class Templates:
@@ -57,12 +60,12 @@ class Templates:
         data = self.data(notification)
         functions = alertmanager_functions(notification.content.at)
 
-        def render(text: str) -> str:
+        def render(text: str, *, html: bool = False) -> str:
             if "{{" not in text:
                 return text
             try:
                 template = compile_template(
-                    text, functions=ALERTMANAGER_FUNCTIONS, library=self._library
+                    text, functions=ALERTMANAGER_FUNCTIONS, library=self._library, html=html
                 )
                 return template.render(data, functions)
             except TemplateError as error:

@@ -11,6 +11,7 @@ from typing import Final
 from controlplane.templating import nodes
 from controlplane.templating.errors import FunctionError
 from controlplane.templating.expressions import MAX_STEPS, Expressions, Functions
+from controlplane.templating.html import HTML_FUNCTIONS, Safe, escaped
 from controlplane.templating.printf import MAX_TEXT, show
 from controlplane.templating.values import Function, entries, is_list, truth
 
@@ -26,10 +27,18 @@ class _Jump(Enum):
 
 
 def execute(
-    root: nodes.Definition, definitions: Definitions, functions: Functions, data: object
+    root: nodes.Definition,
+    definitions: Definitions,
+    functions: Functions,
+    data: object,
+    *,
+    html: bool = False,
 ) -> str:
-    """Return what the template makes of the data. Raises TemplateError."""
-    run = _Run(root, definitions, functions)
+    """Return what the template makes of the data. Raises TemplateError.
+
+    With `html` it is a page, and what actions print is escaped.
+    """
+    run = _Run(root, definitions, functions, html=html)
     try:
         run.template(root, data, 0)
     except RecursionError:
@@ -37,12 +46,22 @@ def execute(
     return "".join(run.out)
 
 
+def _text(value: object, nothing: str) -> str:
+    return nothing if value is None else show(value)
+
+
 class _Run(Expressions):
     def __init__(
-        self, root: nodes.Definition, definitions: Definitions, functions: Functions
+        self,
+        root: nodes.Definition,
+        definitions: Definitions,
+        functions: Functions,
+        *,
+        html: bool,
     ) -> None:
-        super().__init__(root, functions)
+        super().__init__(root, {**functions, **HTML_FUNCTIONS} if html else functions)
         self.out: list[str] = []
+        self._html = html
         self._size = 0
         self._depth = 0
         self._definitions = definitions
@@ -97,9 +116,15 @@ class _Run(Expressions):
         if isinstance(value, Function):
             self.fail(f"can't print {node} of type func()")
         try:
-            self._write("<no value>" if value is None else show(value))
+            self._write(self._shown(value))
         except FunctionError as error:
             self.fail(error.reason)
+
+    def _shown(self, value: object) -> str:
+        if self._html:
+            # html/template prints nothing for what is not there.
+            return value if isinstance(value, Safe) else escaped(_text(value, ""), self.out)
+        return _text(value, "<no value>")
 
     def _if_or_with(self, dot: object, node: nodes.If | nodes.With) -> _Jump:
         mark = len(self._variables)

@@ -56,13 +56,20 @@ class JinjaTemplate:
     """A compiled Jinja2 template; `others` are templates it may include or import."""
 
     def __init__(
-        self, text: str, name: str, functions: Collection[str], others: Mapping[str, str]
+        self,
+        text: str,
+        name: str,
+        functions: Collection[str],
+        others: Mapping[str, str],
+        *,
+        html: bool = False,
     ) -> None:
         """Compile the text, which may use `functions` as filters. Raises TemplateError."""
+        self._html = html
         self._name = name
         self._source = text.removeprefix(MARK)
         self._others = others
-        environment = _environment(others)
+        environment = _environment(others, html=html)
         environment.filters.update(dict.fromkeys(functions, str))
         try:
             self._code = environment.compile(self._source, name or None)
@@ -80,7 +87,7 @@ class JinjaTemplate:
 
     def render(self, data: object, functions: Mapping[str, Function]) -> str:
         """Return the text for `data`. Raises TemplateError."""
-        environment = _environment(self._others)
+        environment = _environment(self._others, html=self._html)
         calls = {name: function.call for name, function in functions.items()}
         environment.filters.update(calls)
         environment.globals.update(calls)
@@ -106,9 +113,9 @@ def _joined(parts: Any) -> str:
     return "".join(out)
 
 
-def _environment(others: Mapping[str, str]) -> _Environment:
+def _environment(others: Mapping[str, str], *, html: bool = False) -> _Environment:
     environment = _Environment(
-        autoescape=False,  # messages are text; each integration escapes for itself
+        autoescape=html,  # other messages are text; each integration escapes for itself
         loader=jinja2.DictLoader(dict(others)),
         undefined=jinja2.StrictUndefined,
         finalize=_shown,

@@ -50,12 +50,20 @@ class Library:
 
 
 class _GoTemplate:
-    def __init__(self, root: nodes.Definition, definitions: Mapping[str, nodes.Definition]) -> None:
+    def __init__(
+        self,
+        root: nodes.Definition,
+        definitions: Mapping[str, nodes.Definition],
+        *,
+        html: bool,
+    ) -> None:
         self._root = root
         self._definitions = definitions
+        self._html = html
 
     def render(self, data: object, functions: Functions) -> str:
-        return execute(self._root, self._definitions, {**functions, **BUILTINS}, data)
+        known = {**functions, **BUILTINS}
+        return execute(self._root, self._definitions, known, data, html=self._html)
 
     def check(self) -> None:
         for call in nodes.calls(self._root.body):
@@ -88,15 +96,18 @@ def compile_template(
     *,
     functions: frozenset[str] = _EMPTY,
     library: Library | None = None,
+    html: bool = False,
 ) -> Template:
     """Compile a template; equal arguments give the same one, compiled once.
 
     `functions` are the names it may call besides Go's own, `library` the
-    templates. Text that begins with `{{/* jinja2 */}}`, or whose name ends in
-    `.j2`, is Jinja2. Raises TemplateError.
+    templates; `html` escapes what values bring into a page. Text that begins
+    with `{{/* jinja2 */}}`, or whose name ends in `.j2`, is Jinja2. Raises
+    TemplateError.
     """
     if text.startswith(MARK) or name.endswith(".j2"):
-        return JinjaTemplate(text, name, functions, {} if library is None else library.jinja)
+        others = {} if library is None else library.jinja
+        return JinjaTemplate(text, name, functions, others, html=html)
     if "{{" not in text:
         return _Literal(text)
     definitions = dict[str, nodes.Definition]() if library is None else dict(library.definitions)
@@ -104,4 +115,4 @@ def compile_template(
     for definition in own.values():
         if not definition.empty or definition.name not in definitions:
             definitions[definition.name] = definition
-    return _GoTemplate(own[name], definitions)
+    return _GoTemplate(own[name], definitions, html=html)

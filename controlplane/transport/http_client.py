@@ -4,6 +4,7 @@ For what is not hot: receivers, webhooks, tokens. Each request has one deadline
 for its whole way, and no more of an answer is kept than the bound.
 """
 
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ import httpx
 from controlplane import __version__
 from controlplane.errors import Forbidden, InvalidInput
 from controlplane.transport.client import Call, Client
+from controlplane.transport.dial import dial
 from controlplane.transport.exchange import Failure, Options
 from controlplane.transport.options import HTTPClientConfig
 from controlplane.transport.profile import Profile
@@ -48,6 +50,10 @@ class HTTPClients:
         )
 
         return guarded_connector(self._client.resolver, self._client.policy)
+
+    async def dial(self, host: str, port: int, *, timeout: float) -> socket.socket:
+        """Return a connected socket, for what does not speak HTTP (`dial.dial`)."""
+        return await dial(self._client.resolver, self._client.policy, host, port, timeout=timeout)
 
     def client(self, config: HTTPClientConfig, *, most: int = _MOST_KEPT) -> httpx.AsyncClient:
         """Return a client for one configuration. Raises InvalidInput for one that is none.

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from controlplane.config.document import every_section
+from controlplane.config.email import INHERITED
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.stores import OutboundOptions
 from controlplane.model.duration import format_duration
@@ -12,8 +13,11 @@ from controlplane.model.target import TargetSpec
 from controlplane.model.time_interval import TimeInterval
 from controlplane.notify.options import (
     DeliveryOptions,
+    EmailConfig,
     PagerdutyConfig,
     SlackConfig,
+    Smarthost,
+    Threading,
     WebhookConfig,
 )
 from controlplane.probes.options import HeaderMatch, HTTPProbe, Module, QueryResponse, TCPProbe
@@ -46,6 +50,8 @@ _BARE: Final[dict[str, Any]] = {
     "target": TargetSpec("x"),
     "target_settings": TargetOptions(),
     "notification_settings": DeliveryOptions(),
+    "email_config": EmailConfig("x", "x", Smarthost("x", 25)),
+    "email_threading": Threading(),
     "time_interval": TimeInterval(),
     "scrape_config": ScrapeConfig("x"),
     "file_sd_config": FileSdConfig(("x",)),
@@ -77,6 +83,7 @@ _NOT_DEFAULTS: Final = {
     "slack_config": {"api_url", "http_config", "app_url"},
     "pagerduty_config": {"routing_key", "http_config", "url"},
     "webhook_config": {"url", "http_config"},
+    "email_config": {"to"},
 }
 # Defaults that other keys of the file decide.
 _FROM_GLOBAL: Final = {
@@ -102,6 +109,7 @@ _FROM_GLOBAL: Final = {
     ("pagerduty_config", "http_config"): "of `global`",
     ("pagerduty_config", "url"): "of `global`",
     ("webhook_config", "http_config"): "of `global`",
+    **{("email_config", name): "of `global`" for name in ("from", *INHERITED)},
     ("target", "interval"): "`scrape_interval` of `global`",
 }
 

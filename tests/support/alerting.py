@@ -1,6 +1,7 @@
 """The alerting half of the program put together: alerts, routing, notify, on SQLite."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,15 @@ class Alerting:
         await self.db.close()
 
 
+async def plain_dial(host: str, port: int, *, timeout: float) -> socket.socket:
+    """Connect as the standard library does."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    async with asyncio.timeout(timeout):
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    return sock
+
+
 def plain_client(_config: HTTPClientConfig) -> httpx.AsyncClient:
     """Return a client without any policy."""
     return httpx.AsyncClient(timeout=httpx.Timeout(10.0))
@@ -112,7 +122,7 @@ async def alerting(
     store = SqlNotifications(db)
     metrics = NotifyMetrics(registry)
     around = around or Surroundings(
-        Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector
+        Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector, plain_dial
     )
     channels = Channels(build_integrations(receivers, around))
     alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)

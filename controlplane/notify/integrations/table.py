@@ -9,8 +9,14 @@ import httpx
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
 from controlplane.notify.integrations.webhook.client import Webhook
-from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
-from controlplane.notify.ports import Integration
+from controlplane.notify.options import (
+    EmailConfig,
+    PagerdutyConfig,
+    Receiver,
+    SlackConfig,
+    WebhookConfig,
+)
+from controlplane.notify.ports import Dial, Integration
 from controlplane.notify.rendering import Templates
 from controlplane.transport.options import HTTPClientConfig
 
@@ -22,12 +28,14 @@ if TYPE_CHECKING:
 class Surroundings:
     """What integrations are built with: templates, and HTTP by the outbound policy.
 
-    `http_client` serves all; `connector` is for slack-sdk, which speaks aiohttp.
+    `http_client` serves all but two: `connector` is for slack-sdk, which speaks
+    aiohttp, `dial` for mail.
     """
 
     templates: Templates
     http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
     connector: "Callable[[], aiohttp.BaseConnector]"
+    dial: Dial
 
 
 def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
@@ -59,11 +67,19 @@ def _webhook(name: str, config: WebhookConfig, around: Surroundings) -> Integrat
     return Webhook(name, config, around.templates, around.http_client(config.http_config))
 
 
+def _email(name: str, config: EmailConfig, around: Surroundings) -> Integration:
+    # Imports for those who send mail alone.
+    from controlplane.notify.integrations.email.client import Email  # noqa: PLC0415 - as said
+
+    return Email(name, config, around.templates, around.dial)
+
+
 # The key of alertmanager.yml, the name in metrics and logs, and how one is built.
 INTEGRATIONS: Final[Sequence[tuple[str, str, Callable[[str, Any, Surroundings], Integration]]]] = (
     ("slack_configs", "slack", _slack),
     ("pagerduty_configs", "pagerduty", _pagerduty),
     ("webhook_configs", "webhook", _webhook),
+    ("email_configs", "email", _email),
 )
 
 

@@ -12,6 +12,7 @@ ROUTE = "route: {receiver: r}\n"
 SLACK = ROUTE + "receivers:\n  - name: r\n    slack_configs:\n      - "
 PAGER = ROUTE + "receivers:\n  - name: r\n    pagerduty_configs:\n      - "
 HOOK = ROUTE + "receivers:\n  - name: r\n    webhook_configs:\n      - "
+MAIL = ROUTE + "receivers:\n  - name: r\n    email_configs:\n      - "
 HTTP = "modules:\n  m:\n    prober: http\n    http: "
 TCP = "modules:\n  m:\n    prober: tcp\n    tcp: "
 JOB = "scrape_configs:\n  - job_name: j\n    "
@@ -21,7 +22,9 @@ REFUSED = [
     ("global: {scrape_timeout: 2m}", 1, "scrape_timeout is greater than scrape_interval"),
     ("global: {scrape_protocols: []}", 1, "scrape_protocols cannot be empty"),
     ("global: {query_log_file: x}", 1, "query_log_file: a Prometheus key, not supported here"),
-    ("global: {smtp_from: x}", 1, "smtp_from: an Alertmanager key, not supported here"),
+    ("global: {jira_api_url: x}", 1, "jira_api_url: an Alertmanager key, not supported here"),
+    ("global: {smtp_smarthost: mail}", 1, "smtp_smarthost: expected HOST:PORT"),
+    ("global: {smtp_smarthost: 'mail:0'}", 1, "smtp_smarthost: expected HOST:PORT"),
     (
         "global: {slack_api_url: http://x/y, slack_app_token: t}",
         1,
@@ -132,6 +135,22 @@ REFUSED = [
         4,
         "undefined time interval 'x' used in route",
     ),
+    # email
+    (MAIL + "{to: a@b}", 5, "no smarthost, and no smtp_smarthost in global"),
+    (MAIL + "{to: a@b, smarthost: 'm:25'}", 5, "missing from in email configuration"),
+    (MAIL + "{from: a@b, smarthost: 'm:25'}", 5, "email_config: to is missing"),
+    (MAIL + "{to: a@b, from: a@b, smarthost: 'm:25', headers: {'a b': c}}", 5, "not a header's"),
+    (
+        MAIL + "{to: a@b, from: a@b, smarthost: 'm:25', headers: {x-a: b, X-A: c}}",
+        5,
+        "duplicate header 'X-A'",
+    ),
+    (
+        MAIL + "{to: a@b, threading: {enabled: true, thread_by_date: weekly}}",
+        5,
+        "thread_by_date must be either",
+    ),
+    (MAIL + "{to: '{{ .Nothing'}", 5, "to: "),
     # notifications
     ("notification_settings: {rate: fast}", 1, "rate: expected a number"),
     ("notification_settings: {rate: -1}", 1, "rate: "),
@@ -168,7 +187,7 @@ REFUSED = [
     ),
     # receivers
     (ROUTE + "receivers: [{name: r}, {name: r}]", 2, "name 'r' is not unique"),
-    (ROUTE + "receivers: [{name: r, email_configs: []}]", 2, "email_configs: an Alertmanager key"),
+    (ROUTE + "receivers: [{name: r, jira_configs: []}]", 2, "jira_configs: an Alertmanager key"),
     (ROUTE + "receivers: [{name: r}, {}]", 2, "receiver: name is missing"),
     (SLACK + "channel: c", 5, "no Slack api_url and no app_token"),
     (SLACK + "{api_url: http://x/y, app_token: t}", 5, "at most one of api_url/api_url_file &"),
