@@ -42,7 +42,7 @@ class Receiver:
         version_2 = request.headers["X-Prometheus-Remote-Write-Version"] == "2.0.0"
         read = read_version_2 if version_2 else read_version_1
         incoming = read(decompress(body, 1 << 24), self.book)
-        self._keep(incoming)
+        self.keep(incoming)
         written = {"X-Prometheus-Remote-Write-Samples-Written": str(len(incoming.times))}
         return web.Response(status=204, headers=written if version_2 else {})
 
@@ -51,7 +51,8 @@ class Receiver:
         """The instants of each series, by its text."""
         return {str(labels): [t for t, _ in each] for labels, each in self.samples.items()}
 
-    def _keep(self, incoming: Incoming) -> None:
+    def keep(self, incoming: Incoming) -> None:
+        """Remember the samples of a request."""
         series = [incoming.labels_of(key) for key in incoming.keys]
         columns = zip(
             incoming.owners.tolist(),

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from aiohttp import web
 
+from controlplane.ingest.remote_write import decompress, read_version_1
 from controlplane.model.duration import HOUR
 from controlplane.model.histogram import CUSTOM_BUCKETS, FloatHistogram, buckets_at
 from controlplane.model.labels import Labels
@@ -22,7 +24,7 @@ from controlplane.tsdb.remote.options import (
     WriteMessage,
 )
 from controlplane.tsdb.remote.ports import Family
-from tests.unit.tsdb.remote.receiver import receiving
+from tests.unit.tsdb.remote.receiver import Receiver, receiving
 from tests.unit.tsdb.remote.world import QUICK, World, eventually, remote, series
 
 
@@ -185,6 +187,41 @@ async def test_a_restart_repeats_no_answered_request(tmp_path: Path, clients: HT
             await second.close()
         assert taken == 5
         assert receiver.times == {str(each): [*times, *more] for each in series(6)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_crashes_at_any_moment(tmp_path: Path, clients: HTTPClients, seed: int) -> None:
+    """Every sample arrives; only whole requests come twice; without those all is in order."""
+    chance = Random(seed)
+    queue = replace(QUICK, batch_send_deadline=1, max_samples_per_send=7, max_shards=3)
+    options = StoreOptions(commit_interval=0, wal_segment_bytes=1500)
+    world = World(tmp_path, clients, options)
+
+    def judge(_number: int) -> web.Response | None:
+        return web.Response(status=503) if chance.random() < 0.2 else None
+
+    try:
+        async with receiving(judge) as receiver:
+            await world.apply(remote(receiver.url, queue, name="r"))
+            world.start()
+            times: list[int] = []
+            for _ in range(12):
+                times += world.tick(series(5), 3)
+                await world.clock.sleep(chance.random() * 0.03)
+                await world.crash()
+            wanted = {str(each): times for each in series(5)}
+            await eventually(
+                lambda: (
+                    {name: sorted(set(each)) for name, each in receiver.times.items()} == wanted
+                ),
+                "every sample",
+            )
+            once = Receiver()
+            for body in dict.fromkeys(receiver.taken):
+                once.keep(read_version_1(decompress(body, 1 << 20), once.book))
+            assert once.times == wanted
+    finally:
+        await world.close()
 
 
 async def test_many_segments(tmp_path: Path, clients: HTTPClients) -> None:

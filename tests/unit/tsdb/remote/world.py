@@ -55,15 +55,9 @@ class World:
         self.families: Mapping[str, Family] = {}
         options = options or StoreOptions(commit_interval=0)
         self.store = Store.open(directory / "samples", options, self.clock, self.registry)
-        self.writes = RemoteWrites(
-            self.store,
-            directory / "remote_write",
-            clients,
-            lambda: self.families,
-            clock=self.clock,
-            metrics=RemoteWriteMetrics(self.registry),
-            chance=Random(1),
-        )
+        self._clients = clients
+        self._metrics = RemoteWriteMetrics(self.registry)
+        self.writes = self._remote_writes()
         self.now = self.clock.now() - 600_000
         self.task: asyncio.Task[None] | None = None
         self.options = RemoteWriteOptions()
@@ -76,6 +70,25 @@ class World:
     def start(self) -> None:
         """Begin to send."""
         self.task = asyncio.create_task(self.writes.run())
+
+    async def crash(self) -> None:
+        """Forget everything about sending that is not on the disk, and begin anew."""
+        await self.stop()
+        await self.writes.close()
+        self.writes = self._remote_writes()
+        await self.writes.apply(self.options)
+        self.start()
+
+    def _remote_writes(self) -> RemoteWrites:
+        return RemoteWrites(
+            self.store,
+            self.directory / "remote_write",
+            self._clients,
+            lambda: self.families,
+            clock=self.clock,
+            metrics=self._metrics,
+            chance=Random(1),
+        )
 
     async def stop(self) -> None:
         """Send no more; what is there stays."""
