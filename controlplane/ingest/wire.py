@@ -6,23 +6,15 @@ its series is remembered, and samples are decoded in columns (`columns.py`).
 What is not declared is skipped by the decoder.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.message_factory import GetMessageClass
+from controlplane.model.messages import Messages, Schema
 
-from controlplane.errors import InvalidInput
-
-# A field: its number, its type, whether it comes many times.
-Field = tuple[int, str, bool]
 _ONE, _MANY = False, True
 
 # Numbers from prometheus/prompb: remote.proto, types.proto, io/prometheus/write/v2/types.proto.
-_SCHEMA: Final[Mapping[str, Mapping[str, Field]]] = {
+_SCHEMA: Final[Schema] = {
     "Label": {"name": (1, "string", _ONE), "value": (2, "string", _ONE)},
     "Sample": {"value": (1, "double", _ONE), "timestamp": (2, "int64", _ONE)},
     "BucketSpan": {"offset": (1, "sint32", _ONE), "length": (2, "uint32", _ONE)},
@@ -77,7 +69,6 @@ _SCHEMA: Final[Mapping[str, Mapping[str, Field]]] = {
     "Status": {"code": (1, "int32", _ONE), "message": (2, "string", _ONE)},
     "Request2": {"symbols": (4, "string", _MANY), "timeseries": (5, "TimeSeries2", _MANY)},
 }
-_PACKAGE: Final = "controlplane.ingest"
 
 # `MetricMetadata.MetricType`, by number; the same in both versions.
 METRIC_TYPES: Final[Sequence[str]] = (
@@ -92,45 +83,11 @@ METRIC_TYPES: Final[Sequence[str]] = (
 )
 
 
-@cache
-def message_class(name: str) -> Any:
-    """Return the class of a message. Its attributes are made by protobuf, hence Any."""
-    return GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-def decode(name: str, body: bytes) -> Any:
-    """Return the message that a body holds. Raises InvalidInput."""
-    try:
-        message: Message = message_class(name).FromString(body)
-    except DecodeError as error:
-        raise InvalidInput(f"the body cannot be decoded: {error}") from None
-    return message
+_MESSAGES: Final = Messages("controlplane.ingest", _SCHEMA)
+message_class = _MESSAGES.message_class
+decode = _MESSAGES.decode
 
 
 def metric_type(number: int) -> str:
     """Return the name of a metric type."""
     return METRIC_TYPES[number] if 0 <= number < len(METRIC_TYPES) else METRIC_TYPES[0]
-
-
-@cache
-def _pool() -> DescriptorPool:
-    file = FileDescriptorProto(name="ingest.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _SCHEMA.items():
-        message = file.message_type.add(name=name)
-        for field, (number, kind, many) in fields.items():
-            message.field.append(_field(field, number, kind, many=many))
-    # A pool of our own: names cannot collide with anybody's.
-    pool = DescriptorPool()
-    pool.Add(file)
-    return pool
-
-
-def _field(name: str, number: int, kind: str, *, many: bool) -> FieldDescriptorProto:
-    label = FieldDescriptorProto.LABEL_REPEATED if many else FieldDescriptorProto.LABEL_OPTIONAL
-    field = FieldDescriptorProto(name=name, number=number, label=label)
-    if kind in _SCHEMA:
-        field.type = FieldDescriptorProto.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{kind}"
-    else:
-        field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
-    return field

@@ -20,9 +20,17 @@ class ScrapeProtocol(StrEnum):
     OPENMETRICS_0_0_1 = "OpenMetricsText0.0.1"
     TEXT_1_0_0 = "PrometheusText1.0.0"
     TEXT_0_0_4 = "PrometheusText0.0.4"
+    PROTOBUF = "PrometheusProto"
 
 
-DEFAULT_PROTOCOLS: Final = tuple(ScrapeProtocol)
+DEFAULT_PROTOCOLS: Final = (
+    ScrapeProtocol.OPENMETRICS_1_0_0,
+    ScrapeProtocol.OPENMETRICS_0_0_1,
+    ScrapeProtocol.TEXT_1_0_0,
+    ScrapeProtocol.TEXT_0_0_4,
+)
+# Where native histograms are wanted, which no other format has.
+NATIVE_PROTOCOLS: Final = (ScrapeProtocol.PROTOBUF, *DEFAULT_PROTOCOLS)
 
 # A body is never read further than this, whatever `body_size_limit` says.
 MAX_BODY_BYTES: Final = 256 << 20
@@ -71,6 +79,9 @@ class ScrapeConfig:
     track_timestamps_staleness: bool = False
     enable_compression: bool = True
     extra_scrape_metrics: bool = False
+    scrape_native_histograms: bool = False
+    always_scrape_classic_histograms: bool = False
+    convert_classic_histograms_to_nhcb: bool = False
     body_size_limit: int = 0  # bytes, after decompression
     sample_limit: int = 0
     label_limit: int = 0

@@ -1,7 +1,7 @@
 """One scrape of one target, from the request to the write."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,10 +10,14 @@ import numpy as np
 
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import InvalidInput, Overloaded, Unavailable
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.samples import STALE_NAN, Refs, Times, Values
-from controlplane.scrape.exposition.formats import grammar_for
+from controlplane.scrape.custom_buckets import CustomBuckets
+from controlplane.scrape.exposition.formats import grammar_for, is_protobuf
 from controlplane.scrape.exposition.grammar import ExpositionError
 from controlplane.scrape.exposition.page import NO_TIME, Metadata, Page, read
+from controlplane.scrape.exposition.protobuf import Wanted, read_protobuf
+from controlplane.scrape.exposition.protobuf import exemplars as protobuf_exemplars
 from controlplane.scrape.job import Failure, Health, ScrapeFailed, ScrapeJob, ScrapeStatus
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.ports import Fetch, Fetched
@@ -52,6 +56,7 @@ class TargetScraper:
         self._report = Report(shared.appender, job)
         self._left_behind: Report | None = None
         self._page: Page | None = None
+        self._custom_buckets: CustomBuckets | None = None
         self._next: ScrapeJob | None = None
         self._status = ScrapeStatus(job)
 
@@ -85,6 +90,7 @@ class TargetScraper:
             self._left_behind = self._left_behind or self._report
         if (before.labels, before.config) != (job.labels, job.config):
             self._cache = self._cache.rebuilt(job.labels, job.config)
+            self._custom_buckets = None
         self._report = Report(self._shared.appender, job)
         self._get = self._shared.fetch(job)
 
@@ -150,21 +156,43 @@ class TargetScraper:
 
     def _understand(self, fetched: Fetched, tally: Tally) -> Batch:
         try:
-            grammar = grammar_for(fetched.content_type, self.job.config.fallback_scrape_protocol)
-        except InvalidInput as error:
-            raise ScrapeFailed(Failure.CONTENT_TYPE, error.reason) from None
-        try:
-            page = read(fetched.body, grammar, self._page)
+            page, exemplars = self._read(fetched)
             tally.scraped = len(page.values)
-            batch = self._cache.take(page)
+            batch = self._cache.take(self._convert(page))
         except ExpositionError as error:
             tally.scraped = error.samples
             raise ScrapeFailed(Failure.PARSE, str(error)) from None
         self._page = page
         tally.kept, tally.added = batch.kept, batch.added
         self._shared.metrics.duplicates.inc(batch.duplicates)
-        self._shared.metrics.exemplars.inc(grammar.exemplars(fetched.body))
+        self._shared.metrics.exemplars.inc(exemplars)
         return batch
+
+    def _read(self, fetched: Fetched) -> tuple[Page, int]:
+        """Return the page, and how many exemplars are on it. Raises as `_understand` does."""
+        config, kind = self.job.config, fetched.content_type
+        if is_protobuf(kind, config.fallback_scrape_protocol):
+            wanted = Wanted(
+                config.scrape_native_histograms, config.always_scrape_classic_histograms
+            )
+            page = read_protobuf(fetched.body, wanted, self._page)
+            return page, protobuf_exemplars(fetched.body)
+        try:
+            grammar = grammar_for(kind, config.fallback_scrape_protocol)
+        except InvalidInput as error:
+            raise ScrapeFailed(Failure.CONTENT_TYPE, error.reason) from None
+        return read(fetched.body, grammar, self._page), grammar.exemplars(fetched.body)
+
+    def _convert(self, page: Page) -> Page:
+        """Return the page with classic histograms as native ones, where that is wanted."""
+        config = self.job.config
+        if not config.convert_classic_histograms_to_nhcb:
+            self._custom_buckets = None
+            return page
+        if self._custom_buckets is None:
+            keep = config.always_scrape_classic_histograms
+            self._custom_buckets = CustomBuckets(keep_classic=keep)
+        return self._custom_buckets.convert(page)
 
     def _write(self, at: Timestamp, batch: Batch | None, report: Values, correlation: str) -> None:
         """Hand over the samples, the markers of what has gone, and the report, as one write."""
@@ -173,18 +201,27 @@ class TargetScraper:
         refs = [stale, self._report.refs()]
         values = [_markers(stale), report]
         times: Timestamp | Times = at
+        found: list[FloatHistogram | None] | None = None
         if batch is not None:
             refs.append(batch.refs)
             values.append(batch.values)
+            if batch.histograms is not None:
+                found = [*[None] * (len(stale) + len(report)), *batch.histograms]
             if batch.times is not None:
                 own = np.where(batch.times == NO_TIME, at, batch.times)
                 times = np.concatenate([np.full(len(stale) + len(report), at), own])
-        self._append(np.concatenate(refs), np.concatenate(values), times, correlation)
+        self._append(np.concatenate(refs), np.concatenate(values), times, correlation, found)
 
     def _append(
-        self, refs: Refs, values: Values, times: Timestamp | Times, correlation: str
+        self,
+        refs: Refs,
+        values: Values,
+        times: Timestamp | Times,
+        correlation: str,
+        histograms: Sequence[FloatHistogram | None] | None = None,
     ) -> None:
-        self._shared.appender.append([Write(self.job.key, times, refs, values, correlation)])
+        write = Write(self.job.key, times, refs, values, correlation, histograms)
+        self._shared.appender.append([write])
         self._shared.metrics.samples.inc(len(refs))
 
     def _forgotten(self) -> list[Refs]:

@@ -1,11 +1,13 @@
 """What one target's series are called in the store, and which have gone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times, Values
 from controlplane.scrape.exposition.page import NO_TIME, Page, Shape
@@ -30,7 +32,7 @@ class Batch:
     `times` is None when no sample has a timestamp of its own, else NO_TIME
     where one has none. `stale` are the series that the target no longer
     serves; `kept` counts the samples that relabelling left, `added` the
-    series not seen before.
+    series not seen before. `histograms` (n,) is None when all are floats.
     """
 
     refs: Refs
@@ -40,6 +42,7 @@ class Batch:
     kept: int
     added: int
     duplicates: int
+    histograms: Sequence[FloatHistogram | None] | None = None
 
 
 class SeriesCache:
@@ -84,6 +87,9 @@ class SeriesCache:
             kept=self._kept,
             added=added,
             duplicates=self._kept - len(rows),
+            histograms=[page.histograms.get(row) for row in rows.tolist()]
+            if page.histograms
+            else None,
         )
 
     def gone(self) -> Refs:

@@ -16,7 +16,11 @@ _MEDIA_TYPES: Final[Mapping[ScrapeProtocol, str]] = {
     ScrapeProtocol.OPENMETRICS_0_0_1: "application/openmetrics-text;version=0.0.1",
     ScrapeProtocol.TEXT_1_0_0: "text/plain;version=1.0.0;escaping=allow-utf-8",
     ScrapeProtocol.TEXT_0_0_4: "text/plain;version=0.0.4",
+    ScrapeProtocol.PROTOBUF: (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+    ),
 }
+_PROTOBUF: Final = "application/vnd.google.protobuf"
 _GRAMMARS: Final[Mapping[str, Grammar]] = {
     "application/openmetrics-text": OPENMETRICS,
     "text/plain": TEXT,
@@ -25,9 +29,16 @@ _GRAMMARS: Final[Mapping[str, Grammar]] = {
 
 def accept_header(protocols: Sequence[ScrapeProtocol]) -> str:
     """Return the `Accept` header that prefers the protocols in their order."""
-    weights = range(len(ScrapeProtocol) + 2, 0, -1)
+    weights = range(len(ScrapeProtocol) + 1, 0, -1)
     wanted = [*(_MEDIA_TYPES[protocol] for protocol in protocols), "*/*"]
     return ",".join(f"{kind};q=0.{weight}" for kind, weight in zip(wanted, weights, strict=False))
+
+
+def is_protobuf(content_type: str, fallback: ScrapeProtocol | None) -> bool:
+    """Tell whether a body is a sequence of protobuf messages, by its `Content-Type`."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    known = media_type == _PROTOBUF or media_type in _GRAMMARS
+    return media_type == _PROTOBUF or (not known and fallback is ScrapeProtocol.PROTOBUF)
 
 
 def grammar_for(content_type: str, fallback: ScrapeProtocol | None) -> Grammar:

@@ -7,6 +7,7 @@ scrape to scrape; tails mostly are a bare number.
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -115,6 +116,17 @@ def parse_labels(head: bytes, kind: str) -> dict[str, str]:
     if not labels.get(METRIC_NAME):
         raise Malformed(f"metric name not set: {shown(head)}")
     return _normalised(labels, NUMERIC_LABEL.get(kind, ""))
+
+
+def series_head(name: str, labels: Iterable[tuple[str, str]]) -> bytes:
+    """Return the head of a series, all of it in quotes, as `parse_labels` reads it."""
+    inside = [f"{_quoted(label)}={_quoted(value)}" for label, value in labels]
+    return f"{{{','.join([_quoted(name), *inside])}}} ".encode()
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def decode(text: bytes) -> str:

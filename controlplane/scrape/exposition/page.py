@@ -1,6 +1,6 @@
 """Reading a body: the first time line by line, from then on only what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from controlplane.model.histogram import FloatHistogram
 from controlplane.model.samples import NORMAL_NAN_BITS, Times, Values
 from controlplane.scrape.exposition.grammar import (
     Directive,
@@ -77,12 +78,16 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """One body that was read: arrays (n,) by slot. `times` is None when no sample has one."""
+    """One body that was read: arrays (n,) by slot. `times` is None when no sample has one.
+
+    A slot among `histograms` has a native histogram, and its value means nothing.
+    """
 
     shape: Shape
     text: Sequence[bytes] = field(repr=False)
     values: Values
     times: Times | None
+    histograms: Mapping[int, FloatHistogram] = field(default_factory=dict)
 
 
 def read(body: bytes, grammar: Grammar, previous: Page | None = None) -> Page:

@@ -17,7 +17,7 @@ from controlplane.scrape.ports import Fetched, Get
 from controlplane.scrape.scraper import Surroundings
 from controlplane.telemetry.changes import ChangeLines
 from controlplane.telemetry.logs import get_logger
-from controlplane.tsdb.ports import Write
+from controlplane.tsdb.ports import Appender, Write
 
 TEXT_TYPE = "text/plain; version=0.0.4"
 STALE = "stale"
@@ -132,7 +132,7 @@ class Target:
         return get
 
 
-def surroundings(target: Target, recorder: Recorder, clock: Clock) -> Surroundings:
+def surroundings(target: Target, recorder: Appender, clock: Clock) -> Surroundings:
     metrics = ScrapeMetrics(CollectorRegistry())
     changes = ChangeLines(get_logger(__name__), clock.monotonic)
     return Surroundings(target, recorder, clock, metrics, ThreadPoolExecutor(1), changes)
