@@ -96,11 +96,21 @@ class Labels(Mapping[str, str]):
     @property
     def name(self) -> str:
         """The metric name, or an empty string."""
-        return self._by_name().get(METRIC_NAME, "")
+        return self.value(METRIC_NAME)
 
     def value(self, name: str) -> str:
-        """Return the label's value, or an empty string when it is not set."""
-        return self._by_name().get(name, "")
+        """Return the label's value, or an empty string when it is not set.
+
+        Sets are small: looking through one costs no more than a dictionary does, and leaves none.
+        """
+        for key, text in self.pairs:
+            if key == name:
+                return text
+        return ""
+
+    def share(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Hold these very objects from now on, which are equal to those held so far."""
+        _set(self, "pairs", tuple(pairs))
 
     def keep(self, names: Iterable[str]) -> "Labels":
         """Return the set with only the named labels."""

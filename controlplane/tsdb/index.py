@@ -28,9 +28,10 @@ _NONE: Final[Refs] = np.empty(0, dtype=np.int64)
 class Posting:
     """Rising series numbers that readers see through while they grow."""
 
-    __slots__ = ("_numbers", "_size")
+    __slots__ = ("_numbers", "_size", "pair")
 
-    def __init__(self, numbers: Refs | None = None) -> None:
+    def __init__(self, numbers: Refs | None = None, pair: tuple[str, str] = ("", "")) -> None:
+        self.pair = pair
         self._numbers = _NONE if numbers is None else numbers
         self._size = 0 if numbers is None else len(numbers)
 
@@ -73,13 +74,17 @@ class IndexState:
         for ref, labels in enumerate(series, first):
             for pair in labels.pairs:
                 having[pair].append(ref)
-        for (name, value), refs in having.items():
-            values = self._names.setdefault(name, {})
-            posting = values.get(value)
+        shared: dict[tuple[str, str], tuple[str, str]] = {}
+        for pair, refs in having.items():
+            values = self._names.setdefault(pair[0], {})
+            posting = values.get(pair[1])
             if posting is None:
-                values[value] = Posting(np.array(refs, dtype=np.int64))
-            else:
-                posting.extend(refs)
+                posting = values[pair[1]] = Posting(pair=pair)
+            posting.extend(refs)
+            shared[pair] = posting.pair
+        # Equal pairs of many series become one: mostly they are of few values.
+        for labels in series:
+            labels.share(map(shared.__getitem__, labels.pairs))
 
     def without(self, gone: Mask, labels: list[Labels], bound: int) -> "IndexState":
         """Return a state of the series under `bound` that are not `gone`, (bound,).
@@ -245,7 +250,7 @@ class Index:
 
 def _left(posting: Posting, gone: Mask, bound: int) -> Posting:
     numbers = posting.below(bound)
-    return Posting(numbers[~gone[numbers]])
+    return Posting(numbers[~gone[numbers]], posting.pair)
 
 
 def _any_below(postings: Iterable[Posting], bound: int) -> bool:

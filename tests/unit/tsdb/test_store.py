@@ -100,7 +100,7 @@ def test_rejections_are_counted_by_reason(opened: Opened, clock: ManualClock) ->
     gone = np.array([77], dtype=np.int64)
     limited = np.array([-1], dtype=np.int64)
     store.append([write(refs, now), write(refs, now), write(refs, now, 2.0), write(refs, now - 1)])
-    store.append([write(refs, now - 7 * HOUR), write(refs, 2**50)])
+    store.append([write(refs, now - 16 * 24 * HOUR), write(refs, 2**50)])
     store.append([write(gone, now), write(limited, now)])
     assert store.flush()
     for reason in (
