@@ -122,6 +122,16 @@ async def test_too_many_alerts_are_refused_and_known_ones_go_on() -> None:
     assert len(system.alerts.list()) == 2
 
 
+async def test_of_too_many_alerts_the_known_ones_are_taken() -> None:
+    """An end that comes in one call with a new alert is not lost."""
+    system = System(limit=1)
+    await system.alerts.put([alert(n="1")])
+    with pytest.raises(Overloaded):
+        await system.alerts.put([alert(n="2"), alert(n="1", end=0, updated=5)])
+    (kept,) = system.alerts.list()
+    assert (kept.labels.value("n"), kept.ends_at) == ("1", NOW)
+
+
 async def test_alerts_outlive_a_restart_and_get_time_to_be_spoken_of() -> None:
     """One that ran out while nobody ran is not resolved; one that was ended stays ended."""
     system = System()
