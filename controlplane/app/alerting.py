@@ -46,6 +46,7 @@ class Alerting:
     senders: Senders
     alerts: Alerts
     ledger: Ledger
+    deciding: Deciding
     silences: Silences
     inhibitor: Inhibitor
     hours: Hours
@@ -170,6 +171,7 @@ def build_alerting(
         senders,
         alerts,
         ledger,
+        deciding,
         silences,
         inhibitor,
         hours,

@@ -144,6 +144,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         states=SqlRuleStates(database),
         metrics=RuleMetrics(registry),
         remote=EngineAnswers(engines),
+        lookback=settings.query_lookback,
+        record=alerting.deciding.doubted,
     )
     stack.push_async_callback(rules.close)
     store.subscribe(rules.on_commit)

@@ -1,12 +1,14 @@
-"""What routing and notifying decide, put into the ledger's words."""
+"""What rules, routing and notifying decide, put into the ledger's words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from controlplane.alerts.decision import Kind
+from controlplane.alerts.decision import Decision, Kind
 from controlplane.alerts.ledger import Ledger
 from controlplane.notify.verdicts import QUEUED, UNCHANGED, Verdict
 from controlplane.routing.ports import Grouped
+from controlplane.rules.ports import Doubt
+from controlplane.rules.state import Condition
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "silence": Kind.SILENCED,
@@ -32,6 +34,18 @@ class Deciding:
         }
         self._ledger.decide(
             Kind.GROUPED, (said.alert,), said.at, place=said.receiver, detail=detail
+        )
+
+    def doubted(self, doubts: Sequence[Doubt]) -> None:
+        """Keep of which alerts their rules cannot tell, and that they can again."""
+        self._ledger.record(
+            Decision(
+                doubt.labels.fingerprint(),
+                doubt.at,
+                Kind.KNOWN if doubt.condition is Condition.OK else Kind.UNKNOWN,
+                detail={"state": doubt.condition.value, "reason": doubt.reason},
+            )
+            for doubt in doubts
         )
 
     def told(self, verdicts: Sequence[Verdict]) -> None:

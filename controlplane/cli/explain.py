@@ -55,7 +55,7 @@ def _matcher(given: str) -> str:
     name, equals, value = given.partition("=")
     if not name or not equals:
         raise InvalidInput(f"{given!r} is neither a fingerprint nor LABEL=VALUE")
-    return str(Matcher(MatchOp.EQUAL, name, value))
+    return str(Matcher(name, MatchOp.EQUAL, value))
 
 
 def _lines(fingerprint: str, story: dict[str, Any]) -> list[str]:

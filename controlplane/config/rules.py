@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from controlplane.config.kinds import BOOLEAN, REGEX
+from controlplane.config.kinds import BOOLEAN, REGEX, member
 from controlplane.config.remote import OwnDatasource
 from controlplane.config.schema import Key, ListOf, Section
 from controlplane.rules.options import RuleMatch, RuleSettings
+from controlplane.rules.state import Policy
 
 RULE_MATCH: Final = Section(
     "rule_match",
@@ -19,7 +20,9 @@ RULE_SETTING: Final = Section(
         "match": Key(RULE_MATCH, required=True),
         "reactive": Key(BOOLEAN),
         "datasource": Key(OwnDatasource()),
+        "no_data": Key(member(Policy)),
+        "error": Key(member(Policy)),
     },
-    unsupported=dict.fromkeys(("no_data", "error", "depends_on"), "a key of a later version"),
+    unsupported=dict.fromkeys(("depends_on",), "a key of a later version"),
 )
 RULE_SETTINGS: Final = ListOf("a list of rule settings", RULE_SETTING)

@@ -4,7 +4,7 @@ Belongs to the rule-evaluation thread; `alerts` is replaced whole after each
 pass, so that any thread may read it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -12,15 +12,28 @@ from urllib.parse import quote
 import numpy as np
 
 from controlplane.clock import Duration, Timestamp
-from controlplane.errors import InvalidInput, TooLarge
+from controlplane.errors import ControlPlaneError, InvalidInput, TooLarge
 from controlplane.model.alert import Alert
 from controlplane.model.duration import HOUR, SECOND
 from controlplane.model.histogram import Histograms
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import Values
+from controlplane.rules.complaint import Complaint
+from controlplane.rules.inputs import Inputs, Unread, reads_of
 from controlplane.rules.options import Rule, Texts
-from controlplane.rules.ports import QueryFunc, StateChange
-from controlplane.rules.state import AlertState, RuleAlert, Seen, step
+from controlplane.rules.ports import Doubt, QueryFunc, StateChange
+from controlplane.rules.state import (
+    WELL,
+    AlertState,
+    Condition,
+    Policies,
+    Policy,
+    RuleAlert,
+    Seen,
+    Verdict,
+    judge,
+    step,
+)
 from controlplane.rules.templates import AlertTexts, elements, rule_functions
 
 ALERTS: Final = "ALERTS"
@@ -33,6 +46,11 @@ ALERT_STATE: Final = "alertstate"
 OUTAGE_TOLERANCE: Final = HOUR
 # An alert ends by itself when its rule was not heard of for so many sendings.
 _LOST_SENDINGS: Final = 4
+_KEEP_LAST: Final = Policies()
+
+
+class LimitExceeded(TooLarge):
+    """A rule found more alerts than its group allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,9 @@ class AlertingRule:
         labels: Texts,
         interval: Duration,
         surroundings: Surroundings,
+        *,
+        group: str = "",
+        policies: Policies = _KEEP_LAST,
     ) -> None:
         """`labels` are the group's with the rule's own put over them."""
         self.rule = rule
@@ -81,6 +102,7 @@ class AlertingRule:
         self.labels = labels
         self.alerts: tuple[RuleAlert, ...] = ()
         self.shown = Shown()
+        self.verdict = WELL
         self._interval = interval
         self._surroundings = surroundings
         self._texts = AlertTexts(rule.alert, labels, rule.annotations)
@@ -89,6 +111,13 @@ class AlertingRule:
         self._change = StateChange(rule_id)
         self._produced = _series(())
         self._url = generator_url(surroundings.external_url, rule.expr)
+        self._policies = policies
+        self._complaint = Complaint(rule.alert, group, labels, policies)
+        self._reads = reads_of(rule.expr)
+        self._made = self._reads.made | {ALERT_NAME, *(name for name, _ in labels)}
+        self._last_ts: Timestamp = 0
+        self._kept: set[Labels] = set()
+        self._doubts: list[Doubt] = []
 
     @property
     def state(self) -> AlertState:
@@ -100,38 +129,50 @@ class AlertingRule:
         return AlertState.INACTIVE
 
     def evaluate(
-        self, ts: Timestamp, query: QueryFunc, *, query_offset: Duration, limit: int
+        self,
+        ts: Timestamp,
+        query: QueryFunc,
+        *,
+        query_offset: Duration,
+        limit: int,
+        inputs: Inputs | None = None,
+        reactive: bool = False,
     ) -> Produced:
         """Move every alert on to `ts`; return what `ALERTS` and `ALERTS_FOR_STATE` hold now.
 
-        Raises ControlPlaneError, with everything left as it was.
+        With `inputs`, alerts that are gone because something could not be read
+        stay, unless the policy is `ok`. Raises ControlPlaneError, with
+        everything left as it was.
         """
         found = self._found(ts, query, query_offset)
-        after: dict[Labels, RuleAlert] = {}
-        for labels in self._active.keys() | found.keys():
-            alert = step(
-                self._active.get(labels),
-                labels,
-                found.get(labels),
-                ts,
-                hold=self.rule.for_,
-                keep_firing_for=self.rule.keep_firing_for,
-            )
-            if alert is not None:
-                after[labels] = alert
-        active = [alert for alert in after.values() if alert.active]
-        if limit and len(active) > limit:
-            raise TooLarge(f"exceeded limit of {limit} with {len(active)} alerts")
-        before, self._active = self._active, after
-        if self._publish(before):
-            self._produced = _series(active)
-            return replace(self._produced, changed=self._changed_state(before))
-        return self._produced
+        unread = self._unread(found, ts - query_offset, inputs, reactive=reactive)
+        keeps = bool(unread.series) and self._policies.no_data is not Policy.OK
+        after, kept = self._stepped(ts, found, unread.concerns if keeps else _nobody)
+        active = sum(alert.active for alert in after.values())
+        if limit and active > limit:
+            raise LimitExceeded(f"exceeded limit of {limit} with {active} alerts")
+        condition, reason = Condition.OK, ""
+        if unread.series:
+            condition = Condition.NO_DATA
+            reason = f"{len(unread.series)} series could not be read, such as {unread.series[0]}"
+        return self._settle(ts, after, kept, judge(self.verdict, condition, reason, ts))
+
+    def fail(self, ts: Timestamp, error: ControlPlaneError) -> Produced:
+        """Move every alert on to `ts` after `evaluate` has raised: nobody can tell of any."""
+        condition = Condition.LIMIT if isinstance(error, LimitExceeded) else Condition.ERROR
+        keeps = self._policies.of(condition) is not Policy.OK
+        after, kept = self._stepped(ts, {}, _everybody if keeps else _nobody)
+        return self._settle(ts, after, kept, judge(self.verdict, condition, str(error), ts))
 
     def take_change(self) -> StateChange:
         """Return what changed since the last call, for the state store."""
         change, self._change = self._change, StateChange(self.rule_id)
         return change
+
+    def take_doubts(self) -> list[Doubt]:
+        """Return of which alerts the rule could no longer tell, or could again, since last."""
+        doubts, self._doubts = self._doubts, []
+        return doubts
 
     def due(self, ts: Timestamp, correlation_id: str) -> list[Alert]:
         """Return the alerts to be sent at `ts`, and count them as sent."""
@@ -143,16 +184,26 @@ class AlertingRule:
         self._active.update((alert.labels, alert) for alert in sent)
         if sent:
             self.alerts = tuple(self._active.values())
-        return [self._outgoing(alert, ts, correlation_id) for alert in sent]
+        on_itself = [
+            self._complain(verdict, ts, correlation_id, over=over)
+            for verdict, over in self._complaint.due(
+                self.verdict, ts, self._surroundings.resend_delay
+            )
+        ]
+        return [*(self._outgoing(alert, ts, correlation_id) for alert in sent), *on_itself]
 
     def ended(self, ts: Timestamp, correlation_id: str) -> list[Alert]:
         """Return the firing alerts as resolved at `ts`: the rule is being removed."""
+        on_itself = self._complaint.due(WELL, ts, self._surroundings.resend_delay)
         return [
-            self._outgoing(
-                replace(alert, state=AlertState.INACTIVE, resolved_at=ts), ts, correlation_id
-            )
-            for alert in self._active.values()
-            if alert.state is AlertState.FIRING
+            *(
+                self._outgoing(
+                    replace(alert, state=AlertState.INACTIVE, resolved_at=ts), ts, correlation_id
+                )
+                for alert in self._active.values()
+                if alert.state is AlertState.FIRING
+            ),
+            *(self._complain(verdict, ts, correlation_id, over=True) for verdict, _ in on_itself),
         ]
 
     def restore(self, alerts: Iterable[RuleAlert], now: Timestamp) -> None:
@@ -179,7 +230,93 @@ class AlertingRule:
         self.alerts = old.alerts
         self.shown = old.shown  # what waits to be shown of the old rule is shown of this one
         self._change = old.take_change()
+        self.verdict, self._last_ts, self._kept = old.verdict, old._last_ts, set(old._kept)
+        self._doubts = old.take_doubts()
+        self._complaint.told = old._complaint.told
+        self._complaint.last_sent_at = old._complaint.last_sent_at
         self._produced = _series([alert for alert in self.alerts if alert.active])
+
+    def _stepped(
+        self,
+        ts: Timestamp,
+        found: Mapping[Labels, Seen],
+        is_unknown: Callable[[Labels], bool],
+    ) -> tuple[dict[Labels, RuleAlert], set[Labels]]:
+        """Return all alerts after the pass at `ts`, and which of them were kept as unknown."""
+        elapsed = max(0, ts - self._last_ts) if self._last_ts else 0
+        after: dict[Labels, RuleAlert] = {}
+        kept: set[Labels] = set()
+        for labels in self._active.keys() | found.keys():
+            before, seen = self._active.get(labels), found.get(labels)
+            unknown = seen is None and before is not None and before.active and is_unknown(labels)
+            alert = step(
+                before,
+                labels,
+                seen,
+                ts,
+                hold=self.rule.for_,
+                keep_firing_for=self.rule.keep_firing_for,
+                unknown=elapsed if unknown else None,
+            )
+            if alert is not None:
+                after[labels] = alert
+                if unknown:
+                    kept.add(labels)
+        return after, kept
+
+    def _settle(
+        self, ts: Timestamp, after: dict[Labels, RuleAlert], kept: set[Labels], verdict: Verdict
+    ) -> Produced:
+        """Put the outcome of a pass in force; return what `ALERTS` holds now."""
+        self._doubt(ts, kept, verdict)
+        self.verdict, self._last_ts, self._kept = verdict, ts, kept
+        before, self._active = self._active, after
+        if self._publish(before):
+            self._produced = _series([alert for alert in after.values() if alert.active])
+            return replace(self._produced, changed=self._changed_state(before))
+        return self._produced
+
+    def _unread(
+        self,
+        found: Mapping[Labels, Seen],
+        at: Timestamp,
+        inputs: Inputs | None,
+        *,
+        reactive: bool,
+    ) -> Unread:
+        """Return what could not be read; a reactive pass looks only when something is gone."""
+        if inputs is None:
+            return Unread((), self._made)
+        calm = self.verdict.condition is Condition.OK
+        gone = any(alert.active and name not in found for name, alert in self._active.items())
+        if reactive and calm and not gone:
+            return Unread((), self._made)
+        return Unread(inputs.unread(self._reads, at), self._made)
+
+    def _doubt(self, ts: Timestamp, kept: set[Labels], verdict: Verdict) -> None:
+        """Note of which alerts the rule can no longer tell, and of which it can again."""
+        external = self._surroundings.external_labels
+        changed = verdict.condition is not self.verdict.condition
+        for labels in kept if changed else kept - self._kept:
+            named = external.merge(labels) if external else labels
+            self._doubts.append(Doubt(named, ts, verdict.condition, verdict.reason))
+        for labels in self._kept - kept:
+            named = external.merge(labels) if external else labels
+            self._doubts.append(Doubt(named, ts, Condition.OK))
+
+    def _complain(
+        self, verdict: Verdict, ts: Timestamp, correlation_id: str, *, over: bool
+    ) -> Alert:
+        """Return the alert on the rule itself; it ends now when it is over."""
+        around = self._surroundings
+        return self._complaint.alert(
+            verdict,
+            ts,
+            lasts=0 if over else _LOST_SENDINGS * max(self._interval, around.resend_delay),
+            external_labels=around.external_labels,
+            generator_url=self._url,
+            correlation_id=correlation_id,
+        )
 
     def _found(self, ts: Timestamp, query: QueryFunc, query_offset: Duration) -> dict[Labels, Seen]:
         around = self._surroundings
@@ -257,6 +394,14 @@ class AlertingRule:
 def generator_url(external_url: str, expr: str) -> str:
     """Return the link by which an alert leads to what its expression gives now."""
     return f"{external_url.rstrip('/')}/prometheus/api/v1/query?query={quote(expr, safe='')}"
+
+
+def _nobody(_labels: Labels) -> bool:
+    return False
+
+
+def _everybody(_labels: Labels) -> bool:
+    return True
 
 
 def _kept(alert: RuleAlert | None) -> tuple[object, ...] | None:

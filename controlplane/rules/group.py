@@ -21,12 +21,13 @@ from controlplane.model.samples import STALE_NAN, Refs
 from controlplane.rules.alerting import AlertingRule, Produced, Shown, Surroundings
 from controlplane.rules.changes import tell_changes
 from controlplane.rules.dependencies import reads, selectors
+from controlplane.rules.inputs import Inputs
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
-from controlplane.rules.ports import QueryFunc, SampleStore, StateChange
+from controlplane.rules.ports import Doubt, QueryFunc, SampleStore, StateChange
 from controlplane.rules.pushdown import Answers, Question
 from controlplane.rules.recording import RecordingRule
-from controlplane.rules.state import RuleAlert
+from controlplane.rules.state import WELL, RuleAlert
 from controlplane.rules.status import Evaluation, GroupStatus, Health, RuleStatus
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
@@ -53,6 +54,7 @@ class Pass:
     alerts: Sequence[Alert] = ()
     changes: Sequence[StateChange] = ()
     show: Callable[[], None] | None = None
+    doubts: Sequence[Doubt] = ()
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Member:
             alerts=rule.shown.alerts if isinstance(rule, AlertingRule) else (),
             history=history,
             reactive=self.reactive,
+            verdict=rule.verdict if isinstance(rule, AlertingRule) else WELL,
         )
 
 
@@ -105,7 +108,8 @@ class Group:
 
     With `hold` what a pass finds is seen only when the `show` of its result
     is called; but the `ALERTS` of a rule that a later rule of the group reads
-    are written at once, or that one would not see them in this pass.
+    are written at once, or that one would not see them in this pass. Without
+    `inputs` the semantics are plainly Prometheus'.
     """
 
     def __init__(
@@ -118,6 +122,7 @@ class Group:
         metrics: RuleMetrics,
         clock: Clock,
         hold: bool = False,
+        inputs: Inputs | None = None,
     ) -> None:
         self.group = group
         self.key = group.key
@@ -129,6 +134,7 @@ class Group:
         self._metrics = metrics
         self._clock = clock
         self._hold = hold
+        self._inputs = inputs
         self._orphans: set[Labels] = set()
         self._last_evaluation: Timestamp = 0
         self._seconds = 0.0
@@ -161,6 +167,7 @@ class Group:
         self._metrics.last_evaluation.labels(self.key).set(ts / 1000)
         self._metrics.last_duration.labels(self.key).set(self._seconds)
         self._metrics.samples.labels(self.key).set(samples)
+        self._metrics.tell_unknown(self.key, [rule.verdict.condition for rule in self.alerting])
         return self._pass(self.members, held, correlation_id)
 
     def evaluate_reactive(
@@ -224,12 +231,13 @@ class Group:
         rules = [(m.rule, m.last_ts) for m in members if isinstance(m.rule, AlertingRule)]
         alerts = [alert for rule, at in rules for alert in rule.due(at, correlation_id)]
         changes = [rule.take_change() for rule, _ in rules]
+        doubts = [doubt for rule, _ in rules for doubt in rule.take_doubts()]
         shown = [(rule.shown, rule.alerts) for rule, _ in rules if rule.alerts != rule.shown.alerts]
         show = partial(self._show, shown, held) if shown or held.writes else None
         if show is not None and not self._hold:
             show()
             show = None
-        return Pass(alerts, [change for change in changes if change], show)
+        return Pass(alerts, [change for change in changes if change], show, doubts)
 
     def _show(self, shown: Sequence[tuple[Shown, tuple[RuleAlert, ...]]], held: _Held) -> None:
         """Let alerts be seen; callable from any thread, pass after pass."""
@@ -276,11 +284,11 @@ class Group:
         produced, error = None, ""
         before = member.rule.alerts if isinstance(member.rule, AlertingRule) else ()
         try:
-            produced = member.rule.evaluate(
-                ts, self._query_of(member), query_offset=self.query_offset, limit=self.group.limit
-            )
+            produced = self._produce(member, ts, reactive=reactive)
         except ControlPlaneError as refused:
             error = str(refused)
+            if self._inputs is not None and isinstance(member.rule, AlertingRule):
+                produced = member.rule.fail(ts, refused)
             log.warning(
                 "rule failed", rule_group=self.key, rule=member.rule.rule.name, reason=error
             )
@@ -296,6 +304,20 @@ class Group:
         newest = Evaluation(ts, seconds, count, error, reactive, correlation_id)
         member.history = (*member.history[1 - _HISTORY :], newest)
         return produced
+
+    def _produce(self, member: Member, ts: Timestamp, *, reactive: bool) -> Produced:
+        """Evaluate a rule. What another engine reads we cannot look into."""
+        rule, query, limit = member.rule, self._query_of(member), self.group.limit
+        if isinstance(rule, RecordingRule):
+            return rule.evaluate(ts, query, query_offset=self.query_offset, limit=limit)
+        return rule.evaluate(
+            ts,
+            query,
+            query_offset=self.query_offset,
+            limit=limit,
+            inputs=self._inputs if member.engine is None else None,
+            reactive=reactive,
+        )
 
     def _query_of(self, member: Member) -> QueryFunc:
         if member.engine is None:
@@ -358,7 +380,15 @@ def _members(group: RuleGroup, options: RulesOptions) -> list[Member]:
         labels = _labels(group, rule)
         reads_recorded = any(other.record and reads(selected[i], other) for other in group.rules)
         made: AlertingRule | RecordingRule = (
-            AlertingRule(rule, rule_id, labels, interval, around)
+            AlertingRule(
+                rule,
+                rule_id,
+                labels,
+                interval,
+                around,
+                group=group.name,
+                policies=options.policies(group, rule),
+            )
             if rule.alert
             else RecordingRule(rule, rule_id, labels)
         )

@@ -10,17 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
-from controlplane.clock import Clock, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError
 from controlplane.model.alert import Alert
+from controlplane.model.duration import MINUTE
 from controlplane.rules.alerting import AlertingRule, Surroundings
 from controlplane.rules.group import Group, Pass
+from controlplane.rules.inputs import Inputs
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import Rule, RuleGroup, RulesOptions
 from controlplane.rules.outlet import Outlet
 from controlplane.rules.ports import (
     AlertSink,
     Queries,
+    Record,
     RemoteQueries,
     RuleStateStore,
     SampleStore,
@@ -57,15 +60,18 @@ class Manager:
         states: RuleStateStore,
         metrics: RuleMetrics,
         remote: RemoteQueries | None = None,
+        lookback: Duration = 5 * MINUTE,
+        record: Record = lambda _doubts: None,
     ) -> None:
-        """`remote` asks the engines that evaluate rules in place of ours."""
+        """`remote` asks the engines that evaluate rules in place of ours, `lookback` is ours'."""
         self._clock = clock
         self._query = query
         self._pushdown = None if remote is None else Pushdown(remote, clock)
         self._store = store
         self._states = states
         self._metrics = metrics
-        self._outlet = Outlet(sink, states, clock=clock, metrics=metrics)
+        self._inputs = Inputs(store, lookback)
+        self._outlet = Outlet(sink, states, clock=clock, metrics=metrics, record=record)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rules")
         self._watch = Watch(store, query)
         self._pace = Pace()
@@ -176,6 +182,7 @@ class Manager:
             metrics=self._metrics,
             clock=self._clock,
             hold=True,
+            inputs=self._inputs,
         )
 
     def _evaluate(
@@ -201,7 +208,8 @@ class Manager:
     def _deliver(self, done: Pass) -> None:
         """Hand results to the event loop; a cancelled wait does not lose them."""
         loop = self._loop
-        if (done.alerts or done.changes or done.show) and loop is not None:
+        something = done.alerts or done.changes or done.show or done.doubts
+        if something and loop is not None:
             loop.call_soon_threadsafe(self._outlet.offer, done)
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -1,7 +1,13 @@
 """What rule evaluation tells of itself; names as Prometheus', under our prefix."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from controlplane.rules.state import Condition
+
+_UNKNOWN: Final = tuple(each for each in Condition if each is not Condition.OK)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -57,6 +63,12 @@ class RuleMetrics:
             ["rule_group"],
             registry=registry,
         )
+        self.unknown = Gauge(
+            "controlplane_rule_group_unknown_rules",
+            "Alerting rules of a group that could not tell when last evaluated.",
+            ["rule_group", "condition"],
+            registry=registry,
+        )
         self.duration = Histogram(
             "controlplane_rule_evaluation_duration_seconds",
             "How long the evaluation of one rule took.",
@@ -94,6 +106,11 @@ class RuleMetrics:
             registry=registry,
         )
 
+    def tell_unknown(self, key: str, conditions: Sequence[Condition]) -> None:
+        """Say how many rules of a group cannot tell, by condition."""
+        for condition in _UNKNOWN:
+            self.unknown.labels(key, condition.value).set(conditions.count(condition))
+
     def forget(self, key: str) -> None:
         """Drop the series of a group that is gone."""
         for metric in (
@@ -107,3 +124,5 @@ class RuleMetrics:
             self.samples,
         ):
             metric.remove(key)
+        for condition in _UNKNOWN:
+            self.unknown.remove(key, condition.value)

@@ -13,6 +13,7 @@ from controlplane.clock import Duration
 from controlplane.model.duration import MINUTE
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import compile_regex
+from controlplane.rules.state import Policies, Policy
 from controlplane.tsdb.remote.options import Datasource
 
 # Texts by name, sorted: label or annotation templates. Other than in `Labels`
@@ -92,6 +93,8 @@ class RuleSettings:
     match: RuleMatch
     reactive: bool | None = None
     datasource: Datasource | Literal["local"] | None = None
+    no_data: Policy | None = None
+    error: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,16 @@ class RulesOptions:
             if setting.reactive is not None and setting.match.matches(group, rule):
                 return setting.reactive
         return self.interval(group) <= REACTIVE_INTERVAL
+
+    def policies(self, group: RuleGroup, rule: Rule) -> Policies:
+        """Return what follows when a rule cannot tell."""
+        found = [setting for setting in self.settings if setting.match.matches(group, rule)]
+        no_data = [setting.no_data for setting in found if setting.no_data is not None]
+        error = [setting.error for setting in found if setting.error is not None]
+        return Policies(
+            no_data=no_data[0] if no_data else Policy.KEEP_LAST,
+            error=error[0] if error else Policy.KEEP_LAST,
+        )
 
     def engine(self, group: RuleGroup, rule: Rule) -> Datasource | None:
         """Return the engine that evaluates this rule, None for our own."""

@@ -18,7 +18,7 @@ from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.rules.group import Pass
 from controlplane.rules.metrics import RuleMetrics
-from controlplane.rules.ports import AlertSink, RuleStateStore, StateChange
+from controlplane.rules.ports import AlertSink, Record, RuleStateStore, StateChange
 from controlplane.rules.state import RuleAlert
 from controlplane.telemetry.logs import get_logger
 
@@ -33,12 +33,19 @@ class Outlet:
     """Belongs to the event loop."""
 
     def __init__(
-        self, sink: AlertSink, states: RuleStateStore, *, clock: Clock, metrics: RuleMetrics
+        self,
+        sink: AlertSink,
+        states: RuleStateStore,
+        *,
+        clock: Clock,
+        metrics: RuleMetrics,
+        record: Record = lambda _doubts: None,
     ) -> None:
         self._sink = sink
         self._states = states
         self._clock = clock
         self._metrics = metrics
+        self._record = record
         self._alerts: dict[Labels, Alert] = {}
         self._changed: dict[tuple[str, Labels], RuleAlert | None] = {}
         self._work = asyncio.Event()
@@ -51,6 +58,8 @@ class Outlet:
 
     def offer(self, done: Pass) -> None:
         """Take what an evaluation led to."""
+        if done.doubts:
+            self._record(done.doubts)
         self._alerts.update((alert.labels, alert) for alert in done.alerts)
         self._note(done.changes)
         self._take(done)

@@ -1,6 +1,6 @@
 """What evaluating rules needs of the rest of the program."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs
 from controlplane.promql.values import Scalar, Vector
-from controlplane.rules.state import RuleAlert
+from controlplane.rules.state import Condition, RuleAlert
 from controlplane.tsdb.ports import Appender, Querier, Queryable
 from controlplane.tsdb.remote.options import Datasource
 
@@ -62,6 +62,23 @@ class StateChange:
 
     def __bool__(self) -> bool:
         return bool(self.stored or self.forgotten)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An alert that stays as it was because its rule cannot tell, or of which it can again.
+
+    `condition` is then `ok`.
+    """
+
+    labels: Labels
+    at: Timestamp
+    condition: Condition
+    reason: str = ""
+
+
+# Is told, on the event loop, of which alerts nobody can tell. Must not block.
+Record = Callable[[Sequence[Doubt]], None]
 
 
 class RuleStateStore(Protocol):

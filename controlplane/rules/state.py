@@ -1,12 +1,14 @@
 """The state of one alert: the one function here shows all transitions.
 
     (none) ──seen──> PENDING ──held for `for`──> FIRING ──not seen──> RESOLVED ──15 m──> (none)
-                        │                          │ ↺ `keep_firing_for`    │
-                        └──not seen──> (none)      └──`for` grew──> PENDING └──seen──> PENDING
+                      │  ↺ unknown                 │ ↺ `keep_firing_for`, unknown │
+                      └──not seen──> (none)        └──`for` grew──> PENDING       └──seen──> PENDING
 
 Semantics of Prometheus' rules/alerting.go (AlertingRule.Eval): a `for` of zero
 fires in the pass that first sees the alert; a resolved alert stays for 15
-minutes, so that its end is told more than once.
+minutes, so that its end is told more than once. Beyond Prometheus, not seen is
+not the same as *unknown*: what its rule could not tell stays as it was, and
+the clock of a pending alert stands still (`Condition`, `Policy`).
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +28,56 @@ class AlertState(StrEnum):
     INACTIVE = "inactive"
     PENDING = "pending"
     FIRING = "firing"
+
+
+class Condition(StrEnum):
+    """What a pass of a rule was worth."""
+
+    OK = "ok"
+    ERROR = "error"  # the query failed
+    NO_DATA = "no_data"  # series that it reads could not be read
+    LIMIT = "limit"  # it found more alerts than its group allows
+
+
+class Policy(StrEnum):
+    """What follows from `error` and `no_data`, as `rule_settings` say."""
+
+    KEEP_LAST = "keep_last"
+    ALERT = "alert"  # keep, and raise an alert on the rule
+    OK = "ok"  # as if the expression had given nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The condition of a rule: since when, and why."""
+
+    condition: Condition = Condition.OK
+    since: Timestamp = 0
+    reason: str = ""
+
+
+WELL: Final = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policy for each condition that has one. Over its limit a rule always alerts."""
+
+    no_data: Policy = Policy.KEEP_LAST
+    error: Policy = Policy.KEEP_LAST
+
+    def of(self, condition: Condition) -> Policy:
+        """Return what follows from a condition other than `ok`."""
+        if condition is Condition.LIMIT:
+            return Policy.ALERT
+        return self.no_data if condition is Condition.NO_DATA else self.error
+
+
+def judge(before: Verdict, condition: Condition, reason: str, ts: Timestamp) -> Verdict:
+    """Return the verdict after a pass at `ts`; the same condition goes on."""
+    if condition is before.condition and condition is not Condition.OK:
+        return replace(before, reason=reason)
+    return before if condition is before.condition else Verdict(condition, ts, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +129,26 @@ def step(
     *,
     hold: Duration,
     keep_firing_for: Duration,
+    unknown: Duration | None = None,
 ) -> RuleAlert | None:
     """Return what becomes of the alert named by `labels` in the pass at `ts`.
 
     `alert` is what was there, `seen` what the expression gave, None for
-    nothing; `hold` is the rule's `for`. The very same object comes back when
-    nothing changed.
+    nothing; `hold` is the rule's `for`. `unknown` is given when nothing means
+    that nobody can tell: the time since the pass before. The very same object
+    comes back when nothing changed.
     """
     if seen is not None:
         alert = _seen(alert, labels, seen, ts)
     elif alert is None or ts < alert.unconfirmed_until:
         return alert
-    elif alert.state is AlertState.PENDING:
-        return None
     elif alert.state is AlertState.INACTIVE:
         return None if ts - alert.resolved_at > RESOLVED_RETENTION else alert
+    elif unknown is not None:
+        pending = alert.state is AlertState.PENDING and unknown > 0
+        return replace(alert, active_at=min(alert.active_at + unknown, ts)) if pending else alert
+    elif alert.state is AlertState.PENDING:
+        return None
     else:
         since = alert.keep_firing_since or ts
         if ts - since >= keep_firing_for:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.rules.options import Rule, Texts
-from controlplane.rules.state import RuleAlert
+from controlplane.rules.state import WELL, RuleAlert, Verdict
 
 
 class Health(StrEnum):
@@ -43,6 +43,7 @@ class RuleStatus:
     alerts: Sequence[RuleAlert]
     history: Sequence[Evaluation]
     reactive: bool
+    verdict: Verdict = WELL
 
 
 @dataclass(frozen=True, slots=True)

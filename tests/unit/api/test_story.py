@@ -138,7 +138,8 @@ async def test_past_alerts_are_listed_and_shown(tmp_path: Path) -> None:
     """What the active alerts have forgotten the ledger still knows; pages hold each once."""
     async with world(tmp_path) as there:
         now = there.now
-        alerts = [firing(now - 7_200_000, lasts=60_000, n=str(n)) for n in range(3)]
+        long_ago = now - 7_200_000
+        alerts = [resolved(firing(long_ago - 1, n=str(n)), long_ago) for n in range(3)]
         await there.surface.alerts.put([*alerts, firing(now, n="9"), firing(now, n="8")])
         await there.surface.ledger.flush()
         await there.surface.alerts.gc(now)

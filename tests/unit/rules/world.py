@@ -14,6 +14,7 @@ from controlplane.model.samples import STALE_NAN
 from controlplane.promql.engine import Engine
 from controlplane.promql.values import Vector
 from controlplane.rules.group import Group
+from controlplane.rules.inputs import Inputs
 from controlplane.rules.load import load_text
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.options import RulesOptions
@@ -38,8 +39,11 @@ class World:
         self.registry = CollectorRegistry()
         self.metrics = RuleMetrics(self.registry)
 
-    def group(self, text: str, options: RulesOptions = DEFAULTS) -> Group:
-        """Return the one group of a rule file, under these options."""
+    def group(self, text: str, options: RulesOptions = DEFAULTS, *, plain: bool = True) -> Group:
+        """Return the one group of a rule file, under these options.
+
+        One that is not `plain` looks whether what it reads could be read.
+        """
         groups = load_text(text, "f.yml")
         return Group(
             groups[0],
@@ -48,6 +52,7 @@ class World:
             store=self.store,
             metrics=self.metrics,
             clock=self.clock,
+            inputs=None if plain else Inputs(self.store),
         )
 
     def put(self, ts: Timestamp, samples: Mapping[str, float | None], origin: str = "t") -> None:
