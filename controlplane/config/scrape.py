@@ -4,7 +4,7 @@ import re
 from functools import partial
 from typing import Any, Final
 
-from controlplane.config.globals import INHERITED_LIMITS, GlobalOptions
+from controlplane.config.globals import INHERITED_LIMITS, INHERITED_SWITCHES, GlobalOptions
 from controlplane.config.http_client import HTTP_CLIENT
 from controlplane.config.kinds import (
     BOOLEAN,
@@ -25,7 +25,14 @@ from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.matchers import compile_regex
 from controlplane.model.relabel import Action, RelabelConfig
-from controlplane.scrape.options import FileSdConfig, ScrapeConfig, ScrapeProtocol, StaticConfig
+from controlplane.scrape.options import (
+    DEFAULT_PROTOCOLS,
+    NATIVE_PROTOCOLS,
+    FileSdConfig,
+    ScrapeConfig,
+    ScrapeProtocol,
+    StaticConfig,
+)
 
 _DISCOVERED_FILE: Final = re.compile(r"[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)\Z")
 
@@ -68,10 +75,7 @@ _FOREIGN_DISCOVERY: Final = (
 )
 _FOREIGN_KEYS: Final = (
     "scrape_failure_log_file",
-    "scrape_native_histograms",
     "scrape_classic_histograms",
-    "always_scrape_classic_histograms",
-    "convert_classic_histograms_to_nhcb",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
     "metric_name_validation_scheme",
@@ -140,8 +144,12 @@ def _scrape(defaults: GlobalOptions, **values: Any) -> ScrapeConfig:
     )
     for limit in INHERITED_LIMITS:
         values[limit] = values.get(limit) or getattr(defaults, limit)
-    values.setdefault("scrape_protocols", defaults.scrape_protocols)
-    values.setdefault("extra_scrape_metrics", defaults.extra_scrape_metrics)
+    for switch in INHERITED_SWITCHES:
+        values.setdefault(switch, getattr(defaults, switch))
+    protocols = defaults.scrape_protocols
+    if values["scrape_native_histograms"] and protocols is DEFAULT_PROTOCOLS:
+        protocols = NATIVE_PROTOCOLS
+    values.setdefault("scrape_protocols", protocols)
     config = ScrapeConfig(**values)
     _check_static(config)
     return config
@@ -178,7 +186,7 @@ def scrape_config(defaults: GlobalOptions) -> Section[ScrapeConfig]:
             "honor_timestamps": Key(BOOLEAN),
             "track_timestamps_staleness": Key(BOOLEAN),
             "enable_compression": Key(BOOLEAN),
-            "extra_scrape_metrics": Key(BOOLEAN),
+            **dict.fromkeys(INHERITED_SWITCHES, Key(BOOLEAN)),
             "body_size_limit": Key(SIZE),
             "sample_limit": Key(NATURAL),
             "label_limit": Key(NATURAL),
