@@ -102,6 +102,30 @@ def test_a_lattice_gives_what_lists_give(
         )
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(series(), min_size=1, max_size=3),
+    st.integers(0, 20_000),
+    st.sampled_from(["1m", "4m", "31s"]),
+)
+def test_rates_over_a_lattice_are_those_of_lists(
+    data: list[list[Sample]], shift: int, width: str
+) -> None:
+    """Resets, holes and markers count as they do sample by sample."""
+    store, lists = _stores(data)
+    fast, plain = Engine(store), Engine(lists)
+    for function in ("rate", "increase", "delta"):
+        text = f"{function}(m[{width}])"
+        found, wanted = (
+            _answer(engine, text, 35 * INTERVAL + shift, INTERVAL) for engine in (fast, plain)
+        )
+        assert np.array_equal(found.present, wanted.present), text
+        here = wanted.present & ~(np.abs(wanted.values) > 1e280)
+        np.testing.assert_allclose(
+            found.values[here], wanted.values[here], rtol=1e-9, atol=1e-6, err_msg=text
+        )
+
+
 def test_every_function_of_a_lattice_is_compared() -> None:
     """Whoever adds one adds it to the comparison."""
     compared = {function.partition("(")[0] for function in FUNCTIONS}
