@@ -32,13 +32,14 @@ from controlplane.api.prometheus import (
 )
 from controlplane.api.responses import as_answered
 from controlplane.api.surface import Surface
-from controlplane.api.v1 import alerts, dead_letters, targets
+from controlplane.api.v1 import alerts, dead_letters, silences, targets
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError
 
 ROUTERS: Final = (
     targets.router,
     alerts.router,
+    silences.router,
     dead_letters.router,
     query.router,
     labels.router,

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
-from controlplane.model.duration import format_duration, format_time, parse_duration
+from controlplane.model.duration import format_duration, format_time, parse_duration, parse_time
 from controlplane.model.labels import is_utf8
 
 
@@ -15,6 +15,15 @@ def _duration(value: object) -> Duration:
         raise ValueError("a duration is a text, such as 30s or 1m30s")  # noqa: TRY004 - for pydantic
     try:
         return parse_duration(value)
+    except InvalidInput as error:
+        raise ValueError(error.reason) from None
+
+
+def _time(value: object) -> Timestamp:
+    if not isinstance(value, str):
+        raise ValueError("a time is a text, such as 2026-11-22T08:00:00Z")  # noqa: TRY004 - for pydantic
+    try:
+        return parse_time(value)
     except InvalidInput as error:
         raise ValueError(error.reason) from None
 
@@ -46,6 +55,14 @@ DurationShown = Annotated[
 
 TimeText = Annotated[
     Timestamp,
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+# The same, given.
+TimeGiven = Annotated[
+    Timestamp,
+    BeforeValidator(_time),
     PlainSerializer(format_time, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

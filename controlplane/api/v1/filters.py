@@ -9,6 +9,7 @@ from controlplane.api.selectors import selectors
 from controlplane.model.alert import AlertStatus
 from controlplane.model.matchers import Matcher
 from controlplane.model.target import Provenance
+from controlplane.mute.silence import SilenceState
 from controlplane.targets.index import Query as TargetQuery
 from controlplane.targets.index import State
 
@@ -56,3 +57,9 @@ class AlertFilter(LabelFilter):
     """What the list of alerts takes."""
 
     state: list[AlertStatus] | None = None
+
+
+class SilenceFilter(LabelFilter):
+    """What the list of silences takes: selectors are over the names and values of matchers."""
+
+    state: list[SilenceState] | None = None

@@ -45,17 +45,60 @@ _PLAUSIBLE = st.fixed_dictionaries(
     {"name": st.just("shop"), "url": st.just("http://10.0.0.5/")},
     optional={name: value for name, value in _FIELDS.items() if name not in ("name", "url")},
 )
+_TIMES = st.sampled_from(["2099-01-01T00:00:00Z", "1999-01-01T00:00:00+01:00", "soon", "99", ""])
+_INTERVALS: Final = {
+    "times": st.lists(
+        st.fixed_dictionaries({"start_time": st.just("08:00"), "end_time": st.just("24:00")})
+    ),
+    "weekdays": st.lists(st.sampled_from(["monday:friday", "friday:monday", "someday"])),
+    "days_of_month": st.lists(st.sampled_from(["1:5", "-1", 3, 0, "1:-1"])),
+    "months": st.lists(st.sampled_from(["march", "1:3", 12, 13])),
+    "years": st.lists(st.sampled_from([2026, "2026:2028", "9" * 30])),
+    "location": st.sampled_from(["UTC", "Europe/Berlin", "Atlantis", "../..", ""]),
+}
+_SILENCE: Final = {
+    "matchers": st.lists(
+        st.sampled_from(['team="a"', 'x=~".+"', 'x!="b"', 'x=~"("', "", '"é "1"="2"', 'x=""'])
+    ),
+    "created_by": st.sampled_from(["ada", "", " "]),
+    "comment": st.sampled_from(["deploy", "", "x" * 5_000]),
+    "starts_at": _TIMES,
+    "ends_at": _TIMES,
+    "duration": _DURATIONS,
+    "until_resolved": st.booleans(),
+    "times": st.lists(st.fixed_dictionaries({}, optional=_INTERVALS), max_size=2),
+    "annotations": _LABELS,
+    "force": st.booleans(),
+    "window": _DURATIONS,
+}
+_PLAUSIBLE_SILENCE = st.fixed_dictionaries(
+    {
+        "matchers": st.just(['team="a"', 'instance=~"web-.+"']),
+        "created_by": st.just("ada"),
+        "comment": st.just("deploy"),
+        "duration": st.just("2h"),
+    },
+    optional={"times": _SILENCE["times"], "force": st.booleans()},
+)
+_CHANGES = st.fixed_dictionaries(
+    {}, optional={name: _SILENCE[name] for name in ("ends_at", "duration", "comment")}
+)
+_MIXED_SILENCE = st.fixed_dictionaries(
+    {}, optional={name: value | _JSON for name, value in _SILENCE.items()}
+)
+_SILENCES = _PLAUSIBLE_SILENCE | _CHANGES | _MIXED_SILENCE
 _MIXED = st.fixed_dictionaries(
     {}, optional={name: value | _JSON for name, value in {**_FIELDS, "other": _JSON}.items()}
 )
 BODIES = _PLAUSIBLE | _MIXED | _JSON
+SILENCE_BODIES = _SILENCES | _JSON
 PARAMETERS = st.fixed_dictionaries(
     {},
     optional={
         "limit": st.sampled_from(["1", "1000", "0", "1001", "x", ""]),
         "cursor": st.sampled_from(["c2hvcA", "MTI", "%", ""]) | st.text(max_size=5),
         "match[]": st.sampled_from(['{team="a"}', "up", "sum(up)", "{", ""]) | st.text(max_size=8),
-        "state": st.sampled_from(["up", "firing", "dead", "gone", ""]),
+        "state": st.sampled_from(["up", "firing", "active", "dead", "gone", ""]),
         "provenance": st.sampled_from(["file", "api", "me"]),
         "other": st.text(max_size=3),
     },
@@ -82,13 +125,16 @@ async def ask(api: httpx.AsyncClient, data: st.DataObject) -> None:
         items = (await api.get("/api/v1/targets")).json()["items"]
         known = [item["id"] for item in items] + ["1", "nope"]
         url = path
-        for name in ("target_id", "fingerprint", "message_id"):
+        kept = (await api.get("/api/v1/silences")).json()["items"]
+        known += [item["id"] for item in kept]
+        for name in ("target_id", "fingerprint", "message_id", "silence_id"):
             if name in url:
                 url = url.replace(f"{{{name}}}", data.draw(st.sampled_from(known)))
         options: dict[str, Any] = {"params": data.draw(PARAMETERS)} if method == "get" else {}
         if method in ("post", "patch"):
             kind = data.draw(st.sampled_from(["application/json", "application/merge-patch+json"]))
-            body = json.dumps(data.draw(BODIES))
+            muting = "silence" in path or "acknowledge" in path
+            body = json.dumps(data.draw(SILENCE_BODIES if muting else BODIES))
             options = {"content": body, "headers": {"content-type": kind}}
         answer = await api.request(method, url, **options)
         assert answer.status_code < 500, answer.text
