@@ -162,3 +162,31 @@ async def test_a_drain_without_a_database_ends() -> None:
     world.ledger.heard([ALERT], NOW)
     await world.ledger.drain()
     assert world.rows.decisions == []
+
+
+async def test_a_story_holds_also_what_is_not_written_yet() -> None:
+    """Who asks right after a decision is told of it, once, and of the alert itself."""
+    world = World()
+    world.ledger.heard([ALERT], NOW)
+    assert await world.ledger.alert(ALERT.fingerprint) == ALERT
+    await world.ledger.flush()
+    world.ledger.decide(Kind.GROUPED, [ALERT], NOW + 1, place="oncall", detail={"group_key": "g"})
+    for _ in range(2):
+        story = await world.ledger.story(ALERT.fingerprint, 10)
+        assert [decision.kind for decision in story] == [Kind.RECEIVED, Kind.GROUPED]
+        assert [each.kind for each in await world.ledger.story(ALERT.fingerprint, 1)] == [
+            Kind.GROUPED
+        ]
+        await world.ledger.flush()
+    assert await world.ledger.alert(ALERT.fingerprint) == ALERT
+    assert await world.ledger.resolved(after="", limit=1) == [ALERT]
+
+
+async def test_an_alert_of_which_nobody_spoke_again_ends_by_itself() -> None:
+    """The entry says that its end was assumed."""
+    world = World()
+    silent = replace(ALERT, timeout=True)
+    world.ledger.heard([silent], NOW)
+    world.ledger.heard([replace(silent, updated_at=silent.ends_at)], silent.ends_at)
+    await world.ledger.flush()
+    assert [decision.detail.get("timeout") for decision in world.rows.decisions] == [None, True]

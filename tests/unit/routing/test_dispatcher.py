@@ -13,7 +13,7 @@ from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.options import Route
-from controlplane.routing.ports import Flush
+from controlplane.routing.ports import Flush, Grouped
 from controlplane.routing.tree import build_tree
 from tests.support.clock import ManualClock
 
@@ -165,3 +165,28 @@ async def test_a_clock_that_falls_back_takes_the_timers_along() -> None:
     await clock.advance(40)
     assert len(stage.flushes) == 1
     loop.cancel()
+
+
+def test_it_is_said_why_an_alert_goes_where_it_goes() -> None:
+    """Once for each route that takes it; again when it begins anew, or with another tree."""
+    said: list[Grouped] = []
+    critical = Route(receiver="page", matchers=parse_matchers('severity="critical"'))
+    route = replace(ROUTE, routes=(replace(critical, continue_=True), Route(receiver="ops")))
+    metrics = RoutingMetrics(CollectorRegistry())
+    subject = Dispatcher(build_tree(route), Stage(), ManualClock(NOW), metrics, record=said.append)
+    broken = alert(job="a", severity="critical")
+    subject.offer([broken], NOW)
+    subject.offer([replace(broken, updated_at=NOW + 1)], NOW + 1)
+    assert [(each.receiver, each.route) for each in said] == [
+        ("page", '{}/{severity="critical"}'),
+        ("ops", "{}/{}"),
+    ]
+    assert (said[0].group_key, said[0].group_wait, said[0].at) == (
+        '{}/{severity="critical"}:{job="a"}',
+        30_000,
+        NOW,
+    )
+    subject.offer([replace(broken, starts_at=NOW + 2)], NOW + 2)
+    assert len(said) == 4
+    subject.reload(build_tree(ROUTE), [], NOW + 3)
+    assert (said[-1].receiver, said[-1].route) == ("ops", "{}")
