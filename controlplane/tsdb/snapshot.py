@@ -23,7 +23,9 @@ from controlplane.tsdb.sift import FURTHEST
 from controlplane.tsdb.slabview import SlabView
 
 # A lattice is read whole, so what is longer is read in another way.
-_MOST_CELLS: Final = 30_000_000
+_MOST_CELLS: Final = 16_000_000
+# Instants are near each other while there are this many to a lookback.
+_SPARSE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,9 @@ class Snapshot:
             found = runs.newest(self._ragged.read(refs[old], start, end), times, lookback)
             runs.put(whole, old, found)
         dense = np.zeros(len(refs), dtype=np.bool_)
-        if len(times) > 1:
+        # Instants far apart are looked up one by one, without what lies between them.
+        near = int(times.max() - times.min()) <= len(times) * lookback // _SPARSE
+        if len(times) > 1 and near:
             for places, lattice in self.lattices(refs, times, lookback):
                 _put_newest(whole, places, lattice)
                 dense[places] = True
