@@ -43,6 +43,8 @@ class Flush:
     repeat_interval: Duration = 0
     alerts: tuple[Alert, ...] = ()
     at: Timestamp = NOW
+    mute_time_intervals: tuple[str, ...] = ()
+    active_time_intervals: tuple[str, ...] = ()
 
 
 def incident(name: str = "i1", **changes: Any) -> Incident:
