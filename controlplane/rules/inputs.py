@@ -27,7 +27,8 @@ from controlplane.promql.ast import (
     children,
 )
 from controlplane.promql.parser import parse
-from controlplane.tsdb.ports import Querier, Queryable
+from controlplane.rules.ports import SampleStore
+from controlplane.tsdb.ports import Querier
 
 # Evaluates to something because a series is not there.
 _ABSENT: Final = frozenset({"absent", "absent_over_time"})
@@ -39,6 +40,8 @@ _PROBE: Final = "probe_"
 _FORGOTTEN: Final = HOUR
 _LOOKBACK: Final = 5 * MINUTE
 _OWN: Final = ("job", "instance")
+# Scrapes of which is remembered whether they failed.
+_REMEMBERED: Final = 100_000
 
 _Identity = tuple[str, str]
 
@@ -86,11 +89,14 @@ def _made(node: Expr) -> Iterable[str]:
 class Inputs:
     """Looks into the sample store. Belongs to the rule-evaluation thread."""
 
-    def __init__(self, store: Queryable, lookback: Duration = _LOOKBACK) -> None:
+    def __init__(self, store: SampleStore, lookback: Duration = _LOOKBACK) -> None:
         """`lookback` is the engine's: how old a sample may be that is taken for the present."""
         self._store = store
         self._lookback = lookback
         self._moments: dict[Timestamp, _Moment] = {}
+        # What was is not going to change, as long as the numbers of series mean the same.
+        self._failed: dict[tuple[int, Timestamp], bool] = {}
+        self._epoch = store.epoch
 
     def unread(self, reads: Reads, ts: Timestamp) -> list[Labels]:
         """Return the series that an expression reads and that could not be read at `ts`."""
@@ -107,7 +113,10 @@ class Inputs:
         if known is None:
             if len(self._moments) > 3:
                 self._moments.clear()
-            known = self._moments[ts] = _Moment(self._store.querier(), ts, self._lookback)
+            if self._epoch != self._store.epoch or len(self._failed) > _REMEMBERED:
+                self._failed, self._epoch = {}, self._store.epoch
+            querier = self._store.querier()
+            known = self._moments[ts] = _Moment(querier, ts, self._lookback, self._failed)
         return known
 
 
@@ -122,11 +131,18 @@ class _Target:
 class _Moment:
     """The targets that could not be read at one instant, and the series of theirs."""
 
-    def __init__(self, querier: Querier, ts: Timestamp, lookback: Duration) -> None:
+    def __init__(
+        self,
+        querier: Querier,
+        ts: Timestamp,
+        lookback: Duration,
+        verdicts: dict[tuple[int, Timestamp], bool],
+    ) -> None:
+        """`verdicts` remember of scrapes whether they failed, by `up`'s number and the instant."""
         self._querier = querier
         self._ts = ts
         self._lookback = lookback
-        self._verdicts: dict[tuple[int, Timestamp], bool] = {}
+        self._verdicts = verdicts
         self._scrapes = self._states(_UP, fails=True)
         self._probes = self._states(_PROBED, fails=False)
         self.failing = bool(self._scrapes or self._probes)

@@ -13,13 +13,13 @@ from controlplane.errors import NotFound
 from controlplane.model.alert import AlertStatus
 from controlplane.notify.message import Attempt, Message, MessageState
 
-# What happened in one instant is told in this order; before all of it an alert begins.
+# What happened in one instant is told in this order: what is known of an alert comes first.
 _MESSAGE: Final = "message"
 _ORDER: Final[Sequence[str]] = (
+    Kind.KNOWN,
+    Kind.UNKNOWN,
     Kind.RECEIVED,
     Kind.RESOLVED,
-    Kind.UNKNOWN,
-    Kind.KNOWN,
     Kind.GROUPED,
     Kind.SILENCED,
     Kind.INHIBITED,

@@ -58,7 +58,10 @@ def place_of(message: Message) -> str:
 
 
 def _received(_place: str, detail: Mapping[str, Any], _names: Names) -> Said:
-    return "it began to fire", f"its condition has held since {_time(detail.get('starts_at'))}"
+    return (
+        "it began to fire",
+        f"its source said so; it counts from {_time(detail.get('starts_at'))}",
+    )
 
 
 def _resolved(_place: str, detail: Mapping[str, Any], _names: Names) -> Said:
@@ -93,7 +96,7 @@ def _deduplicated(place: str, detail: Mapping[str, Any], _names: Names) -> Said:
     if again is None:
         return f"{place} is not told", str(detail.get("reason", ""))
     because = f"nothing has changed since; it is repeated after {_time(again)}"
-    return f"{place} knows", because
+    return f"{place} is not told again", because
 
 
 def _queued(place: str, detail: Mapping[str, Any], _names: Names) -> Said:
@@ -101,7 +104,8 @@ def _queued(place: str, detail: Mapping[str, Any], _names: Names) -> Said:
 
 
 def _unknown(_place: str, detail: Mapping[str, Any], _names: Names) -> Said:
-    return f"it stays as it was: its rule is {detail.get('state')}", str(detail.get("reason", ""))
+    because = f"its rule cannot tell ({detail.get('state')}): {detail.get('reason')}"
+    return "it stays as it was", because
 
 
 def _known(_place: str, _detail: Mapping[str, Any], _names: Names) -> Said:
