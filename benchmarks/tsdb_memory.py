@@ -26,7 +26,7 @@ from benchmarks.peers import cpu_seconds, free_port, pinned, resident_megabytes,
 
 TICK = 15_000
 # Series in one request, as senders have it.
-REQUEST = 5_000
+REQUEST = 10_000
 _SETTLED = 30.0
 _VALUE = 8
 
