@@ -24,7 +24,9 @@ needs_amtool: Final = pytest.mark.skipif(AMTOOL is None, reason="amtool is not i
 
 
 @asynccontextmanager
-async def alertmanager(directory: Path, configuration: Mapping[str, Any]) -> AsyncIterator[str]:
+async def alertmanager(
+    directory: Path, configuration: Mapping[str, Any], *flags: str
+) -> AsyncIterator[str]:
     """Start one and give its address."""
     assert ALERTMANAGER is not None
     with socket.socket() as probe:
@@ -38,6 +40,7 @@ async def alertmanager(directory: Path, configuration: Mapping[str, Any]) -> Asy
         f"--storage.path={directory / 'alertmanager'}",
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
+        *flags,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
