@@ -1,5 +1,6 @@
 """Where the buckets of native histograms lie: bounds, coarser schemas, wider zero buckets."""
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from functools import cache
@@ -54,6 +55,15 @@ def upper_bounds(indices: Refs, schema: int) -> Values:
         bounds = np.ldexp(_fractions(schema)[places], exponents)
     last = (places == 0) & (exponents == _OVERFLOW + 1)
     return np.where(last, _LARGEST, bounds)
+
+
+def _upper_bound(index: int, schema: int) -> float:
+    """Return one bound; what lies beyond the largest number is infinite."""
+    exponent = index << -schema if schema < 0 else (index >> schema) + 1
+    if exponent >= _OVERFLOW:
+        return math.inf
+    fraction = 1.0 if schema < 0 else float(_fractions(schema)[index & ((1 << schema) - 1)])
+    return math.ldexp(fraction, exponent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +165,11 @@ def widened_zero(histogram: FloatHistogram, threshold: float) -> tuple[float, fl
 
 def outside_zero(buckets: Buckets, schema: int, threshold: float) -> Buckets:
     """Return the buckets that are not inside a zero bucket whose edge is one of their bounds."""
-    if not len(buckets):
+    if (
+        not len(buckets)
+        or not threshold
+        or _upper_bound(int(buckets.indices[0]), schema) > threshold
+    ):
         return buckets
     kept = upper_bounds(buckets.indices, schema) > threshold
     return buckets if kept.all() else Buckets(buckets.indices[kept], buckets.counts[kept])

@@ -61,7 +61,7 @@ def _fell(after: Buckets, before: Buckets) -> bool:
     """Tell whether any bucket has fewer observations than before."""
     if not len(before):
         return False
-    if np.array_equal(after.indices, before.indices):
+    if after.indices is before.indices or np.array_equal(after.indices, before.indices):
         return bool((after.counts < before.counts).any())
     now = np.zeros(len(before))
     if len(after):

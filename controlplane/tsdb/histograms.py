@@ -15,7 +15,7 @@ import numpy as np
 from controlplane.clock import Timestamp
 from controlplane.model.histogram import CounterResetHint, FloatHistogram, Histograms
 from controlplane.model.histogram_resets import is_reset
-from controlplane.model.samples import Mask, Refs, Values
+from controlplane.model.samples import Mask, Refs, Times, Values
 from controlplane.tsdb.histogram_codec import decode, encode
 from controlplane.tsdb.ports import Write
 from controlplane.tsdb.sift import NEVER, Batch
@@ -114,32 +114,34 @@ class HistogramPool:
         """Return a batch with markers where its writes, in this order, hold histograms."""
         self._staged = []
         values, begin = unmarked(batch.values), 0
+        places: list[int] = []
         for write in writes:
             for place, histogram in enumerate(write.histograms or ()):
                 if histogram is not None:
-                    if not self._staged:
-                        values = values.copy()
-                    # No number that is taken: equal markers are the same sample.
-                    number = self._next + len(self._staged)
-                    values[begin + place] = markers(np.array([number]))[0]
+                    places.append(begin + place)
                     self._staged.append(histogram)
             begin += len(write.refs)
+        if places:
+            # No number that is taken: equal markers are the same sample.
+            values = values.copy()
+            values[places] = markers(np.arange(len(places)) + self._next)
         return batch if values is batch.values else Batch(batch.refs, batch.times, values)
 
-    def repeated(self, batch: Batch, last_times: Refs, last_values: Values) -> Batch:
+    def repeated(self, batch: Batch, last_times: Times, last_values: Values) -> Batch:
         """Give samples that a series has already the markers that they have."""
         if not self._staged:
             return batch
-        view = PoolView(self._pages, self._series)
-        values = batch.values
-        known = (batch.refs >= 0) & (batch.refs < len(last_times))
-        for place in np.flatnonzero(is_marker(values) & known).tolist():
-            ref = batch.refs[place]
-            if last_times[ref] == batch.times[place] and is_marker(last_values[ref : ref + 1])[0]:
-                before = view.get(int(numbers(last_values[ref : ref + 1])[0]))
-                staged = self._staged[int(numbers(values[place : place + 1])[0]) - self._next]
-                if before is not None and before.same(staged):
-                    values[place] = last_values[ref]
+        view, values = PoolView(self._pages, self._series), batch.values
+        known = np.flatnonzero((batch.refs >= 0) & (batch.refs < len(last_times)))
+        refs = batch.refs[known]
+        again = is_marker(values[known]) & (last_times[refs] == batch.times[known])
+        again &= is_marker(last_values[refs])
+        for place in known[again].tolist():
+            last = last_values[batch.refs[place] : batch.refs[place] + 1]
+            before = view.get(int(numbers(last)[0]))
+            staged = self._staged[int(numbers(values[place : place + 1])[0]) - self._next]
+            if before is not None and before.same(staged):
+                values[place] = last[0]
         return batch
 
     def admit(self, batch: Batch, last_values: Values) -> "HistogramRun | None":
@@ -152,16 +154,21 @@ class HistogramPool:
         marked = np.flatnonzero(is_marker(batch.values))
         chosen = [self._staged[n - self._next] for n in numbers(batch.values[marked]).tolist()]
         self._staged = []
-        encoded: list[bytes] = []
-        before = dict[int, FloatHistogram | None]()
-        rows = zip(marked.tolist(), chosen, strict=True)
-        for place, histogram in rows:
-            previous = self._previous(batch, place, last_values, before)
-            kept = _told(histogram, previous)
-            before[place] = kept
-            encoded.append(encode(kept))
-        if not encoded:
+        if not chosen:
             return None
+        encoded, last, view = [], last_values[batch.refs[marked]], self.view()
+        newest = np.where(is_marker(last), numbers(last), -1).tolist()
+        # The sample before is in the batch where that is of the same series.
+        follows = np.concatenate(([False], batch.refs[1:] == batch.refs[:-1]))[marked].tolist()
+        before: tuple[int, FloatHistogram | None] = (-1, None)
+        for at, place in enumerate(marked.tolist()):
+            if follows[at]:
+                previous = before[1] if before[0] == place - 1 else None
+            else:
+                previous = None if view is None or newest[at] < 0 else view.get(newest[at])
+            kept = _told(chosen[at], previous)
+            before = (place, kept)
+            encoded.append(encode(kept))
         run = HistogramRun(self._next, encoded)
         batch.values[marked] = markers(np.arange(len(encoded)) + run.first)
         self.restore(run)
@@ -209,21 +216,6 @@ class HistogramPool:
             self._pages = {page: kept for page, kept in self._pages.items() if page not in expired}
             for page in expired:
                 self._latest.pop(page, None)
-
-    def _previous(
-        self,
-        batch: Batch,
-        place: int,
-        last_values: Values,
-        before: dict[int, FloatHistogram | None],
-    ) -> FloatHistogram | None:
-        """Return the sample right before one of a series, None when that is no histogram."""
-        if place and batch.refs[place - 1] == batch.refs[place]:
-            return before.get(place - 1)
-        last = last_values[batch.refs[place] : batch.refs[place] + 1]
-        if not is_marker(last)[0]:
-            return None
-        return PoolView(self._pages, self._series).get(int(numbers(last)[0]))
 
 
 def _told(histogram: FloatHistogram, previous: FloatHistogram | None) -> FloatHistogram:
