@@ -32,7 +32,7 @@ MESSAGE = Message(7, "i", "ops", "slack/0", Told(), CONTENT, NOW, NOW, NOW)
         (
             Kind.GROUPED,
             {"route": '{}/{a="b"}', "group_key": "g", "group_wait": 90_000},
-            'for ops/slack/0: the route {}/{a="b"} takes it, as one of the group g, first told after 1m',
+            'the route {}/{a="b"} takes it, as one of the group g, first told after 1m30s',
         ),
         (Kind.SILENCED, {"by": ["s-1", "s-2"]}, f"{PLACE} is not told: silenced by mia's, s-2"),
         (Kind.INHIBITED, {"by": ["s-1"]}, f"{PLACE} is not told: inhibited by mia's"),
