@@ -1,11 +1,20 @@
 """Silences in SQL."""
 
+from dataclasses import replace
+from uuid import uuid4
+
+from controlplane.alerts.decision import Decision, Kind
+from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.time_interval import Span, TimeInterval
 from controlplane.mute.silence import Action, Silence, SilenceChange
+from controlplane.notify.incident import Incident, Reason, Told
+from controlplane.notify.message import Content, Message, MessageState
 from controlplane.storage.database import Database
-from controlplane.storage.silences import SqlSilences
+from controlplane.storage.ledger import SqlLedger
+from controlplane.storage.notifications import SqlNotifications
+from controlplane.storage.silences import SqlPast, SqlSilences
 from tests.support.plans import full_scans, recording
 
 NOW = 1_700_000_000_000
@@ -63,3 +72,52 @@ async def test_deleting_takes_the_history_along(database: Database) -> None:
     assert [kept.id for kept in await repository.load()] == ["0"]
     assert await repository.history("1") == []
     assert await full_scans(database, recorded) == []
+
+
+async def test_the_past_is_read_from_the_ledger_and_the_outbox(database: Database) -> None:
+    """Alerts with an end within the window or none, their beginnings, what arrived about them."""
+    past, ledger = SqlPast(database), SqlLedger(database)
+    old, ended, fires = (
+        Alert(Labels({"n": name}), at, end, at)
+        for name, at, end in (
+            ("old", NOW - 9_000, NOW - 8_000),
+            ("ended", NOW - 900, NOW - 800),
+            ("fires", NOW - 700, NOW + 700),
+        )
+    )
+    began = [Decision(a.fingerprint, a.starts_at, Kind.RECEIVED) for a in (old, ended, fires)]
+    over = [replace(alert, updated_at=alert.ends_at) for alert in (old, ended)]
+    await ledger.add(
+        [*began, Decision(ended.fingerprint, NOW - 800, Kind.RESOLVED)], [*over, fires]
+    )
+    names = sorted((ended.fingerprint, fires.fingerprint))
+    found = await past.alerts(NOW - 1_000, after="", limit=10)
+    assert [name for name, _ in found] == names
+    assert dict(found)[fires.fingerprint] == fires.labels
+    assert await past.alerts(NOW - 1_000, after=names[0], limit=10) == found[1:]
+    everything = [a.fingerprint for a in (old, ended, fires)]
+    assert sorted(await past.began(everything, NOW - 1_000)) == [NOW - 900, NOW - 700]
+    assert await past.began([], NOW - 1_000) == []
+    await _deliver(database, (ended,), at=NOW - 600)
+    await _deliver(database, (ended, fires), at=NOW - 500)
+    await _deliver(database, (ended,), at=NOW - 5_000)
+    assert await past.told([ended.fingerprint], NOW - 1_000) == [NOW - 600]
+    assert sorted(await past.told(everything, NOW - 1_000)) == [NOW - 600, NOW - 500]
+    with recording() as recorded:
+        await past.told(everything, NOW - 1_000)
+        await past.began(everything, NOW - 1_000)
+    assert await full_scans(database, recorded) == []
+
+
+async def _deliver(database: Database, alerts: tuple[Alert, ...], *, at: int) -> None:
+    """Keep a message about some alerts that arrived at a time."""
+    told = Told(frozenset(alert.fingerprint for alert in alerts))
+    incident = Incident(uuid4().hex, "ops", "webhook/0", f"key {at}", Labels(), f"key {at}", at)
+    content = Content(incident.group_key, Labels(), Reason.FIRST, alerts, at)
+    message = Message(0, incident.id, "ops", "webhook/0", told, content, at, at, at + 1)
+    async with SqlNotifications(database).begin() as tx:
+        await tx.put_incident(incident)
+        number = await tx.add_message(message)
+        await tx.update_message(
+            replace(message, id=number, state=MessageState.DELIVERED, finished_at=at)
+        )

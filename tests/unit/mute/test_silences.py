@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.errors import InvalidInput, NotFound, Overloaded, Unavailable
+from controlplane.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from controlplane.model.labels import Labels
 from controlplane.model.time_interval import Span, TimeInterval
 from controlplane.mute.options import SilenceOptions
@@ -230,3 +230,101 @@ async def test_states_and_changes_are_counted() -> None:
     states = {s: value("controlplane_silences", {"state": s}) for s in SilenceState}
     assert states == {"pending": 1, "active": 0, "expired": 1}
     assert value("controlplane_silence_changes_total", {"action": "created"}) == 2
+
+
+async def test_to_ask_twice_makes_one_silence() -> None:
+    """The one that is there gets the end asked for last; other words make another one."""
+    world = World()
+    made, new = await world.silences.set_once(silence('team="shop"'), by="ada")
+    again, other = await world.silences.set_once(silence('team="shop"'), by="ada")
+    assert (new, other, again) == (True, False, made)
+    await world.clock.advance(10)
+    later = replace(silence('team="shop"', start=NOW + 10_000), ends_at=NOW + 2 * HOUR)
+    longer, other = await world.silences.set_once(later, by="grace")
+    assert (longer.id, longer.starts_at, longer.ends_at) == (made.id, NOW, NOW + 2 * HOUR)
+    assert other is False
+    _, other = await world.silences.set_once(replace(later, comment="another"), by="ada")
+    assert other is True
+    ahead = silence('team="shop"', start=NOW + HOUR, end=NOW + 3 * HOUR)
+    assert (await world.silences.set_once(ahead, by="ada"))[1] is True
+    assert (await world.silences.set_once(ahead, by="ada"))[1] is False
+    assert [change.by for change in await world.silences.history(made.id)] == ["ada", "grace"]
+
+
+async def test_an_ended_silence_is_not_taken_up_again() -> None:
+    """What is asked for then is a new one."""
+    world = World()
+    made, _ = await world.silences.set_once(silence('team="shop"'), by="ada")
+    await world.silences.expire(made.id)
+    await world.clock.advance(1)
+    again, new = await world.silences.set_once(silence('team="shop"'), by="ada")
+    assert (new, again.id != made.id) == (True, True)
+
+
+async def test_an_alert_is_acknowledged_once() -> None:
+    """Exactly it, until it resolves; whoever comes second gets the first one's."""
+    world = World()
+    one, other = alert(team="shop", x="1"), alert(team="shop", x="1", y="2")
+    world.firing = [one, other]
+    words = {"author": "ada", "comment": "on it", "by": "token"}
+    made, new = await world.silences.acknowledge(one.labels, until=NOW + HOUR, **words)
+    second, again = await world.silences.acknowledge(
+        one.labels, until=NOW + 9, author="grace", comment="me too", by="token"
+    )
+    assert (new, again, second) == (True, False, made)
+    assert made.until_resolved
+    assert world.silences.muting(one.labels, NOW) == (made.id,)
+
+
+async def test_an_alert_that_fires_again_at_once_is_not_hidden() -> None:
+    """Its acknowledgement is over when it ends, though nobody has written it down yet."""
+    world = World()
+    one = alert(team="shop")
+    world.firing = [one]
+    made, _ = await world.silences.acknowledge(
+        one.labels, author="ada", comment="on it", until=NOW + HOUR, by="ada"
+    )
+    world.firing = []
+    world.silences.heard([replace(one, ends_at=NOW)], NOW)
+    world.firing = [one]
+    assert world.silences.muting(one.labels, NOW) == ()
+    with pytest.raises(Conflict):
+        await world.silences.change(made.id, lambda old: replace(old, comment="x"), by="ada")
+    second, new = await world.silences.acknowledge(
+        one.labels, author="ada", comment="on it", until=NOW + HOUR, by="ada"
+    )
+    assert (new, second.id != made.id) == (True, True)
+    assert await world.silences.end_acknowledged(NOW) == 1
+    assert world.silences.get(made.id).state(NOW) is SilenceState.EXPIRED
+    assert world.silences.muting(one.labels, NOW) == (second.id,)
+
+
+async def test_hours_do_not_keep_an_acknowledgement() -> None:
+    """It ends with its alert, also outside of the hours in which it mutes."""
+    world = World()
+    hours = TimeInterval(years=(Span(1999, 1999),))
+    asked = replace(silence('team="shop"'), until_resolved=True, times=(hours,))
+    made = await world.silences.set(asked)
+    assert await world.silences.end_acknowledged(NOW) == 1
+    assert world.silences.get(made.id).state(NOW) is SilenceState.EXPIRED
+
+
+async def test_a_change_keeps_what_is_hidden() -> None:
+    """The end and the words change under the same id; an ended one does not change."""
+    world = World()
+    made = await world.silences.set(silence('team="shop"'))
+    same = await world.silences.change(made.id, lambda old: old, by="grace")
+    assert same == made
+    longer = await world.silences.change(
+        made.id, lambda old: replace(old, ends_at=NOW + 9 * HOUR, comment="longer"), by="grace"
+    )
+    assert (longer.id, longer.comment) == (made.id, "longer")
+    with pytest.raises(InvalidInput):
+        await world.silences.change(made.id, lambda old: replace(old, ends_at=NOW), by="grace")
+    await world.silences.expire(made.id)
+    with pytest.raises(Conflict):
+        await world.silences.change(made.id, lambda old: replace(old, ends_at=NOW + 9), by="x")
+    with pytest.raises(NotFound):
+        await world.silences.change("none", lambda old: old, by="x")
+    history = await world.silences.history(made.id)
+    assert [change.by for change in history] == ["ada", "grace", "ada"]
