@@ -48,13 +48,18 @@ ASPECTS: Final[Mapping[Kind, Aspect]] = {
 }
 
 
+# What of a detail makes no decision new.
+PASSING: Final = frozenset({"repeat_at"})
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision on one alert.
 
     `place` is where it was taken: empty for the alert itself, a receiver, or
     `receiver/integration`. `detail` is what it rests on: ids of silences,
-    names of intervals, the group key. Two with the same detail are the same.
+    names of intervals, the group key. Two with the same detail are the same,
+    whatever is PASSING in it.
     """
 
     fingerprint: str
@@ -70,4 +75,10 @@ class Decision:
 
     def says(self, kind: Kind, detail: Mapping[str, object]) -> bool:
         """Tell whether another one of its alert and place, with these, would say nothing new."""
-        return self.kind is kind and self.detail == detail
+        if self.kind is not kind:
+            return False
+        return self.detail == detail or _lasting(self.detail) == _lasting(detail)
+
+
+def _lasting(detail: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in detail.items() if name not in PASSING}

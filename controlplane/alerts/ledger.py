@@ -174,7 +174,13 @@ class Ledger:
         known = self._last.pop(decision.fingerprint, {})
         if decision.kind is Kind.RECEIVED:
             known = {}
-        known[(decision.aspect, decision.place)] = decision
+        about = (decision.aspect, decision.place)
+        if decision.kind is Kind.QUEUED and about in known:
+            # A message makes what mutes news again; that nothing is new after it is no news.
+            if known[about].kind is not Kind.DEDUPLICATED:
+                known[about] = decision
+        else:
+            known[about] = decision
         self._last[decision.fingerprint] = known
         if len(self._last) > self._options.remembered:
             del self._last[next(iter(self._last))]

@@ -93,6 +93,23 @@ async def test_a_message_ends_a_silence_without_an_entry_of_its_own() -> None:
     assert world.rows.kinds() == [Kind.SILENCED, Kind.SILENCED]
 
 
+async def test_messages_of_a_busy_group_add_nothing_to_the_others() -> None:
+    """That nothing is new for an alert is told once, not after each message to its group."""
+    world = World()
+    for later in range(3):
+        world.ledger.record(
+            [
+                about(Kind.QUEUED, SLACK, message=later),
+                about(Kind.DEDUPLICATED, SLACK, reason="told already", repeat_at=NOW + later),
+            ]
+        )
+    silenced = about(Kind.SILENCED, SLACK, by=["s-1"])
+    world.ledger.record([about(Kind.QUEUED, SLACK, message=9), silenced])
+    world.ledger.record([about(Kind.DEDUPLICATED, SLACK, reason="told already", repeat_at=NOW)])
+    await world.ledger.flush()
+    assert world.rows.kinds() == [Kind.DEDUPLICATED, Kind.SILENCED, Kind.DEDUPLICATED]
+
+
 async def test_an_alert_that_comes_again_has_a_new_story() -> None:
     """What was decided before its end does not hide what is decided after."""
     world = World()

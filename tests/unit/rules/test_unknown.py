@@ -301,3 +301,20 @@ def test_a_rule_that_is_removed_takes_its_complaint_along(world: World) -> None:
     (rule,) = course.group.alerting
     ended = {alert.name: alert.status(course.ts) for alert in rule.ended(course.ts, "c")}
     assert ended == {"Queue": AlertStatus.RESOLVED, "RuleNoData": AlertStatus.RESOLVED}
+
+
+def test_a_restart_in_the_middle_of_an_outage_resolves_nothing(world: World) -> None:
+    """The samples tell what could not be read, so nothing has to be remembered."""
+    before = Course(world)
+    before.go(READ)
+    before.go(FAILED)
+    (kept,) = before.group.alerting
+    after = Course(world)
+    after.ts = before.ts
+    (rule,) = after.group.alerting
+    rule.restore(kept.alerts, after.ts)
+    for _ in range(12):
+        after.go({f"up{A}": 0})
+        assert (after.states(), after.condition) == ({"a": "firing"}, Condition.NO_DATA)
+    after.go(GOOD_WITHOUT)
+    assert after.states() == {}
