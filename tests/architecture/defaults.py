@@ -153,4 +153,4 @@ def default_of_variable(variable: Variable) -> str:
     if held is None or held == "":
         return ""
     durations = (parsing.duration, parsing.duration_or_zero)
-    return f"`{format_duration(held) if variable.parse in durations else held}`"
+    return f"`{format_duration(held) if variable.parse in durations else _text(held)}`"

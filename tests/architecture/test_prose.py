@@ -68,7 +68,14 @@ def test_names_of_the_program_exist(page: Path) -> None:
         for text in _CODE.findall(_BLOCK.sub("", page.read_text()))
         if text.split(".")[0] in packages and "." in text and _DOTTED.match(text)
     ]
-    keys = {"storage.url", "storage.retention", "targets.name"}  # of the file, not of the program
+    # Of the file, or of an answer, not of the program.
+    keys = {
+        "storage.url",
+        "storage.retention",
+        "storage.retention.ledger",
+        "targets.name",
+        "config.original",
+    }
     assert [text for text in dotted if text not in keys and not exists(text)] == []
 
 
