@@ -93,7 +93,8 @@ class Store:
             shelf = Shelf(held.blocks, PageCache(options.block_cache_bytes), metrics)
             store = cls(options, clock, metrics, index, wal, held, shelf)
             recovery = store._recover(held.wal)
-            wal.adopt(recovery.segments, recovery.late, store._head.served)
+            known = store._known
+            wal.adopt(recovery.segments, recovery.late, known.served, known.late_until)
         except BaseException:
             held.close()
             raise

@@ -59,6 +59,7 @@ class WriteAheadLog:
         # Segments with samples that came too late for the head and are in no block yet.
         self._late: set[Path] = set()
         self._floor: Timestamp = NEVER
+        self._lowest = 0
         self._current: Segment | None = None
         # The series records of the current numbering, to open each segment with.
         self._checkpoint: list[bytes] = []
@@ -67,10 +68,18 @@ class WriteAheadLog:
         self.failure = ""
         self._syncer = Syncer(options.wal_fsync_interval / 1000, metrics)
 
-    def adopt(self, found: dict[Path, Timestamp], late: Iterable[Path], floor: Timestamp) -> None:
+    def adopt(
+        self,
+        found: dict[Path, Timestamp],
+        late: Iterable[Path] = (),
+        floor: Timestamp = NEVER,
+        lowest: int = 0,
+    ) -> None:
         """Take over the segments of a run before, each with its newest instant; those in `late`
-        hold samples that came too late for the head.
+        hold samples that came too late for the head. No new one has a number below `lowest`:
+        blocks say up to which number they have such samples.
         """
+        self._lowest = lowest
         self._closed.update(found)
         self._late.update(late)
         self._floor = floor
@@ -183,7 +192,8 @@ class WriteAheadLog:
                 for begin in range(0, len(alive), _SERIES)
             ] or [series_record(())]
         last = segments(self._directory)[-1:]
-        fresh = self._open_segment(numbered(self._directory, int(last[0].stem) + 1 if last else 0))
+        number = max(self._lowest, int(last[0].stem) + 1 if last else 0)
+        fresh = self._open_segment(numbered(self._directory, number))
         try:
             floor = b"" if self._floor == NEVER else floor_record(self._floor)
             self._write(fresh, b"".join((*self._checkpoint, floor)))

@@ -191,6 +191,21 @@ def test_late_samples_are_seen_at_once_and_kept(house: House) -> None:
     assert house.metric("late_samples") == 0
 
 
+def test_late_samples_after_a_long_pause_survive_a_restart(house: House) -> None:
+    """The log's numbers go on where they were, also when nothing of it was left."""
+    house.fill(START + 9 * HOUR, series=1)
+    for _ in range(3):
+        house.clock.set(house.clock.now() + 10 * HOUR)
+        house.store.maintain()
+        house.restart()
+        house.store.maintain()
+    house.fill(START + HOUR, series=2)
+    want = {"0": minutes(9), "1": minutes(1)}
+    assert house.seen() == want
+    house.restart()
+    assert house.seen() == want
+
+
 def test_a_deletion_holds_for_memory_blocks_and_restarts(house: House) -> None:
     """Deleted samples are gone at once, wherever they were; others, and later ones, stay."""
     house.fill(START + 9 * HOUR)
