@@ -4,10 +4,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from controlplane.api.alertmanager.answers import DESCRIBED, done, found, refused
+from controlplane.api.alertmanager.answers import (
+    DESCRIBED,
+    as_json,
+    done,
+    found_all,
+    refused,
+    unhurried,
+)
 from controlplane.api.alertmanager.bodies import ALERTS_BODY, PostableAlert, read_alerts
 from controlplane.api.alertmanager.parameters import AlertParameters, matchers_of
-from controlplane.api.alertmanager.shapes import Json, Suppression, alert_json
+from controlplane.api.alertmanager.shapes import Suppression, alert_json
 from controlplane.api.surface import Surface, surface
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
@@ -25,15 +32,15 @@ On = Annotated[Surface, Depends(surface)]
 async def get_alerts(on: On, given: Annotated[AlertParameters, Query()]) -> Response:
     """Return the alerts that fire, by fingerprint, with what keeps each from being told."""
     wanted, takes, now = matchers_of(given.filter), given.takes(), on.clock.now()
-    shown: list[Json] = []
-    for alert in on.alerts.list(AlertStatus.FIRING):
+    shown: list[tuple[str, str]] = []
+    async for alert in unhurried(on.alerts.list(AlertStatus.FIRING), on.clock):
         if not matches_all(wanted, alert.labels):
             continue
         receivers = on.receivers_of(alert.labels)
         why = suppression(on, alert, now)
         if any(map(takes, receivers)) and is_asked_for(given, why):
-            shown.append(alert_json(alert, receivers, why))
-    return found(sorted(shown, key=lambda alert: str(alert["fingerprint"])))
+            shown.append((alert.fingerprint, as_json(alert_json(alert, receivers, why))))
+    return found_all(text for _, text in sorted(shown))
 
 
 @router.post("/alerts", openapi_extra=ALERTS_BODY)

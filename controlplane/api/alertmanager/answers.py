@@ -1,11 +1,18 @@
 """How Alertmanager answers: JSON on a line, errors as bare texts or with a code."""
 
 import json
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final, TypeVar
 
 from fastapi import Request, Response
 
+from controlplane.clock import Clock
+
+T = TypeVar("T")
+
 _JSON: Final = "application/json"
+# Alerts that are looked at and written in a few milliseconds.
+_AT_ONCE: Final = 50
 # What an answer is to be asked for anew each time.
 _HEADERS: Final = {"Cache-Control": "no-store"}
 
@@ -36,6 +43,24 @@ def found(body: Any) -> Response:
     return _written(body, 200)
 
 
+def found_all(items: Iterable[str]) -> Response:
+    """Answer 200 with a list of what is JSON already."""
+    return Response(f"[{','.join(items)}]\n".encode(errors="replace"), 200, _HEADERS, _JSON)
+
+
+def as_json(body: Any) -> str:
+    """Return a body as it is written."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+async def unhurried(items: Iterable[T], clock: Clock) -> AsyncIterator[T]:
+    """Yield items, and now and then the event loop: an answer may tell of very many."""
+    for place, item in enumerate(items, 1):
+        yield item
+        if place % _AT_ONCE == 0:
+            await clock.sleep(0)
+
+
 def done() -> Response:
     """Answer 200 without a body."""
     return Response(status_code=200, headers=_HEADERS)
@@ -59,5 +84,4 @@ async def on_malformed(_request: Request, error: Exception) -> Response:
 
 
 def _written(body: Any, status: int) -> Response:
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(f"{content}\n".encode(errors="replace"), status, _HEADERS, _JSON)
+    return Response(f"{as_json(body)}\n".encode(errors="replace"), status, _HEADERS, _JSON)

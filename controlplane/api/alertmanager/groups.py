@@ -1,20 +1,20 @@
 """`/alertmanager/api/v2/alerts/groups`: the groups in which alerts are told."""
 
 from collections import defaultdict
-from functools import cmp_to_key
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from controlplane.api.alertmanager.alerts import is_asked_for, suppression
-from controlplane.api.alertmanager.answers import DESCRIBED, found
+from controlplane.api.alertmanager.answers import DESCRIBED, as_json, found_all, unhurried
 from controlplane.api.alertmanager.parameters import GroupParameters, matchers_of
-from controlplane.api.alertmanager.shapes import Json, Suppression, alert_json, group_json
+from controlplane.api.alertmanager.shapes import Suppression, alert_json, group_json
 from controlplane.api.surface import Surface, surface
-from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
-from controlplane.model.matchers import Matcher, matches_all
+from controlplane.model.matchers import matches_all
 from controlplane.routing.ports import Flush
 
 router = APIRouter(prefix="/alertmanager/api/v2", tags=["alertmanager"], responses=DESCRIBED)
@@ -25,61 +25,59 @@ On = Annotated[Surface, Depends(surface)]
 @router.get("/alerts/groups")
 async def get_groups(on: On, given: Annotated[GroupParameters, Query()]) -> Response:
     """Return the groups that hold alerts, by their labels, each with the alerts asked for."""
-    wanted, takes, now = matchers_of(given.filter), given.takes(), on.clock.now()
-    groups = [group for group in on.groups(now) if takes(group.receiver)]
-    held = [(group, _held(on, group, given, wanted, now)) for group in groups]
+    asked, takes = _Asked(on, given), given.takes()
+    groups = [group for group in on.groups(asked.now) if takes(group.receiver)]
+    held = [(group, await asked.of(group)) async for group in unhurried(in_order(groups), on.clock)]
     receivers: dict[Labels, list[str]] = defaultdict(list)
     for group, alerts in held:
         for alert, _ in alerts:
             receivers[alert.labels].append(group.receiver)
-    shown: list[Json] = []
-    for group, alerts in sorted(held, key=lambda pair: _ORDER(pair[0])):
+    shown: list[str] = []
+    async for group, alerts in unhurried(held, on.clock):
         muted_by = on.outside_hours(group)
         if not alerts or (muted_by and not given.muted):
             continue
         told = [
-            alert_json(
-                alert,
-                sorted(receivers[alert.labels]),
-                Suppression(why.silenced_by, why.inhibited_by, muted_by),
-            )
-            for alert, why in alerts
+            alert_json(alert, sorted(receivers[alert.labels]), replace(why, muted_by=muted_by))
+            async for alert, why in unhurried(alerts, on.clock)
         ]
-        shown.append(group_json(group.group_labels, group.receiver, told))
-    return found(shown)
+        shown.append(as_json(group_json(group.group_labels, group.receiver, told)))
+    return found_all(shown)
 
 
-def _held(
-    on: Surface,
-    group: Flush,
-    given: GroupParameters,
-    wanted: tuple[Matcher, ...],
-    now: Timestamp,
-) -> list[tuple[Alert, Suppression]]:
-    """Return the alerts of a group that are asked for, each with what keeps it from being told."""
-    pairs = [
-        (alert, suppression(on, alert, now))
-        for alert in group.alerts
-        if alert.status(now) is AlertStatus.FIRING and matches_all(wanted, alert.labels)
-    ]
-    return [(alert, why) for alert, why in pairs if is_asked_for(given, why)]
+class _Asked:
+    """Which alerts of a group a request asks for."""
+
+    def __init__(self, on: Surface, given: GroupParameters) -> None:
+        self.now = on.clock.now()
+        self._on = on
+        self._given = given
+        self._wanted = matchers_of(given.filter)
+
+    async def of(self, group: Flush) -> list[tuple[Alert, Suppression]]:
+        """Return them in order, each with what keeps it from being told."""
+        found: list[tuple[Alert, Suppression]] = []
+        async for alert in unhurried(group.alerts, self._on.clock):
+            if alert.status(self.now) is not AlertStatus.FIRING:
+                continue
+            if matches_all(self._wanted, alert.labels):
+                why = suppression(self._on, alert, self.now)
+                if is_asked_for(self._given, why):
+                    found.append((alert, why))
+        return found
 
 
-def _compare(one: Flush, other: Flush) -> int:
-    """Compare as Alertmanager does: the shorter label set is first, then the receiver's name.
+def in_order(groups: Collection[Flush]) -> list[Flush]:
+    """Return groups as Alertmanager orders them: by the number of labels, labels, receiver.
 
     Of two as long, the first is the one that lacks the first name that only
     one has, or has the smaller of two values (prometheus/common, LabelSet.Before).
     """
-    mine, theirs = one.group_labels.pairs, other.group_labels.pairs
-    if len(mine) != len(theirs):
-        return len(mine) - len(theirs)
-    for (name, value), (its_name, its_value) in zip(mine, theirs, strict=True):
-        if name != its_name:
-            return 1 if name < its_name else -1
-        if value != its_value:
-            return -1 if value < its_value else 1
-    return (one.receiver > other.receiver) - (one.receiver < other.receiver)
+    names = sorted({name for group in groups for name in group.group_labels}, reverse=True)
+    rank = {name: place for place, name in enumerate(names)}
 
+    def place_of(group: Flush) -> tuple[object, ...]:
+        pairs = group.group_labels.pairs
+        return len(pairs), [(rank[name], value) for name, value in pairs], group.receiver
 
-_ORDER = cmp_to_key(_compare)
+    return sorted(groups, key=place_of)

@@ -1,13 +1,16 @@
 """Alertmanager's API v2: bodies, codes, filters and errors as upstream's."""
 
 import json
+from itertools import permutations
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from controlplane.api.alertmanager.groups import _compare
+from controlplane.api.alertmanager.answers import unhurried
+from controlplane.api.alertmanager.groups import in_order
+from controlplane.clock import SystemClock
 from controlplane.model.labels import Labels
 from controlplane.routing.ports import Flush
 
@@ -236,10 +239,20 @@ def test_groups_are_in_upstreams_order() -> None:
         flush(a="2", receiver="r"),
         flush(a="1", b="1"),
     ]
-    for place, one in enumerate(ordered):
-        for other in ordered[place + 1 :]:
-            assert _compare(one, other) < 0 < _compare(other, one)
-        assert _compare(one, one) == 0
+    for mixed in permutations(ordered):
+        assert in_order(mixed) == ordered
+
+
+async def test_a_long_answer_lets_others_run() -> None:
+    """Between some of its parts the event loop turns, and nothing is lost."""
+    turns: list[float] = []
+
+    class Turns(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            turns.append(seconds)
+
+    assert [item async for item in unhurried(range(1000), Turns())] == list(range(1000))
+    assert turns == [0] * 20
 
 
 async def test_a_silence_is_set_shown_changed_and_ended(api: httpx.AsyncClient) -> None:

@@ -90,3 +90,27 @@ def test_what_utf8_cannot_say_is_replaced() -> None:
     """A lone surrogate in what is quoted makes no second error."""
     problem = json.loads(bytes(answer(_OURS, errors.NotFound("no \ud800")).body))
     assert problem["detail"] == "no ?"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (errors.InvalidInput("no", pointer="/a"), 400, "no"),
+        (errors.Overloaded("no"), 503, "no"),
+        (
+            errors.Unavailable("db.internal"),
+            503,
+            "a dependency does not answer; the log says which",
+        ),
+        (errors.NotFound("no"), 404, {"code": 404, "message": "no"}),
+        (errors.Unauthorized("no"), 401, {"code": 401, "message": "no"}),
+        (errors.TooLarge("no"), 413, {"code": 413, "message": "no"}),
+    ],
+)
+def test_alertmanagers_clients_get_its_shapes(
+    error: ControlPlaneError, status: int, body: object
+) -> None:
+    """A bare text for what is wrong with the request or with us, else a code and a message."""
+    response = answer("/alertmanager/api/v2/alerts", error)
+    assert (response.status_code, json.loads(bytes(response.body))) == (status, body)
+    assert response.media_type == "application/json"

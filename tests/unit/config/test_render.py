@@ -6,7 +6,7 @@ import yaml
 
 from controlplane.config.config import default_config
 from controlplane.config.loader import load
-from controlplane.config.render import render
+from controlplane.config.render import render, render_alerting
 from tests.unit.config.reading import DATA, read
 
 SECRETS = """\
@@ -61,3 +61,20 @@ def test_defaults_are_filled_in() -> None:
     assert set(shown["modules"]) == {"http_2xx", "tcp_connect", "tls_connect"}
     assert shown["route"]["receiver"] == "nobody"
     assert "169.254.0.0/16" in shown["outbound"]["deny"]
+
+
+def test_the_part_that_alertmanager_has_is_shown_alone(tmp_path: Path) -> None:
+    """Nothing secret, nothing of Prometheus or ours; younger keys only where they say something."""
+    config = read(tmp_path, SECRETS)
+    text = render_alerting(config)
+    shown = yaml.safe_load(text)
+    assert "hunter2" not in text
+    assert set(shown) == {"global", "route", "receivers"}
+    assert shown["global"]["resolve_timeout"] == "5m"
+    assert not {"scrape_interval", "slack_app_url"} & set(shown["global"])
+    (receiver,) = shown["receivers"]
+    assert receiver["webhook_configs"][0]["url"] == "http://<secret>"
+    assert "app_url" not in receiver["slack_configs"][0]
+    newer = "receivers: [{name: r, slack_configs: [{app_token: x, update_message: true}]}]\n"
+    text = render_alerting(read(tmp_path, f"route: {{receiver: r}}\n{newer}"))
+    assert "update_message: true" in text

@@ -62,6 +62,18 @@ async def test_a_group_waits_and_then_comes_at_intervals() -> None:
     assert subject.next_due() == NOW + 90_000
 
 
+async def test_looking_at_groups_changes_nothing() -> None:
+    """What would be told now, and when, stays as it was."""
+    subject, stage = dispatcher()
+    subject.offer([alert(job="a"), alert(job="b")], NOW)
+    for _ in range(2):
+        (first, second) = subject.look(NOW + 5)
+        assert (first.group_key, second.group_key) == ('{}:{job="a"}', '{}:{job="b"}')
+        assert (first.receiver, first.at, len(first.alerts)) == ("ops", NOW + 5, 1)
+    assert subject.next_due() == NOW + 30_000
+    assert stage.calls == 0
+
+
 async def test_an_old_alert_does_not_wait_again() -> None:
     """One that began more than group_wait ago makes its new group due at once."""
     subject, _ = dispatcher()
