@@ -4,24 +4,21 @@ Belongs to the rule-evaluation thread; `alerts` is replaced whole after each
 pass, so that any thread may read it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-import numpy as np
-
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import ControlPlaneError, InvalidInput, TooLarge
 from controlplane.model.alert import Alert
-from controlplane.model.duration import HOUR, SECOND
-from controlplane.model.histogram import Histograms
+from controlplane.model.duration import HOUR
 from controlplane.model.labels import METRIC_NAME, Labels
-from controlplane.model.samples import Values
 from controlplane.rules.complaint import Complaint
 from controlplane.rules.inputs import Inputs, Unread, reads_of
 from controlplane.rules.options import Rule, Texts
 from controlplane.rules.ports import Doubt, QueryFunc, StateChange
+from controlplane.rules.produced import ALERT_NAME, Produced, series_of
 from controlplane.rules.state import (
     WELL,
     AlertState,
@@ -35,11 +32,6 @@ from controlplane.rules.state import (
     step,
 )
 from controlplane.rules.templates import AlertTexts, elements, rule_functions
-
-ALERTS: Final = "ALERTS"
-ALERTS_FOR_STATE: Final = "ALERTS_FOR_STATE"
-ALERT_NAME: Final = "alertname"
-ALERT_STATE: Final = "alertstate"
 
 # A pending alert that has waited this much longer than its rule's `for` was
 # not watched meanwhile: the service was down. It starts to wait anew.
@@ -60,16 +52,6 @@ class Surroundings:
     external_labels: Labels
     external_url: str
     resend_delay: Duration
-
-
-@dataclass(frozen=True, slots=True)
-class Produced:
-    """What one evaluation gave: series and their values, and whether a state changed."""
-
-    series: Sequence[Labels]
-    values: Values
-    changed: bool = True
-    histograms: Histograms | None = None
 
 
 @dataclass(slots=True)
@@ -109,7 +91,7 @@ class AlertingRule:
         self._active: dict[Labels, RuleAlert] = {}
         self._expanded: dict[Labels, tuple[float, Labels, Labels]] = {}
         self._change = StateChange(rule_id)
-        self._produced = _series(())
+        self._produced = series_of(())
         self._url = generator_url(surroundings.external_url, rule.expr)
         self._policies = policies
         self._complaint = Complaint(rule.alert, group, labels, policies)
@@ -222,7 +204,7 @@ class AlertingRule:
             if alert.state is not AlertState.PENDING or alert.active_at >= oldest
         }
         self.alerts = self.shown.alerts = tuple(self._active.values())
-        self._produced = _series([alert for alert in self.alerts if alert.active])
+        self._produced = series_of([alert for alert in self.alerts if alert.active])
 
     def adopt(self, old: "AlertingRule") -> None:
         """Take over the alerts of the rule of this id before a reload."""
@@ -234,7 +216,7 @@ class AlertingRule:
         self._doubts = old.take_doubts()
         self._complaint.told = old._complaint.told
         self._complaint.last_sent_at = old._complaint.last_sent_at
-        self._produced = _series([alert for alert in self.alerts if alert.active])
+        self._produced = series_of([alert for alert in self.alerts if alert.active])
 
     def _stepped(
         self,
@@ -272,7 +254,7 @@ class AlertingRule:
         self.verdict, self._last_ts, self._kept = verdict, ts, kept
         before, self._active = self._active, after
         if self._publish(before):
-            self._produced = _series([alert for alert in after.values() if alert.active])
+            self._produced = series_of([alert for alert in after.values() if alert.active])
             return replace(self._produced, changed=self._changed_state(before))
         return self._produced
 
@@ -415,15 +397,3 @@ def _kept(alert: RuleAlert | None) -> tuple[object, ...] | None:
         alert.resolved_at,
         alert.keep_firing_since,
     )
-
-
-def _series(active: Sequence[RuleAlert]) -> Produced:
-    """Return the synthetic series of active alerts: their state, and since when."""
-    series = [
-        alert.labels.merge({METRIC_NAME: ALERTS, ALERT_STATE: alert.state.value})
-        for alert in active
-    ]
-    series += [alert.labels.merge({METRIC_NAME: ALERTS_FOR_STATE}) for alert in active]
-    since = [alert.active_at // SECOND for alert in active]
-    values = np.array([1] * len(active) + since, dtype=np.float64)
-    return Produced(series, values, changed=False)

@@ -6,8 +6,8 @@ from controlplane.model.labels import METRIC_NAME
 from controlplane.model.matchers import Matcher
 from controlplane.promql.ast import VectorSelector, walk
 from controlplane.promql.parser import parse
-from controlplane.rules.alerting import ALERT_NAME, ALERTS, ALERTS_FOR_STATE
 from controlplane.rules.options import Rule
+from controlplane.rules.produced import ALERT_NAME, ALERTS, ALERTS_FOR_STATE
 
 
 def selectors(expr: str) -> tuple[tuple[Matcher, ...], ...]:

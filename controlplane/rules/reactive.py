@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from controlplane.model.samples import Mask, Refs
-from controlplane.rules.group import ORIGIN, Group, Member
+from controlplane.rules.group import ORIGIN, Group
+from controlplane.rules.members import Member
 from controlplane.rules.ports import Queries
 from controlplane.tsdb.ports import Queryable, Write
 

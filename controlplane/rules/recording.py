@@ -8,9 +8,9 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput, TooLarge
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.promql.values import Scalar
-from controlplane.rules.alerting import Produced
 from controlplane.rules.options import Rule, Texts
 from controlplane.rules.ports import QueryFunc
+from controlplane.rules.produced import Produced
 
 
 class RecordingRule:

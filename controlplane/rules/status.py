@@ -10,7 +10,7 @@ from controlplane.rules.state import WELL, RuleAlert, Verdict
 
 
 class Health(StrEnum):
-    """How the last evaluation of a rule went."""
+    """How the last evaluation of a rule went; unknown also when it could not tell."""
 
     UNKNOWN = "unknown"
     OK = "ok"

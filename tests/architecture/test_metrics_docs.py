@@ -12,7 +12,7 @@ from controlplane.app.build import build
 from controlplane.clock import SystemClock
 from controlplane.config.config import default_config
 from controlplane.probes.render import HELP
-from controlplane.rules.alerting import ALERTS, ALERTS_FOR_STATE
+from controlplane.rules.produced import ALERTS, ALERTS_FOR_STATE
 from controlplane.scrape.report import EXTRA_NAMES, NAMES
 from controlplane.settings.settings import Settings
 from controlplane.targets.leases import SERIES

@@ -6,8 +6,8 @@ import pytest
 
 from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
-from controlplane.rules.group import rule_ids
 from controlplane.rules.load import load_text
+from controlplane.rules.members import rule_ids
 from controlplane.rules.options import RulesOptions
 from controlplane.rules.status import Health
 from tests.unit.rules.world import T0, World

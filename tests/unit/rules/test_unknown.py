@@ -10,6 +10,7 @@ from controlplane.model.labels import Labels
 from controlplane.rules.group import Group, Pass
 from controlplane.rules.options import RuleMatch, RuleSettings, RulesOptions
 from controlplane.rules.state import Condition, Policy
+from controlplane.rules.status import Health
 from tests.unit.rules.world import T0, World
 
 STEP = 15_000
@@ -268,6 +269,19 @@ def test_doubts_are_told_when_they_begin_and_when_they_end(world: World) -> None
     assert course.done.doubts == []
     course.go(READ)
     assert [doubt.condition for doubt in course.done.doubts] == [Condition.OK]
+
+
+def test_the_status_of_a_rule_says_that_it_cannot_tell(world: World) -> None:
+    """Its health is unknown, in Prometheus' words, and its last error the reason."""
+    course = Course(world)
+    course.go(READ)
+    course.go(FAILED)
+    (status,) = course.group.status().rules
+    assert (status.health, status.verdict.since) == (Health.UNKNOWN, T0 + STEP)
+    assert "queue" in status.last_error
+    course.go(READ)
+    (status,) = course.group.status().rules
+    assert (status.health, status.last_error) == (Health.OK, "")
 
 
 def test_how_many_rules_cannot_tell_is_counted(world: World) -> None:
