@@ -281,7 +281,8 @@ class Slab:
     def _grow(self, width: int) -> None:
         if width <= len(self.phases):
             return
-        room = max(width, 2 * len(self.phases), 64)
+        # A column that nobody has takes memory in every row all the same: few are kept ready.
+        room = max(width + width // 8, 64)
         self.phases = _grown(self.phases, room)
         self.firsts = _grown(self.firsts, room)
         self._last_slots = _grown(self._last_slots, room)
