@@ -42,11 +42,14 @@ def received(
 
 
 def check(alert: Alert) -> None:
-    """Raise InvalidInput for an alert that names nothing or ends before it begins."""
-    if not alert.labels:
-        raise InvalidInput("an alert needs at least one label", pointer="/labels")
+    """Raise InvalidInput, in Alertmanager's words, for what ends too early or has no name."""
     if alert.ends_at < alert.starts_at:
-        raise InvalidInput("an alert must not end before it starts", pointer="/endsAt")
+        raise InvalidInput("start time must be before end time", pointer="/endsAt")
+    if not alert.labels:
+        raise InvalidInput("at least one label pair required", pointer="/labels")
+    for what, names in (("label set", alert.labels), ("annotations", alert.annotations)):
+        if "" in names:
+            raise InvalidInput(f'invalid {what}: invalid name ""')
 
 
 def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from controlplane.alerts.merge import received
 from controlplane.api.alertmanager.answers import (
     DESCRIBED,
     as_json,
@@ -52,7 +53,7 @@ async def post_alerts(request: Request, on: On) -> Response:
     wrong: list[str] = []
     for each in given:
         try:
-            good.append(received(each, now, timeout))
+            good.append(_alert(each, now, timeout))
         except InvalidInput as error:
             wrong.append(error.reason)
     if good:
@@ -74,30 +75,14 @@ def is_asked_for(given: Any, why: Suppression) -> bool:
     return bool(given.active)
 
 
-def received(given: PostableAlert, now: Timestamp, resolve_timeout: Duration) -> Alert:
-    """Return the alert that was meant by what was left out. Raises InvalidInput.
-
-    Without an end it lasts `resolve_timeout` from now; without a start it
-    begins at its end, or now when that is to come.
-    """
-    ends_at = now + resolve_timeout if given.ends_at is None else given.ends_at
-    starts_at = min(now, ends_at) if given.starts_at is None else given.starts_at
-    if ends_at < starts_at:
-        raise InvalidInput("start time must be before end time")
-    labels = Labels(given.labels)
-    if not labels:
-        raise InvalidInput("at least one label pair required")
-    if "" in labels:
-        raise InvalidInput('invalid label set: invalid name ""')
-    if "" in given.annotations:
-        raise InvalidInput('invalid annotations: invalid name ""')
-    return Alert(
-        labels=labels,
+def _alert(given: PostableAlert, now: Timestamp, resolve_timeout: Duration) -> Alert:
+    return received(
+        Labels(given.labels),
+        now=now,
+        resolve_timeout=resolve_timeout,
         annotations=Labels(given.annotations),
-        starts_at=starts_at,
-        ends_at=ends_at,
-        updated_at=now,
+        starts_at=given.starts_at,
+        ends_at=given.ends_at,
         generator_url=given.generator_url,
         correlation_id=correlation_id(),
-        timeout=given.ends_at is None,
     )

@@ -197,7 +197,7 @@ def test_what_clients_leave_out_is_filled_in() -> None:
     assert (plain.starts_at, plain.ends_at, plain.timeout) == (NOW, NOW + 300_000, True)
     ended = received(labels, now=NOW, resolve_timeout=1, ends_at=NOW - 5)
     assert (ended.starts_at, ended.ends_at, ended.timeout) == (NOW - 5, NOW - 5, False)
-    with pytest.raises(InvalidInput, match="before it starts"):
+    with pytest.raises(InvalidInput, match="must be before end time"):
         received(labels, now=NOW, resolve_timeout=1, starts_at=NOW, ends_at=NOW - 5)
     with pytest.raises(InvalidInput, match="at least one label"):
         received(Labels(), now=NOW, resolve_timeout=1)

@@ -75,6 +75,7 @@ def test_the_part_that_alertmanager_has_is_shown_alone(tmp_path: Path) -> None:
     (receiver,) = shown["receivers"]
     assert receiver["webhook_configs"][0]["url"] == "http://<secret>"
     assert "app_url" not in receiver["slack_configs"][0]
-    newer = "receivers: [{name: r, slack_configs: [{app_token: x, update_message: true}]}]\n"
+    slack = "{app_token: x, channel: c, update_message: true}"
+    newer = f"receivers: [{{name: r, slack_configs: [{slack}]}}]\n"
     text = render_alerting(read(tmp_path, f"route: {{receiver: r}}\n{newer}"))
     assert "update_message: true" in text
