@@ -21,7 +21,7 @@ from controlplane.rules.changes import tell_changes
 from controlplane.rules.inputs import Inputs
 from controlplane.rules.members import Member, members_of
 from controlplane.rules.metrics import RuleMetrics
-from controlplane.rules.options import RuleGroup, RulesOptions
+from controlplane.rules.options import Rule, RuleGroup, RulesOptions, Texts
 from controlplane.rules.ports import Doubt, QueryFunc, SampleStore, StateChange
 from controlplane.rules.produced import Produced
 from controlplane.rules.pushdown import Answers, Question
@@ -104,6 +104,15 @@ class Group:
     @property
     def alerting(self) -> list[AlertingRule]:
         return [m.rule for m in self.members if isinstance(m.rule, AlertingRule)]
+
+    @property
+    def recording(self) -> list[tuple[Rule, Texts]]:
+        """The recording rules that our engine evaluates, with all their labels."""
+        return [
+            (member.rule.rule, member.rule.labels)
+            for member in self.members
+            if isinstance(member.rule, RecordingRule) and member.engine is None
+        ]
 
     def questions(self, ts: Timestamp) -> list[Question]:
         """Return what other engines are to be asked for a pass at `ts`; from any thread."""

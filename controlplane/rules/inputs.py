@@ -8,6 +8,7 @@ failed scrape writes `up` 0 in the very instant in which it ends the series.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from controlplane.promql.ast import (
     children,
 )
 from controlplane.promql.parser import parse
+from controlplane.rules.options import Rule, Texts
 from controlplane.rules.ports import SampleStore
 from controlplane.tsdb.ports import Querier
 
@@ -57,6 +59,7 @@ class Reads:
     made: frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def reads_of(expr: str) -> Reads:
     """Return what counts as input of an expression. Raises ParseError."""
     selectors: list[tuple[tuple[Matcher, ...], Duration]] = []
@@ -86,6 +89,10 @@ def _made(node: Expr) -> Iterable[str]:
     return ()
 
 
+def _may_select(matchers: Sequence[Matcher], name: str) -> bool:
+    return all(each.matches(name) for each in matchers if each.name == METRIC_NAME)
+
+
 class Inputs:
     """Looks into the sample store. Belongs to the rule-evaluation thread."""
 
@@ -97,14 +104,41 @@ class Inputs:
         # What was is not going to change, as long as the numbers of series mean the same.
         self._failed: dict[tuple[int, Timestamp], bool] = {}
         self._epoch = store.epoch
+        self._recording: Sequence[tuple[Rule, Texts]] = ()
+        self._recorded: frozenset[str] = frozenset()
 
-    def unread(self, reads: Reads, ts: Timestamp) -> list[Labels]:
-        """Return the series that an expression reads and that could not be read at `ts`."""
+    def watch(self, recording: Iterable[tuple[Rule, Texts]]) -> None:
+        """Know the recording rules that our engine evaluates, with all their labels."""
+        self._recording = tuple(recording)
+        self._recorded = frozenset(rule.record for rule, _ in self._recording)
+
+    def unread(
+        self, reads: Reads, ts: Timestamp, through: frozenset[Rule] = frozenset()
+    ) -> list[Labels]:
+        """Return the series that an expression reads and that could not be read at `ts`.
+
+        What a rule records is unread when what that rule reads is; `through`
+        are the recording rules on the way.
+        """
         found: dict[Labels, None] = {}
         for matchers, earlier in reads.selectors:
             moment = self._moment(ts - earlier)
-            if moment.failing:
-                found.update(dict.fromkeys(moment.unread(matchers)))
+            if not moment.failing:
+                continue
+            found.update(
+                (each, None)
+                for each in moment.unread(matchers)
+                if each.value(METRIC_NAME) not in self._recorded
+            )
+            for rule, labels in self._recording:
+                if rule not in through and _may_select(matchers, rule.record):
+                    inner = reads_of(rule.expr)
+                    ground = self.unread(inner, ts - earlier, through | {rule})
+                    named = inner.made | {METRIC_NAME, *(name for name, _ in labels)}
+                    record = Matcher(METRIC_NAME, MatchOp.EQUAL, rule.record)
+                    lost = Unread(ground, named)
+                    ended = moment.stale((*matchers, record)) if ground else ()
+                    found.update(dict.fromkeys(each for each in ended if lost.concerns(each)))
         return list(found)
 
     def _moment(self, ts: Timestamp) -> "_Moment":
@@ -162,6 +196,10 @@ class _Moment:
             )
             if self._is_unread(labels, at, ended=ended)
         ]
+
+    def stale(self, matchers: Sequence[Matcher]) -> Sequence[Labels]:
+        """Return those of the series that match that have no present sample."""
+        return self._querier.labels(self._stale(self._querier.select(matchers))[0])
 
     def _is_unread(self, labels: Labels, at: Timestamp, *, ended: bool) -> bool:
         """Judge a stale series by its newest sample: at `at`, and a marker when it has `ended`."""

@@ -167,6 +167,7 @@ class Manager:
         ]
         self._groups, self._options = new, options
         self._watch.watch(list(new.values()))
+        self._inputs.watch(each for group in new.values() for each in group.recording)
         return ended, gone
 
     def _group_for(self, group: RuleGroup, options: RulesOptions) -> Group:

@@ -8,6 +8,7 @@ from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.rules.group import Group, Pass
+from controlplane.rules.inputs import Inputs
 from controlplane.rules.options import RuleMatch, RuleSettings, RulesOptions
 from controlplane.rules.state import Condition, Policy
 from controlplane.rules.status import Health
@@ -75,6 +76,7 @@ class Course:
 READ = {f"up{A}": 1.0, f"queue{A}": 9.0}
 FAILED = {f"up{A}": 0.0, f"queue{A}": None}
 GOOD_WITHOUT = {f"up{A}": 1.0, f"queue{A}": None}
+GOOD_B_WITHOUT = {f"up{B}": 1.0, f"queue{B}": None}
 GONE = {f"up{A}": None, f"queue{A}": None}
 
 
@@ -332,3 +334,28 @@ def test_a_restart_in_the_middle_of_an_outage_resolves_nothing(world: World) -> 
         assert (after.states(), after.condition) == ({"a": "firing"}, Condition.NO_DATA)
     after.go(GOOD_WITHOUT)
     assert after.states() == {}
+
+
+CHAIN = """
+groups:
+- name: g
+  rules:
+  - {record: "instance:queue", expr: "sum by (instance) (queue)", labels: {kind: sum}}
+  - {record: "all:queue", expr: "instance:queue * 1"}
+  - {alert: Queue, expr: "all:queue > 5"}
+"""
+
+
+def test_what_is_recorded_of_unread_series_is_unread_too(world: World) -> None:
+    """Through any number of recording rules, and only for the target that failed."""
+    inputs = Inputs(world.store)
+    group = world.group(CHAIN, inputs=inputs)
+    inputs.watch(group.recording)
+    world.put(T0, READ | {f"up{B}": 1, f"queue{B}": 9})
+    assert len(group.evaluate(T0, "").alerts) == 2
+    world.put(T0 + STEP, FAILED | GOOD_B_WITHOUT)
+    (ended,) = group.evaluate(T0 + STEP, "").alerts
+    assert ended.labels.value("instance") == "b"
+    world.put(T0 + 2 * STEP, GOOD_WITHOUT)
+    (ended,) = group.evaluate(T0 + 2 * STEP, "").alerts
+    assert ended.labels.value("instance") == "a"

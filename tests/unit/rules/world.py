@@ -39,7 +39,14 @@ class World:
         self.registry = CollectorRegistry()
         self.metrics = RuleMetrics(self.registry)
 
-    def group(self, text: str, options: RulesOptions = DEFAULTS, *, plain: bool = True) -> Group:
+    def group(
+        self,
+        text: str,
+        options: RulesOptions = DEFAULTS,
+        *,
+        plain: bool = True,
+        inputs: Inputs | None = None,
+    ) -> Group:
         """Return the one group of a rule file, under these options.
 
         One that is not `plain` looks whether what it reads could be read.
@@ -52,7 +59,7 @@ class World:
             store=self.store,
             metrics=self.metrics,
             clock=self.clock,
-            inputs=None if plain else Inputs(self.store),
+            inputs=inputs if plain else Inputs(self.store),
         )
 
     def put(self, ts: Timestamp, samples: Mapping[str, float | None], origin: str = "t") -> None:
