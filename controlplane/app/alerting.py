@@ -30,6 +30,7 @@ from controlplane.notify.sweeper import Sweeper
 from controlplane.notify.worker import Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
+from controlplane.routing.ports import Flush, Stage
 from controlplane.routing.tree import build_tree
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
@@ -100,6 +101,23 @@ class Alerting:
         return message
 
 
+def ends_first(alerts: Alerts, stage: Stage) -> Stage:
+    """Return a stage before which the ends that nobody named are written down.
+
+    An alert that ran out, and was told so, would else fire again after a
+    restart, which gives what has no end some time to be spoken of.
+    """
+
+    async def settled(flushes: Sequence[Flush]) -> None:
+        now = max((flush.at for flush in flushes), default=0)
+        ended = (alert for flush in flushes for alert in flush.resolved())
+        if any(alert.updated_at < alert.ends_at for alert in ended):
+            await alerts.gc(now)
+        await stage(flushes)
+
+    return settled
+
+
 def build_alerting(
     config: Config,
     database: Database,
@@ -147,7 +165,7 @@ def build_alerting(
     )
     dispatcher = Dispatcher(
         build_tree(config.route),
-        pipeline,
+        ends_first(alerts, pipeline),
         clock,
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),

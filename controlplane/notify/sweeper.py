@@ -99,8 +99,14 @@ class Sweeper:
         return told is None or not any(self._fires(name, now) for name in told.firing)
 
     def _fires(self, fingerprint: str, now: Timestamp) -> bool:
+        """Tell whether an alert fires, or has run out and that is not written down yet.
+
+        Told before, it would fire again after a restart.
+        """
         alert = self._find_alert(fingerprint)
-        return alert is not None and alert.status(now) is AlertStatus.FIRING
+        if alert is None:
+            return False
+        return alert.status(now) is AlertStatus.FIRING or alert.updated_at < alert.ends_at
 
     async def _resolve(self, incident_id: str, now: Timestamp) -> None:
         async with self._store.begin() as tx:

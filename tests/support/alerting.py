@@ -1,4 +1,4 @@
-"""The alerting half of the program put together: alerts, routing, notify, on SQLite."""
+"""The alerting half of the program put together: alerts, mute, routing, notify, on SQLite."""
 
 import asyncio
 import socket
@@ -14,9 +14,15 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
 from controlplane.alerts.provider import Alerts
+from controlplane.app.alerting import ends_first
 from controlplane.clock import Clock, SystemClock, Timestamp
-from controlplane.model.alert import Alert
+from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.mute.hours import Hours
+from controlplane.mute.inhibition import Inhibitor
+from controlplane.mute.metrics import MuteMetrics
+from controlplane.mute.options import MuteOptions
+from controlplane.mute.silences import Silences
 from controlplane.notify.channels import Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.integrations.table import Surroundings, build_integrations
@@ -33,6 +39,7 @@ from controlplane.routing.tree import build_tree
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.notifications import SqlNotifications
+from controlplane.storage.silences import SqlPast, SqlSilences
 from controlplane.transport.breaker import BreakerOptions
 from controlplane.transport.options import HTTPClientConfig
 from tests.support.sqlite import migrated
@@ -42,6 +49,7 @@ EXTERNAL_URL = "http://controlplane.example"
 
 # Retries come quickly, and no breaker gets in the way.
 QUICK = DeliveryOptions(first_backoff=20, longest_backoff=100)
+_NEVER = MuteOptions()
 NEVER_BREAKS = BreakerOptions(threshold=1_000_000)
 
 
@@ -52,6 +60,9 @@ class Alerting:
     db: Database
     clock: Clock
     alerts: Alerts
+    silences: Silences
+    inhibitor: Inhibitor
+    hours: Hours
     dispatcher: Dispatcher
     channels: Channels
     store: SqlNotifications
@@ -63,17 +74,23 @@ class Alerting:
 
     async def start(self) -> None:
         """Load what was kept and start the loops."""
+        await self.silences.load()
         await self.alerts.load()
         self.alerts.announce()
         self.tasks = [
             asyncio.create_task(loop.run())
-            for loop in (self.alerts, self.dispatcher, self.worker, self.sweeper)
+            for loop in (self.alerts, self.silences, self.dispatcher, self.worker, self.sweeper)
         ]
 
-    async def reload(self, route: Route, receivers: Iterable[Receiver]) -> None:
+    async def reload(
+        self, route: Route, receivers: Iterable[Receiver], mute: MuteOptions = _NEVER
+    ) -> None:
         """Take up another configuration, as the program does."""
         await self.channels.reload(build_integrations(receivers, self.around))
-        self.dispatcher.reload(build_tree(route), self.alerts.list(), self.clock.now())
+        kept = self.alerts.list()
+        self.inhibitor.reload(mute.inhibit_rules, kept)
+        self.hours.reload(mute.time_intervals)
+        self.dispatcher.reload(build_tree(route), kept, self.clock.now())
 
     async def stop(self) -> None:
         """End the loops and the connections."""
@@ -113,6 +130,7 @@ async def alerting(
     start: bool = True,
     around: Surroundings | None = None,
     tell_deaths: bool = True,
+    mute: MuteOptions = _NEVER,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end."""
     db = Database(migrated(directory / "controlplane.db"))
@@ -126,6 +144,14 @@ async def alerting(
     )
     channels = Channels(build_integrations(receivers, around))
     alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)
+    silences = Silences(
+        SqlSilences(db),
+        clock,
+        MuteMetrics(registry),
+        firing=lambda: alerts.list(AlertStatus.FIRING),
+        past=SqlPast(db),
+    )
+    inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
     worker = Worker(
         store,
         channels,
@@ -144,15 +170,17 @@ async def alerting(
         wake=worker.wake,
         options=options,
         metrics=metrics,
+        muters=(silences, inhibitor, hours),
     )
     dispatcher = Dispatcher(
         build_tree(route),
-        pipeline,
+        ends_first(alerts, pipeline),
         clock,
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),
     )
-    alerts.subscribe(dispatcher.offer)
+    for subscriber in (inhibitor.heard, silences.heard, dispatcher.offer):
+        alerts.subscribe(subscriber)
     sweeper = Sweeper(
         store,
         channels,
@@ -164,7 +192,19 @@ async def alerting(
         metrics=metrics,
     )
     whole = Alerting(
-        db, clock, alerts, dispatcher, channels, store, worker, sweeper, around, registry
+        db,
+        clock,
+        alerts,
+        silences,
+        inhibitor,
+        hours,
+        dispatcher,
+        channels,
+        store,
+        worker,
+        sweeper,
+        around,
+        registry,
     )
     try:
         if start:
