@@ -9,6 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controlplane.demo.standins import PagerDutyStandIn
+from controlplane.model.labels import Labels
+from controlplane.notify.incident import Incident, Told
+from tests.support.alerting import alerting, firing
+from tests.support.clock import ManualClock
 from tests.unit.notify.contract import FAULTS, MUTES, ROUTES, SILENCES, Machine
 
 OPERATIONS = st.one_of(
@@ -164,3 +168,26 @@ async def test_an_alert_moved_to_another_receiver_is_resolved_at_the_first_too(
         await machine.system.sweeper.sweep(machine.system.clock.now())
         await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
         await machine.stop()
+
+
+async def test_an_orphan_ends_once_the_end_of_its_alerts_is_written_down(tmp_path: Path) -> None:
+    """A restart before that would have the alert fire, and open the incident anew."""
+    async with PagerDutyStandIn() as pagerduty:
+        machine, clock = Machine(tmp_path, pagerduty), ManualClock()
+        async with alerting(
+            tmp_path, ROUTES["plain"], machine.receivers(), clock=clock, start=False
+        ) as system:
+            alert = firing(clock.now(), lasts=1_000, n="1")
+            await system.alerts.put([alert])
+            told = Told(frozenset({alert.fingerprint}))
+            orphan = Incident(
+                *("1", "ops", "pagerduty/0", "gone", Labels(), "gone", clock.now()),
+                delivered=told,
+                exposed=True,
+            )
+            async with system.store.begin() as tx:
+                await tx.put_incident(orphan)
+            clock.set(clock.now() + 2_000)
+            assert await system.sweeper.sweep(clock.now()) == 0
+            await system.alerts.gc(clock.now())
+            assert await system.sweeper.sweep(clock.now()) == 1
