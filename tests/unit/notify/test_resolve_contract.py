@@ -52,7 +52,7 @@ def test_every_incident_that_was_opened_is_closed(operations: list[tuple[str, st
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=_ANY_TIME)
+@settings(max_examples=40, deadline=None, suppress_health_check=_ANY_TIME)
 @given(operations=st.lists(OPERATIONS, min_size=6, max_size=30))
 def test_every_incident_is_closed_in_the_long_run(operations: list[tuple[str, str]]) -> None:
     """The same, longer and more often."""
