@@ -235,7 +235,11 @@ REFUSED = [
     ("target_settings: {min_interval: 0s}", 1, "min_interval: must be above 0"),
     ("rule_settings: [{reactive: true}]", 1, "rule_setting: match is missing"),
     ("rule_settings: [{match: {alertname: '('}}]", 1, "alertname: invalid regular expression"),
-    ("rule_settings: [{match: {}, no_data: gone}]", 1, "no_data: expected one of keep_last, alert, ok, not 'gone'"),
+    (
+        "rule_settings: [{match: {}, no_data: gone}]",
+        1,
+        "no_data: expected one of keep_last, alert, ok, not 'gone'",
+    ),
     ("storage: {url: mysql://x}", 1, "url: expected sqlite:///PATH or postgresql://"),
     ("storage: {read_url: x}", 1, "read_url: a key of a later version, not supported here"),
     ("storage: {tsdb: {}}", 1, "tsdb: a Prometheus key, not supported here"),

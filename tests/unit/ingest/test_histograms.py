@@ -26,7 +26,12 @@ WHOLE: dict[str, Any] = {
     "positive_deltas": [1, 1, 0],
     "negative_deltas": [],
 }
-FRACTIONS: dict[str, Any] = {"count_float": 1.5, "sum": 3.0, "schema": 3, "positive_counts": [0.5, 1.0]}
+FRACTIONS: dict[str, Any] = {
+    "count_float": 1.5,
+    "sum": 3.0,
+    "schema": 3,
+    "positive_counts": [0.5, 1.0],
+}
 
 
 def histogram(spans: list[tuple[int, int]], time: int = NOW, **fields: Any) -> bytes:
