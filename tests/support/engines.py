@@ -139,5 +139,7 @@ def _victoria_metrics(directory: Path, address: str) -> list[str]:
         # It hides what is younger, and guesses how long a sample is good for.
         "-search.latencyOffset=0s",
         "-search.maxStalenessInterval=5m",
+        # A sender that is killed sends again what may have arrived; else both would be kept.
+        "-dedup.minScrapeInterval=1ms",
         "-search.disableCache",
     ]
