@@ -34,8 +34,9 @@ from controlplane.promql.binary.sets import SetOperation
 from controlplane.promql.cells import scaled
 from controlplane.promql.extended import EdgeValues, SmoothedInstant
 from controlplane.promql.frame import Block, Frame, MatrixNode, ScalarNode, VectorNode
+from controlplane.promql.functions.arguments import Arguments
 from controlplane.promql.functions.signatures import SIGNATURES
-from controlplane.promql.functions.table import FUNCTIONS, Arguments
+from controlplane.promql.functions.table import FUNCTIONS
 from controlplane.promql.naming import drop_names
 from controlplane.promql.selecting import InstantSelection, RangeSelection, Selector, Subquery
 from controlplane.promql.selections import Choices

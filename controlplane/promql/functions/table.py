@@ -1,9 +1,7 @@
 """The one table of functions: what the plan does for each name."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 from typing import Final, cast
 
 import numpy as np
@@ -12,37 +10,25 @@ from controlplane.model.histogram import FloatHistogram
 from controlplane.model.histogram_resets import is_reset
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.matchers import MatchOp
-from controlplane.model.samples import Mask, Refs, Values
+from controlplane.model.samples import Mask, Values
 from controlplane.promql.ast import (
-    Call,
     Expr,
     MatrixSelector,
-    Span,
-    StringLiteral,
     VectorSelector,
-    unwrap,
 )
-from controlplane.promql.cells import FloatsOnly
-from controlplane.promql.errors import EvaluationError
-from controlplane.promql.extended import ExtendedCall, pairs_cell, rate_cell, refuse_function
-from controlplane.promql.frame import Frame, MatrixNode, ScalarNode, VectorNode, Windows
+from controlplane.promql.frame import Frame
 from controlplane.promql.functions import (
-    extended_histograms,
     histogram_calls,
     mixed,
     over_time,
     regression,
 )
+from controlplane.promql.functions.arguments import Arguments, Builder, Node
 from controlplane.promql.functions.calls import (
     Absent,
     Clamp,
     Elementwise,
     Numbers,
-    OverTime,
-    Pairs,
-    Predict,
-    QuantileOverTime,
-    Rate,
     Relabel,
     SampleTimes,
     ScalarCall,
@@ -54,67 +40,25 @@ from controlplane.promql.functions.dates import DATES
 from controlplane.promql.functions.elementwise import MATH, clamped, rounded
 from controlplane.promql.functions.info import Info, reference
 from controlplane.promql.functions.labelling import joiner, replacer
-from controlplane.promql.functions.mixed import MixedCall
-from controlplane.promql.functions.rates import RateKind, last_two
 from controlplane.promql.functions.sorting import Sort
-from controlplane.promql.histograms.arithmetic import Combined
+from controlplane.promql.functions.windowed import (
+    combining,
+    counting,
+    ignoring,
+    of_last_two,
+    paired,
+    picking,
+    predict_linear,
+    quantile_over_time,
+    rated,
+    smoothed,
+)
 from controlplane.promql.histograms.statistics import average, deviation, variance
 from controlplane.promql.histograms.summing import mean, total
 from controlplane.promql.selecting import (
     InstantSelection,
-    RangeSelection,
-    Selector,
-    Subquery,
 )
 from controlplane.promql.series import SeriesSet
-
-Node = VectorNode | ScalarNode
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """The arguments of a call, compiled on asking for them by type."""
-
-    call: Call
-    late: bool
-    selectors: list[Selector]
-    vector_of: Callable[[Expr], VectorNode]
-    scalar_of: Callable[[Expr], ScalarNode]
-    matrix_of: Callable[[Expr], RangeSelection | Subquery]
-
-    def __len__(self) -> int:
-        return len(self.call.args)
-
-    def vector(self, index: int) -> VectorNode:
-        return self.vector_of(self.call.args[index])
-
-    def floats(self, index: int) -> VectorNode:
-        """Return the node of a vector whose histograms are passed over."""
-        return FloatsOnly(self.vector(index))
-
-    def scalar(self, index: int) -> ScalarNode:
-        return self.scalar_of(self.call.args[index])
-
-    def scalars(self, first: int) -> Sequence[ScalarNode]:
-        return [self.scalar_of(arg) for arg in self.call.args[first:]]
-
-    def matrix(self, index: int) -> MatrixNode:
-        node = self.matrix_of(self.call.args[index])
-        if isinstance(node, RangeSelection) and node.extended:
-            refuse_function(node, self.call.function)
-        return node
-
-    def string(self, index: int) -> str:
-        return cast(StringLiteral, unwrap(self.call.args[index])).value
-
-    def strings(self, first: int) -> Sequence[str]:
-        return [self.string(index) for index in range(first, len(self))]
-
-    def span(self, index: int) -> Span:
-        return self.call.args[index].span
-
-
-Builder = Callable[[Arguments], Node]
 
 
 def _math(function: Callable[[Values], Values]) -> Builder:
@@ -128,107 +72,6 @@ def _date(function: Callable[[Values], Values]) -> Builder:
         return ToVector(ScalarCall(lambda frame: np.floor(frame.seconds)), function)
 
     return build
-
-
-def _over_time(
-    function: Callable[..., Values], *, keeps_name: bool = False, least: int = 1
-) -> Callable[[Arguments, MatrixNode], VectorNode]:
-    def make(args: Arguments, matrix: MatrixNode) -> VectorNode:
-        numbers = args.scalars(1)
-        return OverTime(
-            function, matrix, numbers, late=args.late, keeps_name=keeps_name, least=least
-        )
-
-    return make
-
-
-def _counting(function: Callable[..., Values]) -> Builder:
-    """A function that takes floats and histograms alike."""
-    make = _over_time(function)
-    return lambda args: MixedCall(args.matrix(0), partial(make, args), mixed.counting)
-
-
-def _ignoring(function: Callable[..., Values], *, least: int = 1) -> Builder:
-    """A function that passes over histograms."""
-    make = _over_time(function, least=least)
-    return lambda args: MixedCall(args.matrix(0), partial(make, args), mixed.ignoring(args.span(0)))
-
-
-def _picking(function: Callable[..., Values], place: Callable[[Windows], Refs]) -> Builder:
-    """A function that returns one of the samples."""
-    make = _over_time(function, keeps_name=True)
-    return lambda args: MixedCall(
-        args.matrix(0), partial(make, args), mixed.picking(place, late=args.late)
-    )
-
-
-def _combining(
-    function: Callable[..., Values], combine: Callable[[Sequence[FloatHistogram]], Combined]
-) -> Builder:
-    """A function that makes one histogram of those of a window."""
-    make, cell = _over_time(function), mixed.sum_cell(combine)
-    return lambda args: MixedCall(
-        args.matrix(0),
-        partial(make, args),
-        mixed.combining(cell, args.span(0), late=args.late),
-    )
-
-
-def _rate(*, counter: bool, per_second: bool) -> Builder:
-    kind = RateKind(counter, per_second)
-
-    def build(args: Arguments) -> Node:
-        matrix, span = args.matrix(0), args.span(0)
-        if (window := _extended(matrix)) is not None:
-            smoothed = window.expr.selector.smoothed
-            cell = rate_cell(kind, smoothed=smoothed)
-            histograms = extended_histograms.rate_cell(kind, smoothed=smoothed)
-            return ExtendedCall(
-                cell, window, span, informs=counter, late=args.late, histograms=histograms
-            )
-        return MixedCall(
-            matrix,
-            lambda matrix: Rate(kind, matrix, span, late=args.late),
-            mixed.combining(mixed.rate_cell(kind), span, late=args.late),
-        )
-
-    return build
-
-
-def _pairs(
-    function: Callable[[Windows], Values],
-    differs: Callable[[Values, Values], Mask],
-    histograms: mixed.Differs,
-) -> Builder:
-    def build(args: Arguments) -> Node:
-        matrix = args.matrix(0)
-        if (window := _extended(matrix)) is not None:
-            cell = pairs_cell(differs)
-            pairs = extended_histograms.pairs_cell(differs, histograms)
-            return ExtendedCall(
-                cell, window, args.span(0), informs=False, late=args.late, pairs=pairs
-            )
-        return MixedCall(
-            matrix,
-            lambda matrix: OverTime(function, matrix, late=args.late),
-            mixed.differing(differs, histograms, late=args.late),
-        )
-
-    return build
-
-
-def _extended(matrix: MatrixNode) -> RangeSelection | None:
-    return matrix if isinstance(matrix, RangeSelection) and matrix.extended else None
-
-
-def _last_two(*, counter: bool) -> Builder:
-    function = partial(last_two, counter=counter, per_second=counter)
-    kind = RateKind(counter, per_second=counter)
-    return lambda args: MixedCall(
-        args.matrix(0),
-        lambda matrix: Pairs(function, matrix, late=args.late),
-        mixed.last_two(kind, args.span(0), late=args.late),
-    )
 
 
 def _constant(function: Numbers) -> Builder:
@@ -263,37 +106,6 @@ def _clamp_min(args: Arguments) -> Node:
 
 def _clamp_max(args: Arguments) -> Node:
     return Elementwise(np.minimum, args.floats(0), args.scalars(1), late=args.late)
-
-
-def _quantile_over_time(args: Arguments) -> Node:
-    rank, span = args.scalar(0), args.span(0)
-    return MixedCall(
-        args.matrix(1),
-        lambda matrix: QuantileOverTime(span, rank, matrix, late=args.late),
-        mixed.ignoring(span),
-    )
-
-
-def _smoothing(args: Arguments) -> Node:
-    def compute(windows: Windows, smoothing: Values, trend: Values) -> Values:
-        for name, factor, short in (("smoothing", smoothing, "sf"), ("trend", trend, "tf")):
-            wrong = factor[~((factor > 0) & (factor < 1))]
-            if len(wrong):
-                raise EvaluationError(
-                    f"invalid {name} factor. Expected: 0 < {short} < 1, got: {wrong[0]:f}"
-                )
-        return over_time.smoothed(windows, smoothing, trend)
-
-    return _ignoring(compute, least=2)(args)
-
-
-def _predict_linear(args: Arguments) -> Node:
-    seconds = args.scalars(1)
-    return MixedCall(
-        args.matrix(0),
-        lambda matrix: Predict(regression.predicted, matrix, seconds, late=args.late, least=2),
-        mixed.ignoring(args.span(0)),
-    )
 
 
 def _absent(args: Arguments) -> Node:
@@ -399,17 +211,17 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     **{name: _date(function) for name, function in DATES.items()},
     "absent": _absent,
     "absent_over_time": _absent_over_time,
-    "avg_over_time": _combining(over_time.mean, mean),
-    "changes": _pairs(over_time.changes, over_time.changed, mixed.changed),
+    "avg_over_time": combining(over_time.mean, mean),
+    "changes": paired(over_time.changes, over_time.changed, mixed.changed),
     "clamp": _clamp,
     "clamp_max": _clamp_max,
     "clamp_min": _clamp_min,
-    "count_over_time": _counting(over_time.count),
-    "delta": _rate(counter=False, per_second=False),
-    "deriv": _ignoring(regression.slopes, least=2),
-    "double_exponential_smoothing": _smoothing,
+    "count_over_time": counting(over_time.count),
+    "delta": rated(counter=False, per_second=False),
+    "deriv": ignoring(regression.slopes, least=2),
+    "double_exponential_smoothing": smoothed,
     "end": _constant(lambda frame: _filled(frame, frame.end / 1000)),
-    "first_over_time": _picking(over_time.first, lambda windows: windows.low),
+    "first_over_time": picking(over_time.first, lambda windows: windows.low),
     "histogram_avg": _native(average),
     "histogram_count": _native(lambda histogram: histogram.count),
     "histogram_fraction": _histogram_fraction,
@@ -418,25 +230,25 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "histogram_stddev": _native(deviation),
     "histogram_stdvar": _native(variance),
     "histogram_sum": _native(lambda histogram: histogram.sum),
-    "idelta": _last_two(counter=False),
-    "increase": _rate(counter=True, per_second=False),
+    "idelta": of_last_two(counter=False),
+    "increase": rated(counter=True, per_second=False),
     "info": _info,
-    "irate": _last_two(counter=True),
+    "irate": of_last_two(counter=True),
     "label_join": _label_join,
     "label_replace": _label_replace,
-    "last_over_time": _picking(over_time.last, lambda windows: windows.high - 1),
-    "mad_over_time": _ignoring(over_time.absolute_deviation),
+    "last_over_time": picking(over_time.last, lambda windows: windows.high - 1),
+    "mad_over_time": ignoring(over_time.absolute_deviation),
     "max_of": _choice(np.maximum),
-    "max_over_time": _ignoring(over_time.greatest),
+    "max_over_time": ignoring(over_time.greatest),
     "min_of": _choice(np.minimum),
-    "min_over_time": _ignoring(over_time.least),
+    "min_over_time": ignoring(over_time.least),
     "pi": _constant(lambda frame: _filled(frame, math.pi)),
-    "predict_linear": _predict_linear,
-    "present_over_time": _counting(over_time.present),
-    "quantile_over_time": _quantile_over_time,
+    "predict_linear": predict_linear,
+    "present_over_time": counting(over_time.present),
+    "quantile_over_time": quantile_over_time,
     "range": _constant(lambda frame: _filled(frame, (frame.end - frame.start) / 1000)),
-    "rate": _rate(counter=True, per_second=True),
-    "resets": _pairs(over_time.resets, over_time.fell, is_reset),
+    "rate": rated(counter=True, per_second=True),
+    "resets": paired(over_time.resets, over_time.fell, is_reset),
     "round": _round,
     "scalar": lambda args: ToScalar(args.floats(0)),
     "sort": _sort(reverse=False),
@@ -445,15 +257,15 @@ FUNCTIONS: Final[dict[str, Builder]] = {
     "sort_desc": _sort(reverse=True),
     "start_timestamp": lambda args: histogram_calls.Nothing(args.vector(0)),
     "start": _constant(lambda frame: _filled(frame, frame.start / 1000)),
-    "stddev_over_time": _ignoring(over_time.deviation),
-    "stdvar_over_time": _ignoring(over_time.variance),
+    "stddev_over_time": ignoring(over_time.deviation),
+    "stdvar_over_time": ignoring(over_time.variance),
     "step": _constant(lambda frame: _filled(frame, frame.query_step / 1000)),
-    "sum_over_time": _combining(over_time.total, total),
+    "sum_over_time": combining(over_time.total, total),
     "time": _constant(lambda frame: frame.seconds),
     "timestamp": _timestamp,
-    "ts_of_first_over_time": _counting(over_time.time_of_first),
-    "ts_of_last_over_time": _counting(over_time.time_of_last),
-    "ts_of_max_over_time": _ignoring(over_time.time_of_greatest),
-    "ts_of_min_over_time": _ignoring(over_time.time_of_least),
+    "ts_of_first_over_time": counting(over_time.time_of_first),
+    "ts_of_last_over_time": counting(over_time.time_of_last),
+    "ts_of_max_over_time": ignoring(over_time.time_of_greatest),
+    "ts_of_min_over_time": ignoring(over_time.time_of_least),
     "vector": lambda args: ToVector(args.scalar(0)),
 }
