@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from controlplane import __version__
-from controlplane.api import health, otlp, probe
+from controlplane.api import health, otlp, pages, probe
 from controlplane.api.alertmanager import routes as alertmanager
 from controlplane.api.alertmanager.answers import Malformed, on_malformed
 from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bounded
@@ -55,6 +55,7 @@ ROUTERS: Final = (
     otlp.router,
     probe.router,
     health.router,
+    pages.router,
 )
 
 

@@ -7,10 +7,10 @@ pass, so that any thread may read it.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import ControlPlaneError, InvalidInput, TooLarge
+from controlplane.model import links
 from controlplane.model.alert import Alert
 from controlplane.model.duration import HOUR
 from controlplane.model.labels import METRIC_NAME, Labels
@@ -375,7 +375,7 @@ class AlertingRule:
 
 def generator_url(external_url: str, expr: str) -> str:
     """Return the link by which an alert leads to what its expression gives now."""
-    return f"{external_url.rstrip('/')}/prometheus/api/v1/query?query={quote(expr, safe='')}"
+    return links.graph(external_url.rstrip("/"), expr)
 
 
 def _nobody(_labels: Labels) -> bool:
