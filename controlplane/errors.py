@@ -10,6 +10,7 @@
     ├── Forbidden         a policy says no
     ├── TooLarge          over a stated limit of size
     ├── Overloaded        a bounded queue is full; try again later
+    ├── Throttled         somebody asks for it too often; try again later
     ├── Unavailable       something that we depend on does not answer
     └── DeadlineExceeded  the work took longer than it was allowed to
 
@@ -88,6 +89,14 @@ class Overloaded(ControlPlaneError):
     """A bounded queue is full; the caller may try again after `retry_after` seconds."""
 
     def __init__(self, reason: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Throttled(ControlPlaneError):
+    """It was asked for too often; the caller may try again after `retry_after` seconds."""
+
+    def __init__(self, reason: str, *, retry_after: float) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
 

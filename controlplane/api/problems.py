@@ -26,6 +26,7 @@ from controlplane.errors import (
     NotFound,
     Overloaded,
     ParseError,
+    Throttled,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -62,6 +63,7 @@ _KINDS: Final[Sequence[tuple[type[ControlPlaneError], Kind]]] = (
     (Forbidden, Kind(403, "forbidden", "The request is refused", "forbidden")),
     (TooLarge, Kind(413, "too-large", "The request is too large", "bad_data")),
     (Overloaded, Kind(503, "overloaded", "Too busy, try again later", "unavailable")),
+    (Throttled, Kind(429, "too-many-requests", "Asked for too often", "unavailable")),
     (Unavailable, Kind(503, "unavailable", "A dependency does not answer", "unavailable")),
     (DeadlineExceeded, Kind(503, "timeout", "The request took too long", "timeout")),
     (QueryCanceled, Kind(499, "canceled", "Whoever asked has gone", "canceled")),
@@ -88,7 +90,7 @@ def answer(path: str, error: ControlPlaneError) -> Response:
     """Return the answer for an error of ours, in the shape that `path` speaks."""
     kind = kind_of(error)
     headers = {}
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | Throttled):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"

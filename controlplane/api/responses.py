@@ -40,6 +40,7 @@ _MEANING: Final = {
     413: "The body is over the limit",
     415: "The body is not JSON by its type",
     422: "The request cannot be used; `errors` says where",
+    429: "Asked for too often; `Retry-After` says when it may be asked for again",
     500: "A fault of ours; the log has it under the correlation id",
     503: "Too busy, too late, or the database does not answer",
 }

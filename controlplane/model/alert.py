@@ -10,6 +10,15 @@ from controlplane.model.labels import EMPTY, Labels
 # The name of the alert that a receiver, named by the label `receiver`, was not told something.
 DEAD_LETTER: Final = "NotificationDeadLetter"
 
+# The label of an alert that was made up to try the way of alerts: nothing is broken.
+TEST_LABEL: Final = "controlplane_test"
+# The name of a fire drill; its label `receiver`, if it has one, says whom it is for.
+FIRE_DRILL: Final = "FireDrill"
+# The name of the alert that a fire drill did not reach the one named by the label `receiver`.
+FIRE_DRILL_FAILED: Final = "FireDrillFailed"
+# The name of the alert that it is our own network that fails, not what we watch.
+OWN_NETWORK_DOWN: Final = "OwnNetworkDown"
+
 
 class AlertStatus(StrEnum):
     """What a receiver is told."""
@@ -43,6 +52,11 @@ class Alert:
     @property
     def fingerprint(self) -> str:
         return self.labels.fingerprint()
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it was made up, so that it counts nowhere as something broken."""
+        return self.labels.value(TEST_LABEL) == "true"
 
     def status(self, now: Timestamp) -> AlertStatus:
         """Return firing, or resolved from the very instant `ends_at`."""

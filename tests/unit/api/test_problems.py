@@ -25,6 +25,7 @@ TABLE: list[tuple[ControlPlaneError, int, str, int, str]] = [
     (errors.Forbidden("no"), 403, "forbidden", 403, "forbidden"),
     (errors.TooLarge("no"), 413, "too-large", 413, "bad_data"),
     (errors.Overloaded("no", retry_after=2.4), 503, "overloaded", 503, "unavailable"),
+    (errors.Throttled("no", retry_after=2.4), 429, "too-many-requests", 429, "unavailable"),
     (errors.Unavailable("db.internal is away"), 503, "unavailable", 503, "unavailable"),
     (errors.DeadlineExceeded("no"), 503, "timeout", 503, "timeout"),
     (QueryCanceled(), 499, "canceled", 499, "canceled"),
