@@ -58,6 +58,7 @@ class Silences:
         self._writing = asyncio.Lock()
         self._over: set[str] = set()
         self._ended = asyncio.Event()
+        self._subscribers: list[Callable[[], None]] = []
         for state in SilenceState:
             metrics.observe(state.value, partial(self._count, state))
 
@@ -65,6 +66,10 @@ class Silences:
         """Take up what was kept. Raises Unavailable."""
         for silence in await self._repository.load():
             self._book.put(silence)
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called after every change; it must not block."""
+        self._subscribers.append(changed)
 
     def get(self, silence_id: str) -> Silence:
         """Return a silence. Raises NotFound."""
@@ -271,6 +276,8 @@ class Silences:
                 action=change.action.value,
                 by=change.by,
             )
+        for changed in self._subscribers:
+            changed()
 
     def _count(self, state: SilenceState) -> int:
         now = self._clock.now()

@@ -29,6 +29,10 @@ class Channels:
             (channel, found) for channel, found in self._current.items() if channel[0] == receiver
         ]
 
+    def all(self) -> Sequence[tuple[Channel, Integration]]:
+        """Return all that are in force."""
+        return tuple(self._current.items())
+
     def find(self, channel: Channel) -> Integration | None:
         """Return an integration in force or retired."""
         return self._current.get(channel) or self._retired.get(channel)

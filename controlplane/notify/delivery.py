@@ -77,6 +77,7 @@ def claimed(message: Message, incident: Incident) -> Claim:
         delivered=incident.delivered,
         external=incident.external,
         correlation_id=message.correlation_id,
+        incident_id=incident.id,
     )
     return Claim(message, notification)
 

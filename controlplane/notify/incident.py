@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NEW_RESOLVED = "some alerts resolved"
     ALL_RESOLVED = "all alerts resolved"
     REPEAT = "repeat interval elapsed"
+    SILENCED = "silenced or acknowledged"  # ours: nothing new of the alerts themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,13 @@ class Notification:
     external: Mapping[str, str] = field(default_factory=dict)
     correlation_id: str = ""
     seconds: float = 10.0
+    incident_id: str = ""
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """The alerts that fire."""
+        status_of = self.content.status_of
+        return tuple(a for a in self.content.alerts if status_of(a) is AlertStatus.FIRING)
 
     @property
     def status(self) -> AlertStatus:

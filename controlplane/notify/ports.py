@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from socket import socket
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
+from controlplane.model.secret import Secret
 from controlplane.notify.incident import Incident
 from controlplane.notify.message import (
     Attempt,
@@ -18,6 +19,7 @@ from controlplane.notify.message import (
     Notification,
     Seat,
 )
+from controlplane.notify.silenced import Quiet
 
 # (receiver, group key) of every aggregation group that holds alerts now.
 OwnedGroups = Callable[[], Collection[tuple[str, str]]]
@@ -78,6 +80,25 @@ class Integration(Protocol):
 
     async def close(self) -> None:
         """Give up connections."""
+        ...
+
+
+@runtime_checkable
+class ShowsSilences(Protocol):
+    """An integration that shows who has silenced or acknowledged what its messages tell of."""
+
+    def is_news(self, quiet: Quiet, external: Mapping[str, str]) -> bool:
+        """Tell whether this differs from what is shown; `external` is what it kept last."""
+        ...
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """An integration whose messages may have buttons."""
+
+    @property
+    def signing_secret(self) -> Secret | None:
+        """What the service signs clicks with; None where there are no buttons."""
         ...
 
 
