@@ -10,7 +10,7 @@ from controlplane.config.places import SECRET, SECRET_FILE, SMARTHOST
 from controlplane.config.schema import Key, MapOf, Section
 from controlplane.config.templates import Check, template
 from controlplane.errors import InvalidInput
-from controlplane.notify.options import EmailConfig, Threading
+from controlplane.notify.integrations.email.options import EmailConfig, Threading
 
 _THREADING: Final = Section(
     "email_threading",

@@ -23,7 +23,9 @@ from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.secret import Secret
-from controlplane.notify.options import PAGERDUTY_URL, SLACK_APP_URL, Smarthost
+from controlplane.notify.integrations.email.options import Smarthost
+from controlplane.notify.integrations.pagerduty.options import PAGERDUTY_URL
+from controlplane.notify.integrations.slack.options import SLACK_APP_URL
 from controlplane.scrape.options import DEFAULT_PROTOCOLS, ScrapeProtocol
 from controlplane.settings.secret_files import FileSecret
 from controlplane.transport.options import HTTPClientConfig, TLSConfig

@@ -9,7 +9,7 @@ from controlplane.config.schema import OMITTED, Leaf, ListOf
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import REDACTED, Secret
-from controlplane.notify.options import Smarthost
+from controlplane.notify.integrations.email.options import Smarthost
 from controlplane.settings.secret_files import FileSecret
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})

@@ -21,17 +21,19 @@ from controlplane.config.templates import Check, TemplateTree, template
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import Secret
-from controlplane.notify.options import (
+from controlplane.notify.integrations.pagerduty.options import (
     PagerdutyConfig,
     PagerdutyImage,
     PagerdutyLink,
-    Receiver,
+)
+from controlplane.notify.integrations.slack.options import (
     SlackAction,
     SlackConfig,
     SlackConfirm,
     SlackField,
-    WebhookConfig,
 )
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import Receiver
 
 _ALERTMANAGER: Final = "an Alertmanager key"
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from controlplane.notify.default_templates import DEFAULT_TEMPLATES
 from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.options import Templated
 from controlplane.notify.message import FailureReason, Notification
-from controlplane.notify.options import Templated
 from controlplane.templating import (
     ALERTMANAGER_FUNCTIONS,
     Library,

@@ -11,15 +11,11 @@ from controlplane.model.relabel import RelabelConfig
 from controlplane.model.secret import Secret
 from controlplane.model.target import TargetSpec
 from controlplane.model.time_interval import TimeInterval
-from controlplane.notify.options import (
-    DeliveryOptions,
-    EmailConfig,
-    PagerdutyConfig,
-    SlackConfig,
-    Smarthost,
-    Threading,
-    WebhookConfig,
-)
+from controlplane.notify.integrations.email.options import EmailConfig, Smarthost, Threading
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.slack.options import SlackConfig
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import DeliveryOptions
 from controlplane.probes.options import HeaderMatch, HTTPProbe, Module, QueryResponse, TCPProbe
 from controlplane.routing.options import Route
 from controlplane.scrape.options import FileSdConfig, ScrapeConfig

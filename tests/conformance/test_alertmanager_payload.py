@@ -12,7 +12,8 @@ from controlplane.model.duration import format_time
 from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.model.secret import Secret
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.routing.options import Route
 from tests.support.alerting import EXTERNAL_URL, alerting
 from tests.support.alertmanager import alertmanager, needs_alertmanager

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from controlplane.clock import SystemClock
 from controlplane.model.secret import Secret
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.table import Surroundings
-from controlplane.notify.options import PagerdutyConfig, Receiver
+from controlplane.notify.options import Receiver
 from controlplane.notify.rendering import Templates
 from controlplane.routing.options import Route
 from controlplane.transport.breaker import BreakerOptions

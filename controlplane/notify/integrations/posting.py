@@ -1,26 +1,24 @@
-"""What integrations that POST have in common: options, templates, a client of their own."""
+"""What integrations have in common: options, templates and, to POST, a client of their own."""
 
+from hashlib import sha256
 from typing import Generic, TypeVar
 
 import httpx
 
 from controlplane.clock import Duration
-from controlplane.notify.options import IntegrationConfig
+from controlplane.notify.integrations.options import IntegrationConfig
 from controlplane.notify.rendering import Templates
 
 _Config = TypeVar("_Config", bound=IntegrationConfig)
 
 
-class Posting(Generic[_Config]):
-    """All of an Integration but `send`; `name` is its kind and place, such as `webhook/0`."""
+class Configured(Generic[_Config]):
+    """All of an Integration but `send` and `close`; `name` is its kind and place: `webhook/0`."""
 
-    def __init__(
-        self, name: str, config: _Config, templates: Templates, client: httpx.AsyncClient
-    ) -> None:
+    def __init__(self, name: str, config: _Config, templates: Templates) -> None:
         self.name = name
         self._config = config
         self._templates = templates
-        self._client = client
 
     @property
     def send_resolved(self) -> bool:
@@ -30,6 +28,21 @@ class Posting(Generic[_Config]):
     def timeout(self) -> Duration:
         return self._config.timeout
 
+
+class Posting(Configured[_Config]):
+    """All of an Integration but `send`, for those that speak HTTP."""
+
+    def __init__(
+        self, name: str, config: _Config, templates: Templates, client: httpx.AsyncClient
+    ) -> None:
+        super().__init__(name, config, templates)
+        self._client = client
+
     async def close(self) -> None:
         """Give up connections."""
         await self._client.aclose()
+
+
+def dedup_key(key: str) -> str:
+    """Return the name of the incident: group keys are longer than services allow."""
+    return sha256(key.encode()).hexdigest()

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from controlplane.notify.integrations.email.options import EmailConfig
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
 from controlplane.notify.integrations.webhook.client import Webhook
-from controlplane.notify.options import (
-    EmailConfig,
-    PagerdutyConfig,
-    Receiver,
-    SlackConfig,
-    WebhookConfig,
-)
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.notify.ports import Dial, Integration
 from controlplane.notify.rendering import Templates
 from controlplane.transport.options import HTTPClientConfig

@@ -21,8 +21,9 @@ from controlplane.model.secret import Secret
 from controlplane.model.time_interval import Span, TimeInterval
 from controlplane.mute.options import InhibitRule, MuteOptions
 from controlplane.mute.silence import Silence, SilenceState
-from controlplane.notify.integrations.pagerduty.render import dedup_key
-from controlplane.notify.options import PagerdutyConfig, Receiver
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.posting import dedup_key
+from controlplane.notify.options import Receiver
 from controlplane.routing.options import Route
 from controlplane.storage.tables.notifications import incidents
 from tests.support.alerting import Alerting, alerting, firing, resolved

@@ -6,8 +6,9 @@ from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.model.alert import DEAD_LETTER
 from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.model.secret import Secret
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.message import MessageState
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.routing.options import Route
 from tests.support.alerting import Alerting, alerting, firing
 

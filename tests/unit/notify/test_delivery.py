@@ -14,8 +14,10 @@ from controlplane.errors import Conflict, NotFound
 from controlplane.model.secret import Secret
 from controlplane.notify import worker
 from controlplane.notify.delivery import redrive
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.message import Attempt, FailureReason, Message, MessageState, Outcome
-from controlplane.notify.options import DeliveryOptions, PagerdutyConfig, Receiver, WebhookConfig
+from controlplane.notify.options import DeliveryOptions, Receiver
 from controlplane.routing.options import Route
 from tests.support.alerting import QUICK, Alerting, alerting, firing, resolved
 from tests.support.clock import ManualClock

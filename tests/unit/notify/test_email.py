@@ -16,8 +16,8 @@ from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason
 from controlplane.notify.integrations.email.client import Email
+from controlplane.notify.integrations.email.options import EmailConfig, Smarthost, Threading
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
-from controlplane.notify.options import EmailConfig, Smarthost, Threading
 from controlplane.notify.rendering import Templates
 from controlplane.transport.dial import dial
 from controlplane.transport.options import TLSConfig

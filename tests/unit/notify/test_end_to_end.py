@@ -4,7 +4,10 @@ from pathlib import Path
 
 from controlplane.demo.standins import PagerDutyStandIn, SlackStandIn, WebhookStandIn
 from controlplane.model.secret import Secret
-from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.slack.options import SlackConfig
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.routing.options import Route
 from tests.support.alerting import alerting, firing, resolved
 from tests.support.clock import ManualClock

@@ -13,8 +13,9 @@ from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.incident import Incident
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.message import MessageState
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.routing.options import Route
 from controlplane.storage.notifications import SqlNotifications, SqlNotificationTransaction
 from tests.support.alerting import QUICK, Alerting, alerting, firing

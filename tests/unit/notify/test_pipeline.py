@@ -9,8 +9,9 @@ from controlplane.clock import Timestamp
 from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.metrics import NotifyMetrics
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.ports import GroupFlush
 from controlplane.routing.options import Route

@@ -7,7 +7,8 @@ import pytest
 
 from controlplane.demo.standins import WebhookStandIn
 from controlplane.model.secret import Secret
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.notify.rate import Rate
 from controlplane.routing.options import Route
 from tests.support.alerting import QUICK, alerting, firing

@@ -11,9 +11,13 @@ from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason
+from controlplane.notify.integrations.pagerduty.options import (
+    PagerdutyConfig,
+    PagerdutyImage,
+    PagerdutyLink,
+)
 from controlplane.notify.integrations.pagerduty.render import MAX_EVENT, event
 from controlplane.notify.message import Content, Notification
-from controlplane.notify.options import PagerdutyConfig, PagerdutyImage, PagerdutyLink
 from controlplane.notify.rendering import Templates, render_tree
 from controlplane.templating import TemplateError
 

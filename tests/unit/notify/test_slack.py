@@ -15,9 +15,9 @@ from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason, Told
 from controlplane.notify.integrations.slack.bot import SlackBot
+from controlplane.notify.integrations.slack.options import SlackAction, SlackConfig, SlackField
 from controlplane.notify.integrations.slack.web_api import WebAPI
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
-from controlplane.notify.options import SlackAction, SlackConfig, SlackField
 from controlplane.notify.rendering import Templates
 from tests.support.alerting import EXTERNAL_URL
 

@@ -18,9 +18,12 @@ from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.table import Surroundings, build_integrations
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
-from controlplane.notify.options import PagerdutyConfig, Receiver, SlackConfig, WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.notify.ports import Integration
 from controlplane.notify.rendering import Templates
 from controlplane.routing.options import Route

@@ -12,8 +12,9 @@ from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.incident import Incident, Told
+from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.metrics import NotifyMetrics
-from controlplane.notify.options import Receiver, WebhookConfig
+from controlplane.notify.options import Receiver
 from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.ports import GroupFlush
 from controlplane.notify.verdicts import QUEUED, UNCHANGED, Verdict, left_out

@@ -11,12 +11,12 @@ from typing import Final
 import aiosmtplib
 from aiosmtplib import SMTP
 
-from controlplane.clock import Duration
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.email.options import EmailConfig
 from controlplane.notify.integrations.email.render import mail
+from controlplane.notify.integrations.posting import Configured
 from controlplane.notify.message import Delivery, FailureReason, Notification, Outcome
-from controlplane.notify.options import EmailConfig
 from controlplane.notify.ports import Dial
 from controlplane.notify.rendering import Templates
 from controlplane.transport.contexts import ssl_context
@@ -25,22 +25,12 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _QUIT_SECONDS: Final = 1.0
 
 
-class Email:
+class Email(Configured[EmailConfig]):
     """One entry of `email_configs`; `name` is its kind and place, such as `email/0`."""
 
     def __init__(self, name: str, config: EmailConfig, templates: Templates, dial: Dial) -> None:
-        self.name = name
-        self._config = config
-        self._templates = templates
+        super().__init__(name, config, templates)
         self._dial = dial
-
-    @property
-    def send_resolved(self) -> bool:
-        return self._config.send_resolved
-
-    @property
-    def timeout(self) -> Duration:
-        return self._config.timeout
 
     async def close(self) -> None:
         """Nothing stays open between two mails."""

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from typing import Final
 
 from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.email.options import EmailConfig
 from controlplane.notify.message import FailureReason, Notification
-from controlplane.notify.options import EmailConfig
 from controlplane.notify.rendering import Render
 
 SUBJECT: Final = '{{ template "email.default.subject" . }}'

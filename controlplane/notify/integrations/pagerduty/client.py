@@ -5,10 +5,10 @@ import json
 from controlplane.errors import Unavailable
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal
+from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.pagerduty.render import event
 from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.message import Delivery, FailureReason, Notification
-from controlplane.notify.options import PagerdutyConfig
 from controlplane.notify.rendering import Render
 
 

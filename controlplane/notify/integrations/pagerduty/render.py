@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 from controlplane.model.alert import AlertStatus
+from controlplane.notify.integrations.pagerduty.options import (
+    DEFAULT_DETAILS,
+    PagerdutyConfig,
+    PagerdutyLink,
+)
+from controlplane.notify.integrations.posting import dedup_key
 from controlplane.notify.message import Notification
-from controlplane.notify.options import DEFAULT_DETAILS, PagerdutyConfig, PagerdutyLink
 from controlplane.notify.rendering import Render, render_tree, truncate
 
 MAX_SUMMARY: Final = 1_024
@@ -40,11 +44,6 @@ def event(
         "num_resolved": render(str(DEFAULT_DETAILS["num_resolved"])),
     }
     return json.dumps(body, ensure_ascii=False).encode()
-
-
-def dedup_key(key: str) -> str:
-    """Return the name of the incident: group keys are longer than the 255 characters allowed."""
-    return sha256(key.encode()).hexdigest()
 
 
 def _event(

@@ -3,31 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from controlplane.clock import Duration
 from controlplane.notify.incident import Reason
+from controlplane.notify.integrations.posting import Configured
+from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.render import cut, history, message
 from controlplane.notify.integrations.slack.web_api import MessageGone, WebAPI
 from controlplane.notify.message import Delivery, Notification
-from controlplane.notify.options import SlackConfig
 from controlplane.notify.rendering import Templates
 
 
-class SlackBot:
+class SlackBot(Configured[SlackConfig]):
     """One entry of `slack_configs` with a bot's token."""
 
     def __init__(self, name: str, config: SlackConfig, templates: Templates, api: WebAPI) -> None:
-        self.name = name
-        self._config = config
-        self._templates = templates
+        super().__init__(name, config, templates)
         self._api = api
-
-    @property
-    def send_resolved(self) -> bool:
-        return self._config.send_resolved
-
-    @property
-    def timeout(self) -> Duration:
-        return self._config.timeout
 
     async def send(self, notification: Notification) -> Delivery:
         """Post a message, or bring the group's message up to date. Raises DeliveryError."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from controlplane.model.alert import AlertStatus
+from controlplane.notify.integrations.slack.options import SlackAction, SlackConfig
 from controlplane.notify.message import Notification
-from controlplane.notify.options import SlackAction, SlackConfig
 from controlplane.notify.rendering import Render, Templates, truncate
 
 # Slack cuts, folds or refuses what is longer.

@@ -9,9 +9,9 @@ from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal, scrub
 from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.render import cut, message
 from controlplane.notify.message import Delivery, FailureReason, Notification
-from controlplane.notify.options import SlackConfig
 from controlplane.notify.rendering import Templates
 
 

@@ -1,0 +1,23 @@
+"""`apprise_configs`: ours, not Alertmanager's."""
+
+from dataclasses import dataclass
+
+from controlplane.clock import Duration
+from controlplane.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseConfig:
+    """One entry of `apprise_configs`. `url` is no template, and secret as a whole.
+
+    `type` is rendered to `info`, `success`, `warning` or `failure`; `format` says what the
+    body is written in: `text`, `markdown` or `html`.
+    """
+
+    url: Secret
+    send_resolved: bool = True
+    title: str = '{{ template "apprise.default.title" . }}'
+    body: str = '{{ template "apprise.default.body" . }}'
+    format: str = "text"
+    type: str = '{{ if eq .Status "firing" }}failure{{ else }}success{{ end }}'
+    timeout: Duration = 0

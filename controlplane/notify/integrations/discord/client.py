@@ -1,0 +1,16 @@
+"""Posts messages to a Discord webhook."""
+
+from controlplane.notify.integrations.discord.options import DiscordConfig
+from controlplane.notify.integrations.discord.render import message
+from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.message import Delivery, Notification
+
+
+class Discord(Posting[DiscordConfig]):
+    """One entry of `discord_configs`."""
+
+    async def send(self, notification: Notification) -> Delivery:
+        """POST one message. Raises DeliveryError."""
+        render = self._templates.renderer(notification)
+        body = message(self._config, notification.status, render)
+        return await self._post(self._reveal(self._config.webhook_url), body, notification)

@@ -1,0 +1,16 @@
+"""Posts cards to a connector of Microsoft Teams."""
+
+from controlplane.notify.integrations.msteams.options import MSTeamsConfig
+from controlplane.notify.integrations.msteams.render import card
+from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.message import Delivery, Notification
+
+
+class MSTeams(Posting[MSTeamsConfig]):
+    """One entry of `msteams_configs`."""
+
+    async def send(self, notification: Notification) -> Delivery:
+        """POST one card. Raises DeliveryError."""
+        render = self._templates.renderer(notification)
+        body = card(self._config, notification.status, render)
+        return await self._post(self._reveal(self._config.webhook_url), body, notification)

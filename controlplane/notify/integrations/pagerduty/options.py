@@ -1,0 +1,61 @@
+"""`pagerduty_configs`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from controlplane.clock import Duration
+from controlplane.model.secret import Secret
+from controlplane.notify.integrations.options import HTTP_DEFAULTS, Templated
+from controlplane.transport.options import HTTPClientConfig
+
+PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+DEFAULT_DETAILS: Final[Mapping[str, Templated]] = {
+    "firing": "{{ .Alerts.Firing | toJson }}",
+    "resolved": "{{ .Alerts.Resolved | toJson }}",
+    "num_firing": "{{ .Alerts.Firing | len }}",
+    "num_resolved": "{{ .Alerts.Resolved | len }}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyLink:
+    """A link in the incident."""
+
+    href: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyImage:
+    """A picture in the incident; PagerDuty takes `https` sources only."""
+
+    src: str
+    alt: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PagerdutyConfig:
+    """One entry of `pagerduty_configs`: Events API v2. `service_key` (v1) is refused by config.
+
+    `details` is put over DEFAULT_DETAILS. `source` defaults to the instance or job that all
+    alerts share, else to `client`; `links` to the alerts' runbook, dashboard, query and story.
+    """
+
+    routing_key: Secret
+    send_resolved: bool = True
+    http_config: HTTPClientConfig = HTTP_DEFAULTS
+    url: str = PAGERDUTY_URL
+    client: str = '{{ template "pagerduty.default.client" . }}'
+    client_url: str = '{{ template "pagerduty.default.clientURL" . }}'
+    description: str = '{{ template "pagerduty.default.description" . }}'
+    details: Mapping[str, Templated] = field(default_factory=dict)
+    images: tuple[PagerdutyImage, ...] = ()
+    links: tuple[PagerdutyLink, ...] = ()
+    source: str = ""
+    severity: str = ""
+    class_: str = ""  # the key `class`
+    component: str = ""
+    group: str = ""
+    timeout: Duration = 0

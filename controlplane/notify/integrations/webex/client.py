@@ -1,0 +1,15 @@
+"""Posts messages to a Webex room."""
+
+from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.integrations.webex.options import WebexConfig
+from controlplane.notify.integrations.webex.render import message
+from controlplane.notify.message import Delivery, Notification
+
+
+class Webex(Posting[WebexConfig]):
+    """One entry of `webex_configs`."""
+
+    async def send(self, notification: Notification) -> Delivery:
+        """POST one message. Raises DeliveryError."""
+        body = message(self._config, self._templates.renderer(notification))
+        return await self._post(self._config.api_url, body, notification)
