@@ -90,3 +90,11 @@ def render_tree(tree: Templated, render: Render) -> Any:
 def truncate(text: str, limit: int) -> str:
     """Return the text in at most `limit` characters, the last being `…` when it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def truncate_bytes(text: str, limit: int) -> str:
+    """Return the text in at most `limit` bytes of UTF-8, `…` at its end when it was cut."""
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    return encoded[: limit - len("…".encode())].decode(errors="ignore") + "…"

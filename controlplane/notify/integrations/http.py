@@ -1,4 +1,4 @@
-"""One POST of JSON to a receiver, and every way in which it fails, told apart.
+"""One request to a receiver, and every way in which it fails, told apart.
 
 What leaves here as an error names no URL: webhook addresses are secrets.
 """
@@ -38,10 +38,26 @@ async def post_json(client: httpx.AsyncClient, url: str, body: bytes, *, seconds
 
     Raises DeliveryError, with the outcome REFUSED where the request never left.
     """
-    headers = {"Content-Type": "application/json"}
+    return await ask(client, "POST", url, body, seconds=seconds)
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    seconds: float,
+) -> Answer:
+    """Return the answer to any request; its body is JSON unless `headers` say otherwise.
+
+    Raises DeliveryError, with the outcome REFUSED where the request never left.
+    """
+    kind = {} if body is None else {"Content-Type": "application/json"}
     try:
         async with client.stream(
-            "POST", url, content=body, headers=headers, timeout=seconds
+            method, url, content=body, headers={**kind, **(headers or {})}, timeout=seconds
         ) as response:
             text = await _start_of(response)
             return Answer(response.status_code, response.headers, text)

@@ -1,12 +1,18 @@
 """What integrations have in common: options, templates and, to POST, a client of their own."""
 
+import json
 from hashlib import sha256
 from typing import Generic, TypeVar
 
 import httpx
 
 from controlplane.clock import Duration
+from controlplane.errors import Unavailable
+from controlplane.model.secret import Secret
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.integrations.http import post_json, refusal
 from controlplane.notify.integrations.options import IntegrationConfig
+from controlplane.notify.message import Delivery, Notification
 from controlplane.notify.rendering import Templates
 
 _Config = TypeVar("_Config", bound=IntegrationConfig)
@@ -41,6 +47,22 @@ class Posting(Configured[_Config]):
     async def close(self) -> None:
         """Give up connections."""
         await self._client.aclose()
+
+    async def _post(self, url: str, body: object, notification: Notification) -> Delivery:
+        """POST JSON to where any 2xx is a yes. Raises DeliveryError."""
+        encoded = json.dumps(body, ensure_ascii=False).encode()
+        answer = await post_json(self._client, url, encoded, seconds=notification.seconds)
+        if not 200 <= answer.status_code < 300:
+            raise refusal(answer, answer.text, url)
+        return Delivery(status_code=answer.status_code)
+
+
+def reveal(secret: Secret, key: str) -> str:
+    """Return what a key holds. Raises DeliveryError, temporary, for a file that cannot be read."""
+    try:
+        return secret.reveal().strip()
+    except Unavailable as error:
+        raise DeliveryError(f"{key}: {error}", temporary=True) from None
 
 
 def dedup_key(key: str) -> str:

@@ -2,7 +2,7 @@
 
 from controlplane.notify.integrations.discord.options import DiscordConfig
 from controlplane.notify.integrations.discord.render import message
-from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.message import Delivery, Notification
 
 
@@ -13,4 +13,5 @@ class Discord(Posting[DiscordConfig]):
         """POST one message. Raises DeliveryError."""
         render = self._templates.renderer(notification)
         body = message(self._config, notification.status, render)
-        return await self._post(self._reveal(self._config.webhook_url), body, notification)
+        url = reveal(self._config.webhook_url, "webhook_url")
+        return await self._post(url, body, notification)

@@ -4,11 +4,10 @@ import json
 
 import httpx
 
-from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, post_json, refusal, scrub
-from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.render import cut, message
 from controlplane.notify.message import Delivery, FailureReason, Notification
@@ -35,7 +34,7 @@ class SlackWebhook(Posting[SlackConfig]):
         body = message(self._config, render)
         if channel := render(self._config.channel):
             body["channel"] = channel
-        url = self._url()
+        url = reveal(self._api_url, "Slack api_url")
         encoded = json.dumps(body, ensure_ascii=False).encode()
         answer = await post_json(self._client, url, encoded, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
@@ -47,12 +46,6 @@ class SlackWebhook(Posting[SlackConfig]):
                 status_code=answer.status_code,
             )
         return Delivery(status_code=answer.status_code, cut=cut(self._config))
-
-    def _url(self) -> str:
-        try:
-            return self._api_url.reveal().strip()
-        except Unavailable as error:
-            raise DeliveryError(f"Slack api_url: {error}", temporary=True) from None
 
 
 def _accepted(answer: Answer) -> bool:
