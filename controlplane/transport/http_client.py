@@ -5,6 +5,7 @@ for its whole way, and no more of an answer is kept than the bound.
 """
 
 import socket
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from controlplane.transport.exchange import Failure, Options
 from controlplane.transport.options import HTTPClientConfig
 from controlplane.transport.profile import Profile
 from controlplane.transport.response import decoded_headers
+from controlplane.transport.socket_guard import Watch, guarded
 from controlplane.transport.url import parse_url
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ class HTTPClients:
     async def dial(self, host: str, port: int, *, timeout: float) -> socket.socket:
         """Return a connected socket, for what does not speak HTTP (`dial.dial`)."""
         return await dial(self._client.resolver, self._client.policy, host, port, timeout=timeout)
+
+    def guarded(self) -> AbstractContextManager[Watch]:
+        """Return a block in which the sockets of a library are held against the policy.
+
+        For what is run in a thread of its own (`socket_guard.guarded`).
+        """
+        return guarded(self._client.policy)
 
     def client(self, config: HTTPClientConfig, *, most: int = _MOST_KEPT) -> httpx.AsyncClient:
         """Return a client for one configuration. Raises InvalidInput for one that is none.
