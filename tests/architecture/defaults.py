@@ -3,14 +3,17 @@
 from typing import Any, Final
 
 from controlplane.config.document import every_section
-from controlplane.config.email import INHERITED
 from controlplane.config.globals import GlobalOptions
+from controlplane.config.integrations.email import INHERITED
+from controlplane.config.receivers import INTEGRATIONS
 from controlplane.config.stores import OutboundOptions
 from controlplane.model.duration import format_duration
 from controlplane.model.relabel import RelabelConfig
 from controlplane.model.secret import Secret
 from controlplane.model.target import TargetSpec
 from controlplane.model.time_interval import TimeInterval
+from controlplane.notify.check_in import CheckInOptions
+from controlplane.notify.drill import DrillOptions
 from controlplane.notify.integrations.email.options import EmailConfig, Smarthost, Threading
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.slack.options import SlackConfig
@@ -56,6 +59,8 @@ _BARE: Final[dict[str, Any]] = {
     "slack_config": SlackConfig(api_url=_SECRET),
     "pagerduty_config": PagerdutyConfig(_SECRET),
     "webhook_config": WebhookConfig(_SECRET),
+    "drill": DrillOptions("x", receiver="x", interval=3_600_000),
+    "check_in": CheckInOptions("x", _SECRET),
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
     "outbound": OutboundOptions(),
@@ -80,6 +85,8 @@ _NOT_DEFAULTS: Final = {
     "pagerduty_config": {"routing_key", "http_config", "url"},
     "webhook_config": {"url", "http_config"},
     "email_config": {"to"},
+    "drill": {"name", "receiver", "interval"},
+    "check_in": {"name", "url"},
 }
 # Defaults that other keys of the file decide.
 _FROM_GLOBAL: Final = {
@@ -101,13 +108,10 @@ _FROM_GLOBAL: Final = {
         "keep_dropped_targets",
     )
 } | {
-    ("slack_config", "http_config"): "of `global`",
     ("slack_config", "api_url"): "of `global`",
     ("slack_config", "app_token"): "of `global`",
     ("slack_config", "app_url"): "of `global`",
-    ("pagerduty_config", "http_config"): "of `global`",
     ("pagerduty_config", "url"): "of `global`",
-    ("webhook_config", "http_config"): "of `global`",
     **{("email_config", name): "of `global`" for name in ("from", *INHERITED)},
     ("target", "interval"): "`scrape_interval` of `global`",
 }
@@ -117,6 +121,8 @@ def default_of(section: str, key: str) -> str:
     """Return the default as Markdown: a value in backticks, `required`, or nothing."""
     if (section, key) in _FROM_GLOBAL:
         return _FROM_GLOBAL[section, key]
+    if key == "http_config" and f"{section}s" in INTEGRATIONS:
+        return "of `global`"
     if every_section()[section].keys[key].required:
         return REQUIRED
     bare = _BARE.get(section)
