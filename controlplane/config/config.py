@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlplane.alerts.options import AlertOptions
+from controlplane.config.dependencies import rule_dependencies
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.stores import OutboundOptions
 from controlplane.model.target import TargetSpec
-from controlplane.mute.options import InhibitRule, MuteOptions, NamedIntervals
+from controlplane.mute.options import (
+    InhibitRule,
+    MuteOptions,
+    NamedIntervals,
+    SilenceOptions,
+    StormOptions,
+)
+from controlplane.notify.check_in import CheckInOptions
+from controlplane.notify.drill import DrillOptions
 from controlplane.notify.options import DeliveryOptions, Receiver
 from controlplane.probes.options import Module
 from controlplane.routing.options import Route
@@ -55,7 +64,13 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: tuple[NamedIntervals, ...] = ()
     mute_time_intervals: tuple[NamedIntervals, ...] = ()
+    silence_settings: SilenceOptions = field(default_factory=SilenceOptions)
+    # Addresses that answer as long as our own network does.
+    canaries: tuple[str, ...] = ()
+    storm_settings: StormOptions = field(default_factory=StormOptions)
     notification_settings: DeliveryOptions = field(default_factory=DeliveryOptions)
+    drills: tuple[DrillOptions, ...] = ()
+    check_ins: tuple[CheckInOptions, ...] = ()
     templates: tuple[str, ...] = ()
     # What stood in the files of `templates` when they were read, by file.
     template_texts: tuple[tuple[str, str], ...] = ()
@@ -92,7 +107,12 @@ class Config:
     def mute_options(self) -> MuteOptions:
         """Return what mutes alerts, whichever of its two names the intervals stand under."""
         named = (*self.mute_time_intervals, *self.time_intervals)
-        return MuteOptions(self.inhibit_rules, {each.name: each.time_intervals for each in named})
+        depends = rule_dependencies(self.groups, self.rule_settings)
+        return MuteOptions(
+            self.inhibit_rules,
+            {each.name: each.time_intervals for each in named},
+            tuple(edge for _, edge in depends),
+        )
 
     def alert_options(self) -> AlertOptions:
         """Return what bounds the active alerts."""

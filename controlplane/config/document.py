@@ -16,8 +16,10 @@ from controlplane.config.rules import RULE_SETTINGS
 from controlplane.config.schema import Key, Section
 from controlplane.config.scrape import scrape_configs
 from controlplane.config.stores import OUTBOUND, STORAGE
+from controlplane.config.storms import CANARIES, SILENCE_SETTINGS, STORM_SETTINGS
 from controlplane.config.targets import TARGET_SETTINGS, targets
 from controlplane.config.templates import Check, unchecked
+from controlplane.config.trying import CHECK_INS, DRILLS
 from controlplane.targets.options import TargetOptions
 
 _PROMETHEUS: Final = (
@@ -31,7 +33,6 @@ _ALERTMANAGER: Final = ("event_recorder",)
 _LATER: Final = (
     "autoscaling",
     "cluster",
-    "drills",
     "forward_alerts",
     "slos",
     "status_pages",
@@ -86,7 +87,12 @@ def document(context: Context) -> Section[Any]:
             "inhibit_rules": Key(INHIBIT_RULES),
             "time_intervals": Key(TIME_INTERVALS),
             "mute_time_intervals": Key(TIME_INTERVALS),
+            "silence_settings": Key(SILENCE_SETTINGS),
+            "canaries": Key(CANARIES),
+            "storm_settings": Key(STORM_SETTINGS),
             "templates": Key(PATTERNS),
+            "drills": Key(DRILLS),
+            "check_ins": Key(CHECK_INS),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),
         },

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from controlplane.config.config import Config
+from controlplane.config.dependencies import check_dependencies
 from controlplane.config.document import Context, document
 from controlplane.config.findings import Findings
 from controlplane.config.globals import GLOBAL, GlobalOptions
@@ -16,6 +17,7 @@ from controlplane.config.probes import DEFAULT_MODULES
 from controlplane.config.routing import check_receivers, check_root_route
 from controlplane.config.targets import TARGET_SETTINGS
 from controlplane.config.templates import read_templates
+from controlplane.config.trying import check_drills
 from controlplane.errors import ConfigError
 from controlplane.model.marked_yaml import Mapping, Node, Scalar, Sequence
 from controlplane.rules.load import load_file
@@ -49,6 +51,8 @@ def load(path: Path | str) -> Config:
         check_root_route(values["route"], root.entries["route"], found)
     rule_files = _matching(root.get("rule_files"), values.get("rule_files", ()), found)
     groups = _groups(rule_files, found)
+    settings = values.get("rule_settings", ())
+    check_dependencies(root, values.get("targets", ()), groups, settings, found)
     found.raise_any()
     values |= {"global_": context.defaults, "rule_files": rule_files, "templates": templates}
     read = f"{files.digest}{groups!r}{template_texts!r}"
@@ -65,11 +69,13 @@ def load(path: Path | str) -> Config:
 def _check_routing(root: Mapping, found: Findings) -> None:
     """Check the tree against the names in `receivers`, even of those that are wrong in detail."""
     route, receivers = root.get("route"), root.get("receivers")
+    names = _texts(receivers, "name")
     if route is not None:
-        check_receivers(route, _texts(receivers, "name"), found)
+        check_receivers(route, names, found)
     elif receivers is not None:
         found.add(receivers.file, root.key_lines["receivers"], "there are receivers but no route")
     check_time_intervals(root, found)
+    check_drills(root, names, found)
 
 
 def _probers(modules: Node | None) -> dict[str, str]:

@@ -78,7 +78,7 @@ ROUTE: Final[Section[Route]] = Section(
 
 def check_root_route(root: Route, node: Node, found: Findings) -> None:
     """Note what is wrong with the root, which takes every alert."""
-    names = frozenset(name.text for name in _named_receivers(node))
+    names = frozenset(name.text for name in named_receivers(node))
     with suppress(Refused):
         found.build(lambda: check_root(root, names), node)
     if root.continue_ and isinstance(node, Mapping):
@@ -87,12 +87,13 @@ def check_root_route(root: Route, node: Node, found: Findings) -> None:
 
 def check_receivers(node: Node | None, receivers: Container[str], found: Findings) -> None:
     """Note every route that names a receiver which is not defined."""
-    for name in _named_receivers(node):
+    for name in named_receivers(node):
         if name.text not in receivers:
             found.add(name.file, name.line, f"undefined receiver {name.text!r} used in route")
 
 
-def _named_receivers(node: Node | None) -> Iterator[Scalar]:
+def named_receivers(node: Node | None) -> Iterator[Scalar]:
+    """Iterate over the receivers that a route and those below it name."""
     if not isinstance(node, Mapping):
         return
     name, routes = node.get("receiver"), node.get("routes")
@@ -100,4 +101,4 @@ def _named_receivers(node: Node | None) -> Iterator[Scalar]:
         yield name
     if isinstance(routes, Sequence):
         for child in routes.items:
-            yield from _named_receivers(child)
+            yield from named_receivers(child)
