@@ -12,6 +12,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
+from controlplane.notify.attempting import Result, attempt, written
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import claim, fail, succeed
@@ -20,9 +21,7 @@ from controlplane.notify.message import (
     Attempt,
     Claim,
     Delivery,
-    FailureReason,
     MessageState,
-    Outcome,
     Seat,
 )
 from controlplane.notify.metrics import NotifyMetrics
@@ -42,8 +41,6 @@ _LONGEST_SLEEP: Final = 5.0
 # The outbox is counted this often; between, no message waits for it.
 _DEPTH_INTERVAL: Final = 5.0
 _AFTER_ERROR: Final = 1.0
-# So long after its time is up an attempt that has not ended by itself is ended.
-_GRACE: Final = 1.0
 # Nobody is made to wait longer than this by a Retry-After, in seconds.
 _LONGEST_RETRY_AFTER: Final = 3600.0
 
@@ -88,6 +85,7 @@ class Worker:
         self._draining = False
         self._released = False
         self._depth_due = 0.0
+        self._looked = clock.monotonic()
 
     @property
     def options(self) -> DeliveryOptions:
@@ -137,6 +135,7 @@ class Worker:
             looked = self._clock.now()
             try:
                 await self._start_due(looked)
+                self._looked = self._clock.monotonic()
                 await self._note_depth()
                 seconds = await self._idle_time(looked)
             except ControlPlaneError as error:
@@ -152,6 +151,22 @@ class Worker:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def behind(self) -> float:
+        """Return for how many seconds the outbox has not been looked at."""
+        return self._clock.monotonic() - self._looked
+
+    def held(self, channel: Channel) -> float:
+        """Return for how many seconds a channel is left alone, by its breaker or its own wish."""
+        now, until = self._clock.monotonic(), self._quiet_until.get(channel, 0.0)
+        if self.breaker(channel) is not BreakerState.CLOSED:
+            until = max(until, self._breakers[channel].until)
+        return max(0.0, until - now)
+
+    def breaker(self, channel: Channel) -> BreakerState:
+        """Return how the breaker of a channel stands."""
+        known = self._breakers.get(channel)
+        return BreakerState.CLOSED if known is None else known.state
 
     async def idle(self) -> None:
         """Return when no attempt is under way."""
@@ -246,55 +261,25 @@ class Worker:
                 result = await self._send(integration, claimed)
             seconds = self._clock.monotonic() - started
             self._metrics.request_latency.labels(*channel).observe(seconds)
-            error = result if isinstance(result, DeliveryError) else None
-            if error is not None:
-                traced.set_status(StatusCode.ERROR, error.reason.value)
-            attempt = Attempt(
-                message_id=claimed.message.id,
-                number=claimed.message.attempts,
-                at=at,
-                seconds=seconds,
-                outcome=Outcome.DELIVERED if error is None else error.outcome,
-                status_code=result.status_code,
-                reason=None if error is None else error.reason,
-                detail="" if error is None else error.detail,
-            )
+            if isinstance(result, DeliveryError):
+                traced.set_status(StatusCode.ERROR, result.reason.value)
+            tried = written(claimed.message, result, at, seconds)
             try:
                 if isinstance(result, Delivery):
-                    await self._succeeded(channel, claimed, result, attempt)
+                    await self._succeeded(channel, claimed, result, tried)
                 else:
-                    await self._failed(channel, claimed, result, attempt)
+                    await self._failed(channel, claimed, result, tried)
             except ControlPlaneError as problem:
                 # The lease runs out, and the message is sent again with the same key.
                 log.warning("an attempt could not be written down", error=str(problem))
 
-    async def _send(
-        self, integration: Integration | None, claimed: Claim
-    ) -> Delivery | DeliveryError:
+    async def _send(self, integration: Integration | None, claimed: Claim) -> Result:
         if integration is None:
             return DeliveryError("the receiver is no longer configured", temporary=True)
         limit = integration.timeout or self._options.timeout
-        # Never longer than the lease, or somebody else would send it meanwhile.
-        seconds = min(limit, self._options.lease * 3 // 4) / 1000
-        try:
-            async with asyncio.timeout(seconds + min(_GRACE, self._options.lease / 8000)):
-                return await integration.send(replace(claimed.notification, seconds=seconds))
-        except DeliveryError as error:
-            return error
-        except TimeoutError:
-            return DeliveryError(
-                f"no answer within {seconds:g}s",
-                reason=FailureReason.CONTEXT_DEADLINE_EXCEEDED,
-                temporary=True,
-                outcome=Outcome.UNKNOWN,
-            )
-        except Exception as error:
-            log.exception(
-                "an integration failed in an unforeseen way", integration=integration.name
-            )
-            return DeliveryError(
-                f"unforeseen: {type(error).__name__}", temporary=True, outcome=Outcome.UNKNOWN
-            )
+        return await attempt(
+            integration, claimed.notification, limit=limit, lease=self._options.lease
+        )
 
     async def _succeeded(
         self, channel: Channel, claimed: Claim, delivery: Delivery, attempt: Attempt

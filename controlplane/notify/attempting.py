@@ -1,0 +1,67 @@
+"""One attempt at one integration, and what is written down of it."""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from controlplane.clock import Duration, Timestamp
+from controlplane.notify.errors import DeliveryError
+from controlplane.notify.message import (
+    Attempt,
+    Delivery,
+    FailureReason,
+    Message,
+    Notification,
+    Outcome,
+)
+from controlplane.notify.ports import Integration
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# So long after its time is up an attempt that has not ended by itself is ended.
+_GRACE: Final = 1.0
+
+Result = Delivery | DeliveryError
+
+
+async def attempt(
+    integration: Integration, notification: Notification, *, limit: Duration, lease: Duration
+) -> Result:
+    """Send a notification; return what came of it, whatever that was.
+
+    It never takes longer than the lease, or somebody else would send it meanwhile.
+    """
+    seconds = min(limit, lease * 3 // 4) / 1000
+    try:
+        async with asyncio.timeout(seconds + min(_GRACE, lease / 8000)):
+            return await integration.send(replace(notification, seconds=seconds))
+    except DeliveryError as error:
+        return error
+    except TimeoutError:
+        return DeliveryError(
+            f"no answer within {seconds:g}s",
+            reason=FailureReason.CONTEXT_DEADLINE_EXCEEDED,
+            temporary=True,
+            outcome=Outcome.UNKNOWN,
+        )
+    except Exception as error:
+        log.exception("an integration failed in an unforeseen way", integration=integration.name)
+        return DeliveryError(
+            f"unforeseen: {type(error).__name__}", temporary=True, outcome=Outcome.UNKNOWN
+        )
+
+
+def written(message: Message, result: Result, at: Timestamp, seconds: float) -> Attempt:
+    """Return what is kept of an attempt at a message."""
+    error = result if isinstance(result, DeliveryError) else None
+    return Attempt(
+        message_id=message.id,
+        number=message.attempts,
+        at=at,
+        seconds=seconds,
+        outcome=Outcome.DELIVERED if error is None else error.outcome,
+        status_code=result.status_code,
+        reason=None if error is None else error.reason,
+        detail="" if error is None else error.detail,
+    )
