@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from controlplane.notify.alertmanager_templates import ALERTMANAGER_TEMPLATES
 from controlplane.notify.default_templates import DEFAULT_TEMPLATES
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.options import Templated
@@ -16,6 +17,11 @@ from controlplane.templating import (
     compile_template,
 )
 from controlplane.templating.data import Data
+
+_DEFAULTS: Final = (
+    ("alertmanager.tmpl", ALERTMANAGER_TEMPLATES),
+    ("default.tmpl", DEFAULT_TEMPLATES),
+)
 
 
 class Render(Protocol):
@@ -32,9 +38,7 @@ class Templates:
 
     def __init__(self, *, external_url: str, files: Iterable[tuple[str, str]] = ()) -> None:
         self.external_url = external_url.rstrip("/")
-        self._library = Library(
-            [("default.tmpl", DEFAULT_TEMPLATES), *files], ALERTMANAGER_FUNCTIONS
-        )
+        self._library = Library([*_DEFAULTS, *files], ALERTMANAGER_FUNCTIONS)
 
     def check(self, text: str) -> None:
         """Raise TemplateError when a text cannot be compiled, or calls what is not defined."""
