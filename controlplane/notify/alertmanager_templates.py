@@ -135,6 +135,15 @@ AlertmanagerUrl:
 
 {{- define "jira.default.summary" }}{{ template "__subject" . }}{{ end }}
 {{- define "jira.default.description" }}{{ template "__lists_markdown" . }}{{ end }}
+{{- define "jira.default.priority" -}}
+{{ $of := .Alerts.Firing }}{{ $known := false -}}
+{{ range $of }}{{ if match "^(critical|warning|info)$" .Labels.severity }}{{ $known = true }}{{ end -}}
+{{ end }}{{ if not $known }}{{ $of = .Alerts.Resolved }}{{ end }}{{ $priority := "" -}}
+{{ range $of }}{{ if eq .Labels.severity "critical" }}{{ $priority = "High" -}}
+{{ else if and (eq .Labels.severity "warning") (ne $priority "High") }}{{ $priority = "Medium" -}}
+{{ else if and (eq .Labels.severity "info") (eq $priority "") }}{{ $priority = "Low" }}{{ end -}}
+{{ end }}{{ $priority }}
+{{- end }}
 """
 
 ALERTMANAGER_TEMPLATES: Final = _SHARED + _BY_SERVICE

@@ -191,4 +191,30 @@ and {{ len (slice .Alerts 10) }} more{{ end -}}
 <a href="{{ .root.ExternalURL }}/api/v1/alerts/{{ $alert.Fingerprint }}/story">story</a></div>
 </div>
 {{- end -}}
+
+{{- define "apprise.default.title" }}{{ template "email.default.subject" . }}{{ end -}}
+{{- define "apprise.default.body" -}}
+{{ range $index, $alert := .Alerts }}{{ if lt $index 20 }}{{ if $index }}
+{{ end }}{{ template "__apprise_alert" (dict "alert" $alert "root" $) }}{{ end }}{{ end -}}
+{{ if gt (len .Alerts) 20 }}
+and {{ len (slice .Alerts 20) }} more
+{{ end -}}
+{{- end -}}
+
+{{- define "__apprise_alert" -}}
+{{ $alert := .alert -}}
+{{ if eq $alert.Status "firing" }}{{ template "__plain_line" $alert }}
+{{ with $alert.Annotations.description }}{{ . }}
+{{ end }}{{ template "__since" $alert }}
+{{ else }}Over after {{ humanizeDuration (printf "%.0f" ($alert.EndsAt.Sub $alert.StartsAt).Seconds)
+  }}: {{ template "__plain_line" $alert }}
+{{ end }}{{ with $alert.Annotations.runbook_url }}Runbook: {{ . }}
+{{ end }}{{ with $alert.Annotations.dashboard }}Dashboard: {{ . }}
+{{ end }}{{ with $alert.GeneratorURL }}Query: {{ . }}
+{{ end }}Story: {{ .root.ExternalURL }}/alerts/{{ $alert.Fingerprint }}
+{{ end -}}
+
+{{- define "__plain_line" -}}
+{{ if .Annotations.summary }}{{ .Annotations.summary }}{{ else }}{{ .Labels.SortedPairs }}{{ end -}}
+{{- end -}}
 """

@@ -5,9 +5,9 @@ import json
 from controlplane.errors import Unavailable
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import post_json, refusal
+from controlplane.notify.integrations.payload import payload
 from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.integrations.webhook.options import WebhookConfig
-from controlplane.notify.integrations.webhook.render import payload
 from controlplane.notify.message import Delivery, Notification
 from controlplane.notify.rendering import Render, render_tree
 

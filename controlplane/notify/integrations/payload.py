@@ -1,4 +1,4 @@
-"""The webhook payload, version 4, field by field as Alertmanager writes it."""
+"""A group as JSON, field by field as Alertmanager writes it."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,8 +10,13 @@ from controlplane.notify.message import Notification
 _NEVER: Final = "0001-01-01T00:00:00Z"
 
 
-def payload(notification: Notification, *, max_alerts: int, external_url: str) -> dict[str, Any]:
-    """Return the body for a notification; `max_alerts` 0 sends all alerts."""
+def payload(
+    notification: Notification, *, version: str = "4", max_alerts: int, external_url: str
+) -> dict[str, Any]:
+    """Return the body for a notification; `max_alerts` 0 sends all alerts.
+
+    Version 4 is that of webhooks.
+    """
     content = notification.content
     sent = content.alerts[:max_alerts] if max_alerts else content.alerts
     return {
@@ -23,7 +28,7 @@ def payload(notification: Notification, *, max_alerts: int, external_url: str) -
         "commonLabels": _common([dict(alert.labels) for alert in sent]),
         "commonAnnotations": _common([dict(alert.annotations) for alert in sent]),
         "externalURL": external_url,
-        "version": "4",
+        "version": version,
         "groupKey": notification.key,
         "truncatedAlerts": len(content.alerts) - len(sent),
     }
