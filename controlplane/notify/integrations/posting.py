@@ -1,7 +1,8 @@
 """What integrations have in common: options, templates and, to POST, a client of their own."""
 
-import json
+from collections.abc import Callable
 from hashlib import sha256
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 import httpx
@@ -10,7 +11,7 @@ from controlplane.clock import Duration
 from controlplane.errors import Unavailable
 from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.integrations.http import post_json, refusal
+from controlplane.notify.integrations.http import Answer, Call, answer_to
 from controlplane.notify.integrations.options import IntegrationConfig
 from controlplane.notify.message import Delivery, Notification
 from controlplane.notify.rendering import Templates
@@ -50,10 +51,18 @@ class Posting(Configured[_Config]):
 
     async def _post(self, url: str, body: object, notification: Notification) -> Delivery:
         """POST JSON to where any 2xx is a yes. Raises DeliveryError."""
-        encoded = json.dumps(body, ensure_ascii=False).encode()
-        answer = await post_json(self._client, url, encoded, seconds=notification.seconds)
+        return await self._call(Call.json("POST", url, body), notification.seconds)
+
+    async def _call(
+        self, call: Call, seconds: float, detail: Callable[[Answer], str] = attrgetter("text")
+    ) -> Delivery:
+        """Make a request to which any 2xx is a yes; `detail` finds the words of another answer.
+
+        Raises DeliveryError.
+        """
+        answer = await answer_to(self._client, call, seconds=seconds)
         if not 200 <= answer.status_code < 300:
-            raise refusal(answer, answer.text, url)
+            raise call.refused(answer, detail(answer))
         return Delivery(status_code=answer.status_code)
 
 
