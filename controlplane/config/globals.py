@@ -24,8 +24,14 @@ from controlplane.model.duration import MINUTE, SECOND
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.integrations.email.options import Smarthost
+from controlplane.notify.integrations.opsgenie.options import OPSGENIE_API_URL
 from controlplane.notify.integrations.pagerduty.options import PAGERDUTY_URL
+from controlplane.notify.integrations.rocketchat.options import ROCKETCHAT_API_URL
 from controlplane.notify.integrations.slack.options import SLACK_APP_URL
+from controlplane.notify.integrations.telegram.options import TELEGRAM_API_URL
+from controlplane.notify.integrations.victorops.options import VICTOROPS_API_URL
+from controlplane.notify.integrations.webex.options import WEBEX_API_URL
+from controlplane.notify.integrations.wechat.options import WECHAT_API_URL
 from controlplane.scrape.options import DEFAULT_PROTOCOLS, ScrapeProtocol
 from controlplane.settings.secret_files import FileSecret
 from controlplane.transport.options import HTTPClientConfig, TLSConfig
@@ -58,6 +64,21 @@ class GlobalOptions:
     slack_app_token: Secret | None = None
     slack_app_url: str = SLACK_APP_URL
     pagerduty_url: str = PAGERDUTY_URL
+    jira_api_url: str | None = None
+    mattermost_webhook_url: Secret | None = None
+    rocketchat_api_url: str = ROCKETCHAT_API_URL
+    rocketchat_token: Secret | None = None
+    rocketchat_token_id: Secret | None = None
+    webex_api_url: str = WEBEX_API_URL
+    wechat_api_url: str = WECHAT_API_URL
+    wechat_api_secret: Secret | None = None
+    wechat_api_corp_id: str = ""
+    opsgenie_api_url: str = OPSGENIE_API_URL
+    opsgenie_api_key: Secret | None = None
+    victorops_api_url: str = VICTOROPS_API_URL
+    victorops_api_key: Secret | None = None
+    telegram_api_url: str = TELEGRAM_API_URL
+    telegram_bot_token: Secret | None = None
     smtp_from: str = ""
     smtp_hello: str = "localhost"
     smtp_smarthost: Smarthost | None = None
@@ -166,30 +187,7 @@ _PROMETHEUS_ONLY: Final = (
     "metric_name_validation_scheme",
     "metric_name_escaping_scheme",
 )
-_ALERTMANAGER_ONLY: Final = (
-    "jira_api_url",
-    "opsgenie_api_url",
-    "opsgenie_api_key",
-    "opsgenie_api_key_file",
-    "wechat_api_url",
-    "wechat_api_secret",
-    "wechat_api_secret_file",
-    "wechat_api_corp_id",
-    "victorops_api_url",
-    "victorops_api_key",
-    "victorops_api_key_file",
-    "telegram_api_url",
-    "telegram_bot_token",
-    "telegram_bot_token_file",
-    "webex_api_url",
-    "rocketchat_api_url",
-    "rocketchat_token",
-    "rocketchat_token_file",
-    "rocketchat_token_id",
-    "rocketchat_token_id_file",
-    "mattermost_webhook_url",
-    "mattermost_webhook_url_file",
-)
+_ALERTMANAGER_ONLY: Final = ()
 
 GLOBAL: Final = Section(
     "global",
@@ -217,6 +215,28 @@ GLOBAL: Final = Section(
         "slack_app_token_file": Key(SECRET_FILE, field="slack_app_token"),
         "slack_app_url": Key(URL),
         "pagerduty_url": Key(URL),
+        "jira_api_url": Key(URL),
+        "mattermost_webhook_url": Key(SECRET_URL),
+        "mattermost_webhook_url_file": Key(SECRET_FILE, field="mattermost_webhook_url"),
+        "rocketchat_api_url": Key(URL),
+        "rocketchat_token": Key(SECRET),
+        "rocketchat_token_file": Key(SECRET_FILE, field="rocketchat_token"),
+        "rocketchat_token_id": Key(SECRET),
+        "rocketchat_token_id_file": Key(SECRET_FILE, field="rocketchat_token_id"),
+        "webex_api_url": Key(URL),
+        "wechat_api_url": Key(URL),
+        "wechat_api_secret": Key(SECRET),
+        "wechat_api_secret_file": Key(SECRET_FILE, field="wechat_api_secret"),
+        "wechat_api_corp_id": Key(TEXT),
+        "opsgenie_api_url": Key(URL),
+        "opsgenie_api_key": Key(SECRET),
+        "opsgenie_api_key_file": Key(SECRET_FILE, field="opsgenie_api_key"),
+        "victorops_api_url": Key(URL),
+        "victorops_api_key": Key(SECRET),
+        "victorops_api_key_file": Key(SECRET_FILE, field="victorops_api_key"),
+        "telegram_api_url": Key(URL),
+        "telegram_bot_token": Key(SECRET),
+        "telegram_bot_token_file": Key(SECRET_FILE, field="telegram_bot_token"),
         "smtp_from": Key(TEXT),
         "smtp_hello": Key(TEXT),
         "smtp_smarthost": Key(SMARTHOST),

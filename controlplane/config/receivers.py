@@ -4,10 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controlplane.config.globals import GlobalOptions
+from controlplane.config.integrations.apprise import apprise_config
+from controlplane.config.integrations.discord import discord_config
 from controlplane.config.integrations.email import email_config
+from controlplane.config.integrations.incidentio import incidentio_config
+from controlplane.config.integrations.jira import jira_config
+from controlplane.config.integrations.mattermost import mattermost_config
+from controlplane.config.integrations.msteams import msteams_config, msteamsv2_config
+from controlplane.config.integrations.opsgenie import opsgenie_config
 from controlplane.config.integrations.pagerduty import pagerduty_config
+from controlplane.config.integrations.pushover import pushover_config
+from controlplane.config.integrations.rocketchat import rocketchat_config
 from controlplane.config.integrations.slack import slack_config
+from controlplane.config.integrations.telegram import telegram_config
+from controlplane.config.integrations.victorops import victorops_config
+from controlplane.config.integrations.webex import webex_config
 from controlplane.config.integrations.webhook import webhook_config
+from controlplane.config.integrations.wechat import wechat_config
 from controlplane.config.kinds import TEXT
 from controlplane.config.schema import Key, ListOf, Section, UniqueList
 from controlplane.config.templates import Check
@@ -19,24 +32,25 @@ INTEGRATIONS: Final[Mapping[str, Callable[[GlobalOptions, Check], Section[Any]]]
     "pagerduty_configs": pagerduty_config,
     "webhook_configs": webhook_config,
     "email_configs": email_config,
+    "opsgenie_configs": opsgenie_config,
+    "victorops_configs": victorops_config,
+    "pushover_configs": pushover_config,
+    "telegram_configs": telegram_config,
+    "discord_configs": discord_config,
+    "msteams_configs": msteams_config,
+    "msteamsv2_configs": msteamsv2_config,
+    "webex_configs": webex_config,
+    "rocketchat_configs": rocketchat_config,
+    "mattermost_configs": mattermost_config,
+    "wechat_configs": wechat_config,
+    "jira_configs": jira_config,
+    "incidentio_configs": incidentio_config,
+    "apprise_configs": apprise_config,
 }
 # What receivers of Alertmanager can have besides.
 _UNSUPPORTED: Final = (
     "labels",
-    "discord_configs",
-    "incidentio_configs",
-    "jira_configs",
-    "mattermost_configs",
-    "msteams_configs",
-    "msteamsv2_configs",
-    "opsgenie_configs",
-    "pushover_configs",
-    "rocketchat_configs",
     "sns_configs",
-    "telegram_configs",
-    "victorops_configs",
-    "webex_configs",
-    "wechat_configs",
 )
 
 

@@ -7,11 +7,25 @@ from dataclasses import dataclass
 
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
+from controlplane.notify.integrations.apprise.options import AppriseConfig
+from controlplane.notify.integrations.discord.options import DiscordConfig
 from controlplane.notify.integrations.email.options import EmailConfig
+from controlplane.notify.integrations.incidentio.options import IncidentioConfig
+from controlplane.notify.integrations.jira.options import JiraConfig
+from controlplane.notify.integrations.mattermost.options import MattermostConfig
+from controlplane.notify.integrations.msteams.options import MSTeamsConfig
+from controlplane.notify.integrations.msteamsv2.options import MSTeamsV2Config
+from controlplane.notify.integrations.opsgenie.options import OpsgenieConfig
 from controlplane.notify.integrations.options import required
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.pushover.options import PushoverConfig
+from controlplane.notify.integrations.rocketchat.options import RocketchatConfig
 from controlplane.notify.integrations.slack.options import SlackConfig
+from controlplane.notify.integrations.telegram.options import TelegramConfig
+from controlplane.notify.integrations.victorops.options import VictoropsConfig
+from controlplane.notify.integrations.webex.options import WebexConfig
 from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.integrations.wechat.options import WechatConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,20 @@ class Receiver:
     pagerduty_configs: tuple[PagerdutyConfig, ...] = ()
     webhook_configs: tuple[WebhookConfig, ...] = ()
     email_configs: tuple[EmailConfig, ...] = ()
+    opsgenie_configs: tuple[OpsgenieConfig, ...] = ()
+    victorops_configs: tuple[VictoropsConfig, ...] = ()
+    pushover_configs: tuple[PushoverConfig, ...] = ()
+    telegram_configs: tuple[TelegramConfig, ...] = ()
+    discord_configs: tuple[DiscordConfig, ...] = ()
+    msteams_configs: tuple[MSTeamsConfig, ...] = ()
+    msteamsv2_configs: tuple[MSTeamsV2Config, ...] = ()
+    webex_configs: tuple[WebexConfig, ...] = ()
+    rocketchat_configs: tuple[RocketchatConfig, ...] = ()
+    mattermost_configs: tuple[MattermostConfig, ...] = ()
+    wechat_configs: tuple[WechatConfig, ...] = ()
+    jira_configs: tuple[JiraConfig, ...] = ()
+    incidentio_configs: tuple[IncidentioConfig, ...] = ()
+    apprise_configs: tuple[AppriseConfig, ...] = ()
 
     def __post_init__(self) -> None:
         required(self, "name", "receiver")

@@ -1,5 +1,6 @@
 """What integrations have in common: options, templates and, to POST, a client of their own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from hashlib import sha256
 from operator import attrgetter
@@ -36,7 +37,7 @@ class Configured(Generic[_Config]):
         return self._config.timeout
 
 
-class Posting(Configured[_Config]):
+class Posting(Configured[_Config], ABC):
     """All of an Integration but `send`, for those that speak HTTP."""
 
     def __init__(
@@ -44,6 +45,10 @@ class Posting(Configured[_Config]):
     ) -> None:
         super().__init__(name, config, templates)
         self._client = client
+
+    @abstractmethod
+    async def send(self, notification: Notification) -> Delivery:
+        """Deliver. Raises DeliveryError."""
 
     async def close(self) -> None:
         """Give up connections."""
