@@ -193,4 +193,5 @@ class Alerts:
     def _count(self, status: AlertStatus) -> int:
         now = self._clock.now()
         # Metrics are collected on another thread, while alerts come and go here.
-        return sum(alert.status(now) is status for alert in tuple(self._alerts.values()))
+        kept = tuple(self._alerts.values())
+        return sum(alert.status(now) is status and not alert.is_test for alert in kept)

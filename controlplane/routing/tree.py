@@ -1,12 +1,12 @@
 """The routing tree: settings inherited once, then matched as often as alerts come."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 from controlplane.clock import Duration
-from controlplane.model.alert import DEAD_LETTER
+from controlplane.model.alert import DEAD_LETTER, FIRE_DRILL, FIRE_DRILL_FAILED, TEST_LABEL
 from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import format_matchers, go_quote, sort_matchers
 from controlplane.model.matchers import Matcher, matches_all
@@ -15,6 +15,9 @@ from controlplane.routing.options import GROUP_BY_ALL, Route
 GROUP_WAIT: Final[Duration] = 30_000
 GROUP_INTERVAL: Final[Duration] = 300_000
 REPEAT_INTERVAL: Final[Duration] = 14_400_000
+
+# Alerts that the receiver in their label `receiver` was not told something.
+_ON_RECEIVERS: Final = frozenset({DEAD_LETTER, FIRE_DRILL_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,16 @@ def recipients(
 ) -> tuple[Node, ...]:
     """Return the nodes that take an alert under a root.
 
-    The alert on a receiver that was not told something never goes to that one
+    An alert on a receiver that was not told something never goes to that one
     alone: where no other takes it, the first other one in the tree does, the
-    root's before all. `tells` says whether a receiver tells anybody.
+    root's before all. A fire drill for a receiver goes to that one, by the
+    first node that leads there. `tells` says whether a receiver tells anybody.
     """
     nodes = root.match(labels)
-    if labels.value("alertname") != DEAD_LETTER:
+    name = labels.value("alertname")
+    if name == FIRE_DRILL and "receiver" in labels and labels.value(TEST_LABEL):
+        return _leading_to(labels.value("receiver"), (*nodes, *root.walk())) or nodes
+    if name not in _ON_RECEIVERS:
         return nodes
 
     def other(node: Node) -> bool:
@@ -99,6 +106,10 @@ def recipients(
     if any(other(node) for node in nodes):
         return nodes
     return (*nodes, *islice(filter(other, root.walk()), 1))
+
+
+def _leading_to(receiver: str, nodes: Iterable[Node]) -> tuple[Node, ...]:
+    return tuple(islice((node for node in nodes if node.receiver == receiver), 1))
 
 
 def build_tree(root: Route) -> Node:

@@ -88,3 +88,10 @@ def test_hours_mute_a_whole_group(
 ) -> None:
     """Within a mute interval, or outside of all active ones where there are any."""
     assert HOURS.muted_by(Labels(), At(NOW, mute, active)) == muted_by
+
+
+def test_what_was_made_up_inhibits_nothing() -> None:
+    """A fire drill with the labels of a source hides no alert that is real."""
+    source = alert(alertname="RackDown", rack="1", controlplane_test="true")
+    inhibitor = Inhibitor([RACK], [source])
+    assert inhibitor.muting(Labels({"severity": "page", "rack": "1"}), NOW) == ()
