@@ -1,0 +1,144 @@
+"""Tells monitors elsewhere that all is well, for as long as it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import httpx
+
+from controlplane.clock import Clock
+from controlplane.errors import ControlPlaneError, Forbidden
+from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
+from controlplane.notify.integrations.http import scrub
+from controlplane.notify.trying_metrics import TryingMetrics
+from controlplane.telemetry.correlation import correlated, new_correlation_id
+from controlplane.telemetry.logs import get_logger
+from controlplane.transport.options import HTTPClientConfig
+
+log = get_logger(__name__)
+
+# Returns an empty text while it holds, else what is wrong. It may raise ControlPlaneError.
+Condition = Callable[[], Awaitable[str]]
+
+# So many seconds a condition has to say whether it holds.
+_CONDITION_SECONDS: Final = 5.0
+_MOST_SAID: Final = 2_000
+
+
+class CheckIns:
+    """Asks for each URL at its interval while every condition holds; else says why it does not."""
+
+    def __init__(
+        self,
+        conditions: Mapping[str, Condition],
+        clients: Callable[[HTTPClientConfig], httpx.AsyncClient],
+        clock: Clock,
+        metrics: TryingMetrics,
+    ) -> None:
+        self._conditions = conditions
+        self._clients = clients
+        self._clock = clock
+        self._metrics = metrics
+        self._check_ins: tuple[CheckInOptions, ...] = ()
+        self._statuses: dict[str, CheckInStatus] = {}
+        self._changed = asyncio.Event()
+
+    def configure(self, check_ins: Iterable[CheckInOptions]) -> None:
+        """Have these from now on; each begins at once."""
+        new = tuple(check_ins)
+        if new != self._check_ins:
+            self._check_ins = new
+            self._statuses = {}
+            self._changed.set()
+
+    def statuses(self) -> Sequence[CheckInStatus]:
+        """Return what came of the last turn of each, in the order of the file."""
+        found = (self._statuses.get(each.name) for each in self._check_ins)
+        return [status for status in found if status is not None]
+
+    async def run(self) -> None:
+        """Check in, each at its interval, until cancelled."""
+        while True:
+            self._changed.clear()
+            async with asyncio.TaskGroup() as group:
+                turns = [group.create_task(self._keep(each)) for each in self._check_ins]
+                await self._changed.wait()
+                for turn in turns:
+                    turn.cancel()
+
+    async def turn(self, options: CheckInOptions, client: httpx.AsyncClient) -> CheckInStatus:
+        """Look whether all is well and tell the monitor, or say why not."""
+        problem = await self._problem()
+        url = options.url if not problem else options.fail_url
+        failure = ""
+        if url is not None:
+            failure = await _ask(options, client, url.reveal, problem)
+        told = Result.FAILED if failure else Result.SENT
+        result = Result.WITHHELD if problem else told
+        status = CheckInStatus(options.name, result, self._clock.now(), problem or failure)
+        self._note(status, failure)
+        return status
+
+    async def _keep(self, options: CheckInOptions) -> None:
+        begin, seconds = self._clock.monotonic(), options.interval / 1000
+        async with self._clients(options.http_config) as client:
+            while True:
+                with correlated(new_correlation_id()):
+                    await self.turn(options, client)
+                # Turns keep to their beat, however long one takes.
+                past = (self._clock.monotonic() - begin) % seconds
+                await self._clock.sleep(seconds - past)
+
+    async def _problem(self) -> str:
+        """Return all that is wrong, each with the condition's name, or nothing."""
+        found = await asyncio.gather(*(self._look(*each) for each in self._conditions.items()))
+        return "; ".join(problem for problem in found if problem)
+
+    async def _look(self, name: str, condition: Condition) -> str:
+        try:
+            async with asyncio.timeout(_CONDITION_SECONDS):
+                problem = await condition()
+        except TimeoutError:
+            problem = f"no answer within {_CONDITION_SECONDS:g} s"
+        except ControlPlaneError as error:
+            problem = str(error)
+        self._metrics.well.labels(name).set(not problem)
+        return f"{name}: {problem}" if problem else ""
+
+    def _note(self, status: CheckInStatus, failure: str) -> None:
+        before = self._statuses.get(status.name)
+        self._statuses[status.name] = status
+        self._metrics.check_ins.labels(status.name, status.result.value).inc()
+        if status.result is Result.SENT:
+            self._metrics.check_in_success.labels(status.name).set(status.at / 1000)
+        if before is not None and before.result is status.result:
+            return  # what stays as it was has been said
+        if status.result is Result.WITHHELD:
+            log.error("check-in withheld", check_in=status.name, problem=status.problem)
+        elif status.result is Result.FAILED:
+            log.warning("check-in failed", check_in=status.name, problem=status.problem)
+        elif before is not None:
+            log.info("check-in works again", check_in=status.name)
+        if status.result is Result.WITHHELD and failure:
+            log.warning("check-in failed", check_in=status.name, problem=failure)
+
+
+async def _ask(
+    options: CheckInOptions, client: httpx.AsyncClient, reveal: Callable[[], str], problem: str
+) -> str:
+    """Ask for a URL; return what went wrong, without the URL, or nothing."""
+    url = ""
+    try:
+        url = reveal()
+        method = "POST" if problem else options.method
+        body = problem[:_MOST_SAID].encode() if problem else None
+        seconds = options.timeout / 1000
+        async with asyncio.timeout(seconds + 1):
+            answer = await client.request(method, url, content=body, timeout=seconds)
+    except TimeoutError:
+        return f"no answer within {options.timeout / 1000:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL, Forbidden) as error:
+        return scrub(str(error) or type(error).__name__, url)
+    except ControlPlaneError as error:
+        return str(error)  # the file with the URL cannot be read
+    return "" if answer.is_success else f"status {answer.status_code}"
