@@ -18,6 +18,12 @@ class NotifyMetrics:
             ["reason"],
             registry=registry,
         )
+        self.suppressed = Counter(
+            "controlplane_notifications_suppressed_total",
+            "Alerts that fired and were left out of what an integration is told, by what mutes.",
+            ["reason"],
+            registry=registry,
+        )
         self.sent = Counter(
             "controlplane_notifications_sent_total",
             "Messages delivered.",
@@ -40,6 +46,12 @@ class NotifyMetrics:
             "controlplane_notification_parts_cut_total",
             "Parts of delivered messages, fields and buttons, that the service has no room for.",
             channel,
+            registry=registry,
+        )
+        self.changes = Counter(
+            "controlplane_change_events_total",
+            "Attempts to tell receivers of a change, by what came of them.",
+            [*channel, "outcome"],
             registry=registry,
         )
         self.dead = Counter(

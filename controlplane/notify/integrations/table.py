@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from controlplane.notify.integrations.email.options import EmailConfig
+from controlplane.notify.integrations.opsgenie.client import Opsgenie
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.posting import Posting
+from controlplane.notify.integrations.pushover.client import Pushover
 from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
+from controlplane.notify.integrations.telegram.client import Telegram
+from controlplane.notify.integrations.victorops.client import Victorops
 from controlplane.notify.integrations.webhook.client import Webhook
 from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.options import Receiver
+from controlplane.notify.picture import Picture, no_picture
 from controlplane.notify.ports import Dial, Integration
 from controlplane.notify.rendering import Templates
+from controlplane.notify.silenced import SilencedBy
 from controlplane.transport.options import HTTPClientConfig
 
 if TYPE_CHECKING:
@@ -27,13 +34,19 @@ class Surroundings:
     """What integrations are built with: templates, and HTTP by the outbound policy.
 
     `http_client` serves all but two: `connector` is for slack-sdk, which speaks
-    aiohttp, `dial` for mail.
+    aiohttp, `dial` for mail. `silenced_by` and `picture` are for those that
+    show who took an alert on, and what it looks like.
     """
 
     templates: Templates
     http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
     connector: "Callable[[], aiohttp.BaseConnector]"
     dial: Dial
+    silenced_by: SilencedBy = lambda _labels: ()
+    picture: Picture = no_picture
+
+
+Build = Callable[[str, Any, Surroundings], Integration]
 
 
 def _slack(name: str, config: SlackConfig, around: Surroundings) -> Integration:
@@ -54,15 +67,32 @@ def _slack_bot(name: str, config: SlackConfig, around: Surroundings) -> Integrat
     if token is None:
         raise AssertionError("SlackConfig refuses a bot without a token")
     api = WebAPI(config.http_config, around.connector, token=token, app_url=app_url)
-    return SlackBot(name, config, around.templates, api)
+    return SlackBot(
+        name,
+        config,
+        around.templates,
+        api,
+        silenced_by=around.silenced_by,
+        picture=around.picture,
+    )
 
 
 def _pagerduty(name: str, config: PagerdutyConfig, around: Surroundings) -> Integration:
-    return PagerDuty(name, config, around.templates, around.http_client(config.http_config))
+    client = around.http_client(config.http_config)
+    return PagerDuty(name, config, around.templates, client, silenced_by=around.silenced_by)
 
 
 def _webhook(name: str, config: WebhookConfig, around: Surroundings) -> Integration:
     return Webhook(name, config, around.templates, around.http_client(config.http_config))
+
+
+def _posting(kind: type[Posting[Any]]) -> Build:
+    """Return how one is built that needs nothing but a client of its own."""
+
+    def build(name: str, config: Any, around: Surroundings) -> Integration:
+        return kind(name, config, around.templates, around.http_client(config.http_config))
+
+    return build
 
 
 def _email(name: str, config: EmailConfig, around: Surroundings) -> Integration:
@@ -73,11 +103,15 @@ def _email(name: str, config: EmailConfig, around: Surroundings) -> Integration:
 
 
 # The key of alertmanager.yml, the name in metrics and logs, and how one is built.
-INTEGRATIONS: Final[Sequence[tuple[str, str, Callable[[str, Any, Surroundings], Integration]]]] = (
+INTEGRATIONS: Final[Sequence[tuple[str, str, Build]]] = (
     ("slack_configs", "slack", _slack),
     ("pagerduty_configs", "pagerduty", _pagerduty),
     ("webhook_configs", "webhook", _webhook),
     ("email_configs", "email", _email),
+    ("opsgenie_configs", "opsgenie", _posting(Opsgenie)),
+    ("victorops_configs", "victorops", _posting(Victorops)),
+    ("pushover_configs", "pushover", _posting(Pushover)),
+    ("telegram_configs", "telegram", _posting(Telegram)),
 )
 
 

@@ -18,6 +18,7 @@ from controlplane.notify.integrations.slack.bot import SlackBot
 from controlplane.notify.integrations.slack.options import SlackAction, SlackConfig, SlackField
 from controlplane.notify.integrations.slack.web_api import WebAPI
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
+from controlplane.notify.picture import no_picture
 from controlplane.notify.rendering import Templates
 from tests.support.alerting import EXTERNAL_URL
 
@@ -52,7 +53,9 @@ async def bot(server: SlackStandIn, **options: Any) -> AsyncIterator[SlackBot]:
     api = WebAPI(
         config.http_config, aiohttp.TCPConnector, token=config.app_token, app_url=config.app_url
     )
-    subject = SlackBot("slack/0", config, templates, api)
+    subject = SlackBot(
+        "slack/0", config, templates, api, silenced_by=lambda _labels: (), picture=no_picture
+    )
     yield subject
     await subject.close()
 

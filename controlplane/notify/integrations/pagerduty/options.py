@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controlplane.clock import Duration
+from controlplane.errors import InvalidInput
 from controlplane.model.secret import Secret
 from controlplane.notify.integrations.options import HTTP_DEFAULTS, Templated
 from controlplane.transport.options import HTTPClientConfig
 
 PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
+# How both addresses of the Events API end.
+_EVENTS: Final = "/v2/enqueue"
+_CHANGES: Final = "/v2/change/enqueue"
 DEFAULT_DETAILS: Final[Mapping[str, Templated]] = {
     "firing": "{{ .Alerts.Firing | toJson }}",
     "resolved": "{{ .Alerts.Resolved | toJson }}",
@@ -41,6 +45,7 @@ class PagerdutyConfig:
 
     `details` is put over DEFAULT_DETAILS. `source` defaults to the instance or job that all
     alerts share, else to `client`; `links` to the alerts' runbook, dashboard, query and story.
+    With `change_events`, a key of ours, the service is told of every new configuration.
     """
 
     routing_key: Secret
@@ -59,3 +64,13 @@ class PagerdutyConfig:
     component: str = ""
     group: str = ""
     timeout: Duration = 0
+    change_events: bool = False
+
+    def __post_init__(self) -> None:
+        if self.change_events and not self.url.endswith(_EVENTS):
+            raise InvalidInput(f"change_events needs a url ending with {_EVENTS}", pointer="/url")
+
+    @property
+    def change_url(self) -> str:
+        """Where change events go: beside the events."""
+        return self.url.removesuffix(_EVENTS) + _CHANGES

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from controlplane.model.alert import AlertStatus
+from controlplane.model.duration import format_time
+from controlplane.notify.changes import Change
 from controlplane.notify.integrations.pagerduty.options import (
     DEFAULT_DETAILS,
     PagerdutyConfig,
@@ -15,6 +18,7 @@ from controlplane.notify.message import Notification
 from controlplane.notify.rendering import Render, render_tree, truncate
 
 MAX_SUMMARY: Final = 1_024
+MAX_FIELD: Final = 1_024
 MAX_EVENT: Final = 512_000
 _SOURCE: Final = '{{ template "pagerduty.default.source" . }}'
 _DEFAULT_LINKS: Final = (
@@ -26,23 +30,68 @@ _DEFAULT_LINKS: Final = (
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The body of an event, and how many of its parts there was no room for."""
+
+    body: bytes
+    cut: int = 0
+
+
 def event(
     notification: Notification, config: PagerdutyConfig, routing_key: str, render: Render
-) -> bytes:
-    """Return the body of a trigger, or of a resolve once nothing fires.
+) -> Event:
+    """Return a trigger, or a resolve once nothing fires.
 
-    Details that would make it too large are left out, and said to be.
+    What would make it too large is left out, and said to be: first the
+    details, then links and pictures.
     """
     body = _event(notification, config, routing_key, render)
-    encoded = json.dumps(body, ensure_ascii=False).encode()
+    encoded = _encoded(body)
     if len(encoded) <= MAX_EVENT:
-        return encoded
+        return Event(encoded)
     body["payload"]["custom_details"] = {
         "error": f"the details were left out: the event had {len(encoded)} bytes, "
         f"of which PagerDuty takes {MAX_EVENT}",
         "num_firing": render(str(DEFAULT_DETAILS["num_firing"])),
         "num_resolved": render(str(DEFAULT_DETAILS["num_resolved"])),
     }
+    shorter = _encoded(body)
+    if len(shorter) <= MAX_EVENT:
+        return Event(shorter, cut=1)
+    left_out = len(body["links"]) + len(body["images"])
+    body |= {"links": [], "images": []}
+    return Event(_encoded(body), cut=1 + left_out)
+
+
+def acknowledgement(notification: Notification, routing_key: str) -> bytes:
+    """Return the event that says that somebody has taken the incident on."""
+    return _encoded(
+        {
+            "routing_key": routing_key,
+            "event_action": "acknowledge",
+            "dedup_key": dedup_key(notification.key),
+        }
+    )
+
+
+def change_event(change: Change, routing_key: str, external_url: str) -> bytes:
+    """Return the event that tells a service of a change."""
+    return _encoded(
+        {
+            "routing_key": routing_key,
+            "payload": {
+                "summary": truncate(change.summary, MAX_SUMMARY),
+                "source": truncate(external_url, MAX_SUMMARY),
+                "timestamp": format_time(change.at),
+                "custom_details": dict(change.details),
+            },
+            "links": [{"href": external_url, "text": "controlplane"}],
+        }
+    )
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
@@ -53,27 +102,31 @@ def _event(
     client = render(config.client)
     source = render(config.source or _SOURCE) or client or notification.receiver
     optional = {
-        "class": render(config.class_),
-        "component": render(config.component),
-        "group": render(config.group),
+        "class": truncate(render(config.class_), MAX_FIELD),
+        "component": truncate(render(config.component), MAX_FIELD),
+        "group": truncate(render(config.group), MAX_FIELD),
     }
     return {
         "routing_key": routing_key,
         "event_action": "trigger" if firing else "resolve",
         "dedup_key": dedup_key(notification.key),
-        "client": client,
+        "client": truncate(client, MAX_FIELD),
         "client_url": render(config.client_url),
         "links": _present(
             "href",
             [
-                {"href": render(i.href), "text": render(i.text)}
+                {"href": render(i.href), "text": truncate(render(i.text), MAX_FIELD)}
                 for i in config.links or _DEFAULT_LINKS
             ],
         ),
         "images": _present(
             "src",
             [
-                {"src": render(i.src), "alt": render(i.alt), "href": render(i.href)}
+                {
+                    "src": render(i.src),
+                    "alt": truncate(render(i.alt), MAX_FIELD),
+                    "href": render(i.href),
+                }
                 for i in config.images
             ],
         ),

@@ -59,13 +59,18 @@ class SlackField:
 
 @dataclass(frozen=True, slots=True)
 class SlackConfig:
-    """One entry of `slack_configs`: an incoming webhook (`api_url`) or a bot (`app_token`)."""
+    """One entry of `slack_configs`: an incoming webhook (`api_url`) or a bot (`app_token`).
+
+    With a `signing_secret`, a key of ours, a bot's messages have buttons: Slack
+    signs the clicks with it.
+    """
 
     send_resolved: bool = False
     http_config: HTTPClientConfig = HTTP_DEFAULTS
     api_url: Secret | None = None
     app_token: Secret | None = None
     app_url: str = SLACK_APP_URL
+    signing_secret: Secret | None = None
     update_message: bool = False
     channel: str = ""
     username: str = '{{ template "slack.default.username" . }}'
@@ -107,6 +112,11 @@ class SlackConfig:
                 f"with api_url {SLACK_APP_URL}",
                 pointer="/update_message",
             )
+        if self.signing_secret is not None and not self.is_bot:
+            raise InvalidInput(
+                "a signing_secret is for the buttons of a bot: it needs an app_token",
+                pointer="/signing_secret",
+            )
         if self.is_bot:
             _check_bot(self.http_config)
 
@@ -114,6 +124,16 @@ class SlackConfig:
     def is_bot(self) -> bool:
         """By its own key, or as Alertmanager's files spelled it before there was one."""
         return self.app_token is not None or self.update_message
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether its messages have buttons."""
+        return self.signing_secret is not None
+
+    @property
+    def keeps_one_message(self) -> bool:
+        """Whether a group is one message: what has buttons is not posted again and again."""
+        return self.update_message or self.is_interactive
 
 
 def _check_bot(client: HTTPClientConfig) -> None:

@@ -35,6 +35,9 @@ _AUTH: Final = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
     | {"no_permission", "missing_scope", "not_allowed_token_type", "ekm_access_denied"}
 )
+# What Slack shows a picture as, and what it reads to those who cannot see it.
+_PICTURE_NAME: Final = "graph.png"
+_MOST_WORDS: Final = 1_000
 
 Connector = Callable[[], aiohttp.BaseConnector]
 Call = Callable[..., Awaitable[Any]]
@@ -73,11 +76,50 @@ class WebAPI:
         client = await self._client(seconds)
         return await _called(client.chat_update, **arguments)
 
+    async def upload(
+        self, png: bytes, *, words: str, channel: str, ts: str, seconds: float
+    ) -> None:
+        """Put a picture into the thread of a message. Raises DeliveryError.
+
+        Slack wants three steps: an address for the file, the file, and its place.
+        """
+        client = await self._client(seconds)
+        place = await _called(
+            client.files_getUploadURLExternal,
+            filename=_PICTURE_NAME,
+            length=len(png),
+            alt_txt=words[:_MOST_WORDS],
+        )
+        await self._send_file(client, str(place["upload_url"]), png)
+        await _called(
+            client.files_completeUploadExternal,
+            files=[{"id": place["file_id"], "title": words[:_MOST_WORDS]}],
+            channel_id=channel,
+            thread_ts=ts,
+        )
+
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def _send_file(self, client: AsyncWebClient, url: str, content: bytes) -> None:
+        """POST a file to the address that Slack gave for it; that address is a secret."""
+        session = self._session
+        if session is None:
+            raise DeliveryError("the connections were closed", temporary=True)
+        proxy = proxy_for(self._config.proxy, parse_url(url)) or None
+        try:
+            async with session.post(url, data=content, ssl=client.ssl or True, proxy=proxy) as said:
+                status = said.status
+        except aiohttp.ClientConnectorError as error:
+            raise _not_connected(error) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            words = f"the picture could not be uploaded: {type(error).__name__}"
+            raise DeliveryError(words, temporary=True) from None
+        if not 200 <= status < 300:
+            raise from_status(status, "the picture was not taken")
 
     async def _client(self, seconds: float) -> AsyncWebClient:
         """Return a client with the secrets, certificates and proxy of this moment."""
