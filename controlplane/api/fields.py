@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
+from controlplane.model.dependency import parse_dependency
 from controlplane.model.duration import format_duration, format_time, parse_duration, parse_time
 from controlplane.model.labels import is_utf8
 
@@ -26,6 +27,14 @@ def _time(value: object) -> Timestamp:
         return parse_time(value)
     except InvalidInput as error:
         raise ValueError(error.reason) from None
+
+
+def _dependency(value: str) -> str:
+    try:
+        parse_dependency(value)
+    except InvalidInput as error:
+        raise ValueError(error.reason) from None
+    return value
 
 
 def _utf8(value: str) -> str:
@@ -68,3 +77,10 @@ TimeGiven = Annotated[
 ]
 
 Text = Annotated[str, AfterValidator(_utf8)]
+
+# A name, or matchers in braces.
+DependencyText = Annotated[
+    Text,
+    AfterValidator(_dependency),
+    WithJsonSchema({"type": "string", "examples": ["orders-db", '{job="gateway",zone="a"}']}),
+]

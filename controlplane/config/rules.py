@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from controlplane.config.dependencies import DEPENDENCIES
 from controlplane.config.kinds import BOOLEAN, REGEX, member
 from controlplane.config.remote import OwnDatasource
 from controlplane.config.schema import Key, ListOf, Section
@@ -22,7 +23,7 @@ RULE_SETTING: Final = Section(
         "datasource": Key(OwnDatasource()),
         "no_data": Key(member(Policy)),
         "error": Key(member(Policy)),
+        "depends_on": Key(DEPENDENCIES),
     },
-    unsupported=dict.fromkeys(("depends_on",), "a key of a later version"),
 )
 RULE_SETTINGS: Final = ListOf("a list of rule settings", RULE_SETTING)

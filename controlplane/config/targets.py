@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from controlplane.config.dependencies import DEPENDENCIES
 from controlplane.config.kinds import LABELS, NATURAL, POSITIVE_DURATION, TEXT
 from controlplane.config.schema import Key, Section, UniqueList
 from controlplane.model.target import TargetSpec
@@ -44,6 +45,7 @@ def targets(settings: TargetOptions, probers: Mapping[str, str]) -> UniqueList[T
             "labels": Key(LABELS),
             "metrics_url": Key(TEXT),
             "lease": Key(POSITIVE_DURATION),
+            "depends_on": Key(DEPENDENCIES),
         },
     )
     return UniqueList("a list of targets", section, "name")

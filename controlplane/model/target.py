@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controlplane.clock import Duration, Timestamp
+from controlplane.model.dependency import Dependency
 from controlplane.model.labels import EMPTY, Labels
 
 
@@ -21,7 +22,8 @@ class TargetSpec:
     """What a registration says; POST replaces all of it.
 
     Exactly one of `url` and `address` is set. `interval` and `lease` are
-    milliseconds; None means the file's default, and no lease.
+    milliseconds; None means the file's default, and no lease. While one of
+    what it `depends_on` is down, nobody is told of its alerts.
     """
 
     name: str
@@ -32,6 +34,19 @@ class TargetSpec:
     labels: Labels = EMPTY
     metrics_url: str | None = None
     lease: Duration | None = None
+    depends_on: tuple[Dependency, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        """The url or address that is probed."""
+        return self.url or self.address or ""
+
+    def own_labels(self) -> Mapping[str, str]:
+        """Return the labels of all series, as long as no operator puts others over them.
+
+        `job` and `instance` default to the name and the endpoint.
+        """
+        return {"job": self.name, "instance": self.endpoint, **self.labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,7 @@ class Target:
     @property
     def endpoint(self) -> str:
         """The url or address that is probed."""
-        return self.spec.url or self.spec.address or ""
+        return self.spec.endpoint
 
     @property
     def expires_at(self) -> Timestamp | None:
@@ -71,10 +86,5 @@ class Target:
         return None if self.spec.lease is None else self.renewed_at + self.spec.lease
 
     def labels(self) -> Labels:
-        """Return the labels that all series of this target carry.
-
-        `job` and `instance` default to the name and the endpoint; a label of
-        the target's own comes next, what the operator set last.
-        """
-        defaults = {"job": self.spec.name, "instance": self.endpoint}
-        return Labels({**defaults, **self.spec.labels, **self.operator.labels})
+        """Return the labels that all series of this target carry; what the operator set counts."""
+        return Labels({**self.spec.own_labels(), **self.operator.labels})

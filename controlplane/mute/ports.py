@@ -1,6 +1,6 @@
 """What muting needs of others, and the question that is put to it."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from controlplane.clock import Timestamp
@@ -10,6 +10,21 @@ from controlplane.mute.silence import Silence, SilenceChange
 
 # Returns the alerts that fire now.
 FiringAlerts = Callable[[], Iterable[Alert]]
+
+# Takes alerts; returns once they are durably accepted. Raises ControlPlaneError.
+AcceptAlerts = Callable[[Sequence[Alert]], Awaitable[None]]
+
+# The alert with a fingerprint as it is kept now, or None.
+FindAlert = Callable[[str], Alert | None]
+
+# Tells whether a canary, `host:port` or a URL, answered within so many seconds.
+AskCanary = Callable[[str, float], Awaitable[bool]]
+
+# Tells whether the last probe of a target, by id, was a success; None before the first.
+LastOutcome = Callable[[str], bool | None]
+
+# Has alerts that were held looked at again, now.
+Release = Callable[[Collection[Labels], Timestamp], None]
 
 
 class Moment(Protocol):

@@ -4,13 +4,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from controlplane.clock import Timestamp
+from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
+from controlplane.model.duration import DAY
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import Matcher, MatchOp, matches_all
 from controlplane.model.time_interval import TimeInterval
 from controlplane.mute.options import SilenceOptions
 
+# An acknowledgement whose alert never ends ends after this long, unless told otherwise.
+LONGEST_ACKNOWLEDGED: Final[Duration] = 7 * DAY
 # Values that nobody gives a label: a matcher that lets all of them pass narrows nothing down.
 _IMPROBABLE: Final = ("zq7-0f", "Xk_9.w:~", "\u6f22 4")
 
@@ -112,6 +115,8 @@ def check(silence: Silence, options: SilenceOptions) -> None:
         raise InvalidInput(
             "invalid silence: end time must not be before start time", pointer="/ends_at"
         )
+    if _size(silence) > options.max_size:
+        raise InvalidInput(f"invalid silence: more than {options.max_size} bytes")
     annotations = sum(len(name) + len(value) for name, value in silence.annotations.pairs)
     if max(len(silence.comment), annotations) > options.max_text:
         raise InvalidInput(
@@ -150,6 +155,12 @@ def _wording(silence: Silence) -> tuple[object, ...]:
         silence.times,
         silence.until_resolved,
     )
+
+
+def _size(silence: Silence) -> int:
+    texts = [silence.created_by, silence.comment, *map(str, silence.matchers)]
+    texts += [text for pair in silence.annotations.pairs for text in pair]
+    return sum(len(text.encode()) for text in texts)
 
 
 def _takes_absent(matcher: Matcher) -> bool:

@@ -62,6 +62,10 @@ class Silences:
         for state in SilenceState:
             metrics.observe(state.value, partial(self._count, state))
 
+    def configure(self, options: SilenceOptions) -> None:
+        """Use other bounds from now on; silences that are there already stay."""
+        self._options = options
+
     async def load(self) -> None:
         """Take up what was kept. Raises Unavailable."""
         for silence in await self._repository.load():

@@ -2,12 +2,12 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, KeysView
+from collections.abc import Callable, Collection, Iterable, KeysView
 from itertools import count
 from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
-from controlplane.model.alert import Alert
+from controlplane.model.alert import OWN_NETWORK_DOWN, Alert
 from controlplane.model.labels import Labels
 from controlplane.routing.group import Group, first_due
 from controlplane.routing.metrics import RoutingMetrics
@@ -98,6 +98,14 @@ class Dispatcher:
                 self._schedule(group)
         self._metrics.groups.set(len(self._groups))
 
+    def hurry(self, labels: Collection[Labels], now: Timestamp) -> None:
+        """Have the groups of some alerts be due now: what kept them from being told is over."""
+        for group in self._groups.values():
+            if group.due > now and group.holds_any(labels):
+                group.due = now
+                self._schedule(group)
+        self._woken.set()
+
     def next_due(self) -> Timestamp | None:
         """Return when the next group is due, or None without groups."""
         while self._timers and self._outdated(self._timers[0]):
@@ -142,6 +150,9 @@ class Dispatcher:
             self._record(
                 Grouped(alert, node.receiver, group.key, node.key, node.group_wait, at=now)
             )
+            if alert.name == OWN_NETWORK_DOWN and existing.due > now:
+                existing.due = now  # it tells why others are not told: it waits for nobody
+                self._schedule(existing)
         if existing is group:
             self._schedule(group)
 

@@ -1,5 +1,7 @@
 """An aggregation group: the alerts of one route that share their group labels."""
 
+from collections.abc import Collection
+
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
@@ -37,6 +39,10 @@ class Group:
         known = self._alerts.get(alert.labels)
         self._alerts[alert.labels] = alert
         return known is None or known.starts_at != alert.starts_at
+
+    def holds_any(self, labels: Collection[Labels]) -> bool:
+        """Tell whether an alert with one of these label sets is in the group."""
+        return any(each in labels for each in self._alerts)
 
     def flush(self, now: Timestamp) -> Flush:
         """Return what is to be told now, and be due again after `group_interval`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from controlplane.clock import Duration
+from controlplane.model.dependency import Dependency
 from controlplane.model.duration import MINUTE
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import compile_regex
@@ -95,6 +96,7 @@ class RuleSettings:
     datasource: Datasource | Literal["local"] | None = None
     no_data: Policy | None = None
     error: Policy | None = None
+    depends_on: tuple[Dependency, ...] | None = None  # other alerts
 
 
 @dataclass(frozen=True, slots=True)

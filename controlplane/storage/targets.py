@@ -7,6 +7,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.clock import Timestamp
+from controlplane.model.dependency import parse_dependencies
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
 from controlplane.storage.database import Database
@@ -131,6 +132,7 @@ def _row(target: Target) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "metrics_url": spec.metrics_url,
         "lease": spec.lease,
+        "depends_on": [str(each) for each in spec.depends_on],
         "created_at": target.created_at,
         "updated_at": target.updated_at,
         "renewed_at": target.renewed_at,
@@ -153,6 +155,7 @@ def _target(row: Row[Any]) -> Target:
             labels=Labels(row.labels),
             metrics_url=row.metrics_url,
             lease=row.lease,
+            depends_on=parse_dependencies(row.depends_on),
         ),
         provenance=Provenance(row.provenance),
         created_at=row.created_at,

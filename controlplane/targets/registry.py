@@ -10,6 +10,7 @@ from controlplane.clock import Timestamp
 from controlplane.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from controlplane.model.labels import EMPTY
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
+from controlplane.targets.dependencies import Depending, cycle_through
 from controlplane.targets.feed import ChangeFeed
 from controlplane.targets.index import Page, Query, State, TargetIndex, page, state_of
 from controlplane.targets.metrics import TargetMetrics
@@ -186,6 +187,7 @@ class TargetRegistry:
         known = self._owned_by_api(self._index.named(spec.name))
         if known is None and len(self._index) >= self._options.max_targets:
             raise TooLarge(f"the registry is full: it holds {len(self._index)} targets")
+        self._check_dependencies(spec)
         target = (
             _new(spec, Provenance.API, now)
             if known is None
@@ -217,6 +219,15 @@ class TargetRegistry:
         if spec.name != target.name:
             raise InvalidInput("a target keeps its name", pointer="/name")
         check_spec(spec, self._options, self._prober_of)
+        self._check_dependencies(spec)
+
+    def _check_dependencies(self, spec: TargetSpec) -> None:
+        """Refuse a registration by which a target would come to depend on itself."""
+        if not spec.depends_on:
+            return
+        others = [Depending.of(target) for target in self if target.name != spec.name]
+        if cycle := cycle_through(spec.name, [*others, Depending.of_spec(spec)]):
+            raise InvalidInput(f"it would go round: {' -> '.join(cycle)}", pointer="/depends_on")
 
     async def _delete(self, target_id: str) -> None:
         target = self.get(target_id)

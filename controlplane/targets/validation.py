@@ -19,6 +19,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _LONGEST_URL: Final = 2048
 _LONGEST_LABEL: Final = 1024
 _MOST_LABELS: Final = 64
+_MOST_DEPENDENCIES: Final = 64
 # What a prober needs to be given.
 _ENDPOINT: Final = {"http": "url", "tcp": "address"}
 
@@ -33,6 +34,8 @@ def check_spec(spec: TargetSpec, options: TargetOptions, prober_of: ProberOf) ->
     _check_at_least("/interval", spec.interval, options.min_interval)
     _check_at_least("/lease", spec.lease, options.min_lease)
     check_labels(spec.labels, "/labels")
+    if len(spec.depends_on) > _MOST_DEPENDENCIES:
+        raise InvalidInput(f"at most {_MOST_DEPENDENCIES}", pointer="/depends_on")
 
 
 def check_name(name: str) -> None:

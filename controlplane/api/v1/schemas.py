@@ -5,9 +5,16 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controlplane.api.fields import DurationShown, DurationText, Text, TimeText
+from controlplane.api.fields import (
+    DependencyText,
+    DurationShown,
+    DurationText,
+    Text,
+    TimeText,
+)
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.dependency import parse_dependencies
 from controlplane.model.labels import Labels
 from controlplane.model.target import Provenance, Target, TargetSpec
 from controlplane.notify.incident import Reason
@@ -40,6 +47,7 @@ class TargetIn(BaseModel):
     labels: LabelMap = Field(default_factory=dict)
     metrics_url: Text | None = None
     lease: DurationText | None = None
+    depends_on: Annotated[list[DependencyText], Field(max_length=64)] = Field(default_factory=list)
 
     def to_spec(self) -> TargetSpec:
         """Return the registration as the registry takes it."""
@@ -52,6 +60,7 @@ class TargetIn(BaseModel):
             labels=Labels(self.labels),
             metrics_url=self.metrics_url,
             lease=self.lease,
+            depends_on=parse_dependencies(self.depends_on),
         )
 
 
@@ -74,6 +83,7 @@ class TargetPatched(TargetIn):
             labels=dict(spec.labels),
             metrics_url=spec.metrics_url,
             lease=spec.lease,
+            depends_on=[str(each) for each in spec.depends_on],
             paused=edit.paused,
             label_overrides=dict(edit.labels),
         )
@@ -91,6 +101,7 @@ class TargetOut(BaseModel):
     labels: dict[str, str]
     metrics_url: str | None
     lease: DurationShown | None
+    depends_on: list[str]
     provenance: Provenance
     state: State
     paused: bool
@@ -115,6 +126,7 @@ class TargetOut(BaseModel):
             labels=dict(spec.labels),
             metrics_url=spec.metrics_url,
             lease=spec.lease,
+            depends_on=[str(each) for each in spec.depends_on],
             provenance=target.provenance,
             state=state,
             paused=operator.paused,

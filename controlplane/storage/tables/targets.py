@@ -23,6 +23,7 @@ targets: Final = Table(
     Column("labels", Document, nullable=False),
     Column("metrics_url", Text),
     Column("lease", Millis),
+    Column("depends_on", Document, nullable=False),
     Column("created_at", Millis, nullable=False),
     Column("updated_at", Millis, nullable=False),
     Column("renewed_at", Millis, nullable=False),
