@@ -17,11 +17,13 @@ class Kind(StrEnum):
     SILENCED = "silenced"
     INHIBITED = "inhibited"
     MUTED = "muted"
+    DEPENDENT = "dependent"
     HELD = "held"
     DEDUPLICATED = "deduplicated"
     QUEUED = "queued"
     UNKNOWN = "unknown"
     KNOWN = "known"
+    CLICKED = "clicked"
 
 
 class Aspect(StrEnum):
@@ -31,6 +33,7 @@ class Aspect(StrEnum):
     GROUP = "group"
     TELLING = "telling"
     KNOWLEDGE = "knowledge"
+    HAND = "hand"
 
 
 ASPECTS: Final[Mapping[Kind, Aspect]] = {
@@ -40,11 +43,13 @@ ASPECTS: Final[Mapping[Kind, Aspect]] = {
     Kind.SILENCED: Aspect.TELLING,
     Kind.INHIBITED: Aspect.TELLING,
     Kind.MUTED: Aspect.TELLING,
+    Kind.DEPENDENT: Aspect.TELLING,
     Kind.HELD: Aspect.TELLING,
     Kind.DEDUPLICATED: Aspect.TELLING,
     Kind.QUEUED: Aspect.TELLING,
     Kind.UNKNOWN: Aspect.KNOWLEDGE,
     Kind.KNOWN: Aspect.KNOWLEDGE,
+    Kind.CLICKED: Aspect.HAND,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from controlplane.alerts.decision import Decision, Kind
 from controlplane.alerts.ledger import Ledger
+from controlplane.notify.integrations.slack.interactions import Clicked
 from controlplane.notify.verdicts import QUEUED, UNCHANGED, Verdict
 from controlplane.routing.ports import Grouped
 from controlplane.rules.ports import Doubt
@@ -14,6 +15,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "silence": Kind.SILENCED,
     "inhibition": Kind.INHIBITED,
     "time_interval": Kind.MUTED,
+    "dependency": Kind.DEPENDENT,
+    "held": Kind.HELD,
     UNCHANGED: Kind.DEDUPLICATED,
     QUEUED: Kind.QUEUED,
 }
@@ -46,6 +49,18 @@ class Deciding:
                 detail={"state": doubt.condition.value, "reason": doubt.reason},
             )
             for doubt in doubts
+        )
+
+    def clicked(self, said: Clicked) -> None:
+        """Keep who acted on alerts in a message, and how."""
+        detail = {
+            "by": [said.silence.id],
+            "author": said.silence.author,
+            "action": said.click.action,
+            "until": said.silence.until,
+        }
+        self._ledger.decide(
+            Kind.CLICKED, said.alerts, said.at, place="/".join(said.channel), detail=detail
         )
 
     def told(self, verdicts: Sequence[Verdict]) -> None:

@@ -30,7 +30,7 @@ from controlplane.notify.ports import (
     OwnedGroups,
     Sender,
 )
-from controlplane.notify.verdicts import QUEUED, Verdict, left_out
+from controlplane.notify.verdicts import QUEUED, UNCHANGED, Verdict, left_out
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import span
@@ -107,6 +107,9 @@ class Pipeline:
                 book = _Book(await tx.incidents_for(flushes), self._owned(), handover)
                 for draft in self._drafts(flushes):
                     await self._process(tx, book, draft)
+        for verdict in book.verdicts:
+            if verdict.kind not in (QUEUED, UNCHANGED):
+                self._metrics.suppressed.labels(verdict.kind).inc(len(verdict.alerts))
         self._record(book.verdicts)
         if book.left:
             self._wake()

@@ -11,6 +11,7 @@ from controlplane.api.v1.schemas import EntryOut
 from controlplane.clock import Timestamp
 from controlplane.errors import NotFound
 from controlplane.model.alert import AlertStatus
+from controlplane.mute.dependencies import TARGET
 from controlplane.notify.message import Attempt, Message, MessageState
 
 # What happened in one instant is told in this order: what is known of an alert comes first.
@@ -21,9 +22,11 @@ _ORDER: Final[Sequence[str]] = (
     Kind.RECEIVED,
     Kind.RESOLVED,
     Kind.GROUPED,
+    Kind.CLICKED,
     Kind.SILENCED,
     Kind.INHIBITED,
     Kind.MUTED,
+    Kind.DEPENDENT,
     Kind.HELD,
     Kind.DEDUPLICATED,
     Kind.QUEUED,
@@ -61,9 +64,9 @@ async def _names(on: Surface, decisions: Sequence[Decision]) -> dict[str, str]:
         for each in by if isinstance(by, list) else ():
             if each in names:
                 continue
-            if decision.kind is Kind.SILENCED:
+            if decision.kind in (Kind.SILENCED, Kind.CLICKED):
                 names[each] = _silence(on, each)
-            elif decision.kind is Kind.INHIBITED:
+            elif decision.kind in (Kind.INHIBITED, Kind.DEPENDENT) and TARGET not in each:
                 alert = on.alerts.get(each) or await on.ledger.alert(each)
                 names[each] = each if alert is None else f"{alert.labels} ({each})"
     return names

@@ -87,8 +87,12 @@ def _muted(place: str, detail: Mapping[str, Any], names: Names) -> Said:
     return f"{place} is not told", f"by the hours of its route: {_named(detail, names)}"
 
 
+def _dependent(place: str, detail: Mapping[str, Any], names: Names) -> Said:
+    return f"{place} is not told", f"it depends on {_named(detail, names)}, which is down"
+
+
 def _held(place: str, detail: Mapping[str, Any], names: Names) -> Said:
-    return f"{place} is not told yet", f"held by {_named(detail, names)}"
+    return f"{place} is not told yet", f"held for a short while: {_named(detail, names)}"
 
 
 def _deduplicated(place: str, detail: Mapping[str, Any], _names: Names) -> Said:
@@ -112,6 +116,14 @@ def _known(_place: str, _detail: Mapping[str, Any], _names: Names) -> Said:
     return "its rule can tell again", "the rule was evaluated, and what it reads was there"
 
 
+def _clicked(place: str, detail: Mapping[str, Any], names: Names) -> Said:
+    author, until = detail.get("author"), _time(detail.get("until"))
+    because = f"a button in the message of {place} was clicked: silence {_named(detail, names)}"
+    if detail.get("action") == "acknowledge":
+        return f"{author} acknowledged it until it has ended, at most until {until}", because
+    return f"{author} silenced it until {until}", because
+
+
 _DECISIONS: Final[Mapping[Kind, Callable[[str, Mapping[str, Any], Names], Said]]] = {
     Kind.RECEIVED: _received,
     Kind.RESOLVED: _resolved,
@@ -119,11 +131,13 @@ _DECISIONS: Final[Mapping[Kind, Callable[[str, Mapping[str, Any], Names], Said]]
     Kind.SILENCED: _silenced,
     Kind.INHIBITED: _inhibited,
     Kind.MUTED: _muted,
+    Kind.DEPENDENT: _dependent,
     Kind.HELD: _held,
     Kind.DEDUPLICATED: _deduplicated,
     Kind.QUEUED: _queued,
     Kind.UNKNOWN: _unknown,
     Kind.KNOWN: _known,
+    Kind.CLICKED: _clicked,
 }
 
 _OUTCOMES: Final[Mapping[Outcome, str]] = {
