@@ -136,7 +136,7 @@ def _json_float(value: float) -> str:
 _FIXED: Final[Functions] = {
     "toUpper": Function(lambda text: text.upper(), (STRING,)),
     "toLower": Function(lambda text: text.lower(), (STRING,)),
-    "title": Function(lambda text: functions.title(text, lower_rest=True), (STRING,)),
+    "title": Function(functions.title_words, (STRING,)),
     "trimSpace": Function(lambda text: text.strip(), (STRING,)),
     "join": Function(_join, (STRING, STRINGS)),
     "match": Function(functions.match, (STRING, STRING)),

@@ -181,7 +181,7 @@ class Data(Struct):
     notification_reason: str = ""
     route_labels: KV = KV({})
 
-    GO_TYPE: ClassVar[str] = "template.Data"
+    GO_TYPE: ClassVar[str] = "*template.Data"
     FIELDS: ClassVar = {
         "Receiver": "receiver",
         "Status": "status_text",

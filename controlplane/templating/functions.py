@@ -22,6 +22,21 @@ _REFERENCE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 _SMALL: Final = ("m", "u", "n", "p", "f", "a", "z", "y")
 _LARGE: Final = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _BINARY: Final = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+# Between two letters, or two digits, some signs do not end a word.
+_WORD: Final = re.compile(
+    r"\w+(?:(?:(?<=[^\W\d_])['\u2019.:\u00b7](?=[^\W\d_])|(?<=\d)['\u2019.,;](?=\d))\w+)*"
+)
+# RE2's words for what is wrong with a pattern, and Go's.
+_GO_REASONS: Final = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+}
 _MAX_NANOSECONDS: Final = 2.0**63
 
 
@@ -136,9 +151,15 @@ def _regex(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        reason = error.args[0] if error.args else "invalid"
-        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise FunctionError(f"error parsing regexp: {text}: `{pattern}`") from None
+        raise FunctionError(_go_words(error)) from None
+
+
+def _go_words(error: Exception) -> str:
+    """Return why a pattern cannot be compiled as Go's regexp says it."""
+    reason = error.args[0] if error.args else "internal error"
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+    what, _, where = text.partition(": ")
+    return f"error parsing regexp: {_GO_REASONS.get(what, what)}: `{where}`"
 
 
 def match(pattern: str, text: str) -> bool:
@@ -148,7 +169,12 @@ def match(pattern: str, text: str) -> bool:
 
 def re_replace_all(pattern: str, replacement: str, text: str) -> str:
     """Return the text with every match replaced; `$1` and `${name}` stand for groups."""
-    found = _regex(pattern).finditer(text)
+    try:
+        found = _regex(pattern).finditer(text)
+    except FunctionError as error:
+        # Go's MustCompile, which names the pattern before it panics.
+        shown = quote(pattern) if "`" in pattern else f"`{pattern}`"
+        raise FunctionError(f"regexp: Compile({shown}): {error.reason}") from None
     out: list[str] = []
     pos = 0
     for each in found:
@@ -172,15 +198,33 @@ def _expand(replacement: str, found: Any) -> str:
     return _REFERENCE.sub(group, replacement)
 
 
-def title(text: str, *, lower_rest: bool) -> str:
-    """Return the text with each word's first letter in upper case."""
-    out: list[str] = []
-    inside = False
-    for char in text:
-        if char.isalnum() or (inside and char in "'’_"):
-            out.append(char.lower() if inside and lower_rest else char if inside else char.title())
-            inside = True
-        else:
-            out.append(char)
-            inside = False
-    return "".join(out)
+def title(text: str) -> str:
+    """Return the text with each word's first letter in upper case (Go's strings.Title).
+
+    Words end at spaces and at ASCII characters that are no letter, digit or underscore.
+    """
+    before = f" {text}"
+    return "".join(
+        char.title() if _separates(last) else char for last, char in zip(before, text, strict=False)
+    )
+
+
+def _separates(char: str) -> bool:
+    if char.isascii():
+        return not char.isalnum() and char != "_"
+    return char.isspace()
+
+
+def title_words(text: str) -> str:
+    """Return the text with each word's first letter in upper case, the others in lower case.
+
+    Words are Unicode's (golang.org/x/text/cases): `o'neill` and `x.y` are one each.
+    """
+    return _WORD.sub(lambda word: _titled(word[0]), text)
+
+
+def _titled(word: str) -> str:
+    for place, char in enumerate(word):
+        if char.upper() != char.lower():
+            return word[:place] + char.title() + word[place + 1 :].lower()
+    return word

@@ -274,7 +274,7 @@ def _rune(value: int, directive: Directive) -> str:
 def _sign(negative: bool, directive: Directive) -> str:  # noqa: FBT001 - the sign itself
     if negative:
         return "-"
-    if directive.plus:
+    if directive.plus and directive.verb != "v":  # `%+v` asks for the names of fields
         return "+"
     return " " if directive.space else ""
 

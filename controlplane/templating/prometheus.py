@@ -176,7 +176,7 @@ _FIXED: Final[Functions] = {
     "reReplaceAll": Function(functions.re_replace_all, (STRING, STRING, STRING)),
     "safeHtml": Function(lambda text: text, (STRING,)),
     "match": Function(functions.match, (STRING, STRING)),
-    "title": Function(lambda text: functions.title(text, lower_rest=False), (STRING,)),
+    "title": Function(functions.title, (STRING,)),
     "toUpper": Function(lambda text: text.upper(), (STRING,)),
     "toLower": Function(lambda text: text.lower(), (STRING,)),
     "graphLink": Function(lambda expr: _graph_link(expr, 0), (STRING,)),
