@@ -106,6 +106,8 @@ messages: Final = Table(
         postgresql_where=_UNFINISHED,
     ),
     Index("ix_messages_state_finished_at", "state", "finished_at"),
+    # How a receiver fared lately, however many messages the others have had since.
+    Index("ix_messages_channel", "receiver", "integration", "id"),
     sqlite_autoincrement=True,
 )
 
