@@ -41,6 +41,7 @@ class Senders:
             self.clients.client,
             self.clients.connector,
             self.clients.dial,
+            self.clients.guarded,
             silenced_by=self.silenced_by,
         )
         return build_integrations(config.receivers, around)

@@ -1,7 +1,7 @@
 """What notifying needs of others: groups, muters, a store, integrations."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from socket import socket
 from typing import Protocol, runtime_checkable
 
@@ -106,6 +106,19 @@ class Dial(Protocol):
     """Connects within the outbound policy. Raises Unavailable, Forbidden."""
 
     def __call__(self, host: str, port: int, *, timeout: float) -> Awaitable[socket]: ...
+
+
+class Watch(Protocol):
+    """What a library did with its own sockets: whether it sent, and what it was denied."""
+
+    @property
+    def sent(self) -> bool: ...
+    @property
+    def denied(self) -> str: ...
+
+
+# Gives a block in which the outbound policy holds for the sockets of its thread.
+Guard = Callable[[], AbstractContextManager[Watch]]
 
 
 class Sender(Protocol):

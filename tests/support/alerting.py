@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,8 @@ from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.silences import SqlPast, SqlSilences
 from controlplane.transport.breaker import BreakerOptions
 from controlplane.transport.options import HTTPClientConfig
+from controlplane.transport.policy import OutboundPolicy
+from controlplane.transport.socket_guard import Watch, guarded
 from tests.support.sqlite import migrated
 
 EXTERNAL_URL = "http://controlplane.example"
@@ -116,6 +118,11 @@ def plain_client(_config: HTTPClientConfig) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=httpx.Timeout(10.0))
 
 
+def plain_guard() -> AbstractContextManager[Watch]:
+    """Watch sockets, and deny none."""
+    return guarded(OutboundPolicy(()))
+
+
 @asynccontextmanager
 async def alerting(
     directory: Path,
@@ -140,7 +147,11 @@ async def alerting(
     store = SqlNotifications(db)
     metrics = NotifyMetrics(registry)
     around = around or Surroundings(
-        Templates(external_url=EXTERNAL_URL), plain_client, aiohttp.TCPConnector, plain_dial
+        Templates(external_url=EXTERNAL_URL),
+        plain_client,
+        aiohttp.TCPConnector,
+        plain_dial,
+        plain_guard,
     )
     channels = Channels(build_integrations(receivers, around))
     alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)

@@ -7,25 +7,16 @@ answers `accepted NAME` once the alert is durable.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from controlplane.clock import SystemClock
 from controlplane.model.secret import Secret
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
-from controlplane.notify.integrations.table import Surroundings
 from controlplane.notify.options import Receiver
-from controlplane.notify.rendering import Templates
 from controlplane.routing.options import Route
 from controlplane.transport.breaker import BreakerOptions
-from controlplane.transport.client import Client
-from controlplane.transport.engine import Engine
-from controlplane.transport.http_client import HTTPClients
-from controlplane.transport.policy import OutboundPolicy
-from controlplane.transport.resolver import StubResolver
-from tests.support.alerting import EXTERNAL_URL, QUICK, alerting, firing, resolved
+from tests.support.alerting import QUICK, alerting, firing, resolved
+from tests.support.outbound import surroundings
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 ROUTE = Route(receiver="ops", group_by=("...",), group_wait=0, group_interval=30)
@@ -42,7 +33,7 @@ async def main(directory: str, url: str, timeout: str) -> None:
     )
     options = replace(QUICK, timeout=int(timeout))
     async with (
-        _surroundings() as around,
+        surroundings() as around,
         alerting(
             Path(directory), ROUTE, receivers, options=options, breaker=BREAKER, around=around
         ) as system,
@@ -56,21 +47,6 @@ async def main(directory: str, url: str, timeout: str) -> None:
             await system.alerts.put([alert])
             sys.stdout.write(f"accepted {line[1]}\n")
             sys.stdout.flush()
-
-
-@asynccontextmanager
-async def _surroundings() -> AsyncIterator[Surroundings]:
-    """The program's own way out."""
-    clock = SystemClock()
-    engine, resolver = Engine(clock), StubResolver(clock)
-    engine.start()
-    client = Client(engine, resolver, OutboundPolicy(()), clock)
-    clients = HTTPClients(client)
-    templates = Templates(external_url=EXTERNAL_URL)
-    yield Surroundings(templates, clients.client, clients.connector, clients.dial)
-    await client.close()
-    await engine.close()
-    await resolver.close()
 
 
 if __name__ == "__main__":

@@ -6,21 +6,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from controlplane.notify.integrations.apprise.client import Apprise
+from controlplane.notify.integrations.apprise.options import AppriseConfig
+from controlplane.notify.integrations.discord.client import Discord
 from controlplane.notify.integrations.email.options import EmailConfig
+from controlplane.notify.integrations.incidentio.client import Incidentio
+from controlplane.notify.integrations.jira.client import Jira
+from controlplane.notify.integrations.mattermost.client import Mattermost
+from controlplane.notify.integrations.msteams.client import MSTeams
+from controlplane.notify.integrations.msteamsv2.client import MSTeamsV2
 from controlplane.notify.integrations.opsgenie.client import Opsgenie
 from controlplane.notify.integrations.pagerduty.client import PagerDuty
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.posting import Posting
 from controlplane.notify.integrations.pushover.client import Pushover
+from controlplane.notify.integrations.rocketchat.client import Rocketchat
 from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.webhook import SlackWebhook
 from controlplane.notify.integrations.telegram.client import Telegram
 from controlplane.notify.integrations.victorops.client import Victorops
+from controlplane.notify.integrations.webex.client import Webex
 from controlplane.notify.integrations.webhook.client import Webhook
 from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.integrations.wechat.client import Wechat
 from controlplane.notify.options import Receiver
 from controlplane.notify.picture import Picture, no_picture
-from controlplane.notify.ports import Dial, Integration
+from controlplane.notify.ports import Dial, Guard, Integration
 from controlplane.notify.rendering import Templates
 from controlplane.notify.silenced import SilencedBy
 from controlplane.transport.options import HTTPClientConfig
@@ -33,15 +44,17 @@ if TYPE_CHECKING:
 class Surroundings:
     """What integrations are built with: templates, and HTTP by the outbound policy.
 
-    `http_client` serves all but two: `connector` is for slack-sdk, which speaks
-    aiohttp, `dial` for mail. `silenced_by` and `picture` are for those that
-    show who took an alert on, and what it looks like.
+    `http_client` serves all but three: `connector` is for slack-sdk, which speaks
+    aiohttp, `dial` for mail, `guard` for Apprise, which opens sockets of its own.
+    `silenced_by` and `picture` are for those that show who took an alert on, and
+    what it looks like.
     """
 
     templates: Templates
     http_client: Callable[[HTTPClientConfig], httpx.AsyncClient]
     connector: "Callable[[], aiohttp.BaseConnector]"
     dial: Dial
+    guard: Guard
     silenced_by: SilencedBy = lambda _labels: ()
     picture: Picture = no_picture
 
@@ -102,6 +115,10 @@ def _email(name: str, config: EmailConfig, around: Surroundings) -> Integration:
     return Email(name, config, around.templates, around.dial)
 
 
+def _apprise(name: str, config: AppriseConfig, around: Surroundings) -> Integration:
+    return Apprise(name, config, around.templates, around.guard)
+
+
 # The key of alertmanager.yml, the name in metrics and logs, and how one is built.
 INTEGRATIONS: Final[Sequence[tuple[str, str, Build]]] = (
     ("slack_configs", "slack", _slack),
@@ -112,6 +129,16 @@ INTEGRATIONS: Final[Sequence[tuple[str, str, Build]]] = (
     ("victorops_configs", "victorops", _posting(Victorops)),
     ("pushover_configs", "pushover", _posting(Pushover)),
     ("telegram_configs", "telegram", _posting(Telegram)),
+    ("discord_configs", "discord", _posting(Discord)),
+    ("msteams_configs", "msteams", _posting(MSTeams)),
+    ("msteamsv2_configs", "msteamsv2", _posting(MSTeamsV2)),
+    ("webex_configs", "webex", _posting(Webex)),
+    ("rocketchat_configs", "rocketchat", _posting(Rocketchat)),
+    ("mattermost_configs", "mattermost", _posting(Mattermost)),
+    ("wechat_configs", "wechat", _posting(Wechat)),
+    ("jira_configs", "jira", _posting(Jira)),
+    ("incidentio_configs", "incidentio", _posting(Incidentio)),
+    ("apprise_configs", "apprise", _apprise),
 )
 
 

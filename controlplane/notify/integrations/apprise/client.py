@@ -1,7 +1,5 @@
 """Sends by Apprise: in threads, within a time limit and the outbound policy."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final
 
 from controlplane.errors import InvalidInput, Unavailable
@@ -11,11 +9,8 @@ from controlplane.notify.integrations.apprise.services import Letter, deliver
 from controlplane.notify.integrations.apprise.threads import Threads
 from controlplane.notify.integrations.posting import Configured
 from controlplane.notify.message import Delivery, FailureReason, Notification, Outcome
+from controlplane.notify.ports import Guard, Watch
 from controlplane.notify.rendering import Render, Templates
-from controlplane.transport.socket_guard import Watch
-
-# Gives a block in which the outbound policy holds for the sockets of its thread.
-Guard = Callable[[], AbstractContextManager[Watch]]
 
 # One more than a receiver has attempts at once by default: one that hangs stops no other.
 _THREADS: Final = 5

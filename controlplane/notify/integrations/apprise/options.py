@@ -1,9 +1,12 @@
 """`apprise_configs`: ours, not Alertmanager's."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from controlplane.clock import Duration
 from controlplane.model.secret import Secret
+
+FORMATS: Final = ("text", "markdown", "html")
 
 
 @dataclass(frozen=True, slots=True)

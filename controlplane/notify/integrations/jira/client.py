@@ -40,7 +40,7 @@ class Jira(Posting[JiraConfig]):
         body = issue(self._config, label, render, exists=found is not None)
         path = "issue" if found is None else f"issue/{quote(found.key)}"
         method = "POST" if found is None else "PUT"
-        answer = await self._call(method, self._url(path), body, notification.seconds)
+        answer = await self._request(method, self._url(path), body, notification.seconds)
         if found is not None:
             await self._move(found, notification.seconds, firing=firing)
         return Delivery(status_code=answer.status_code)
@@ -50,7 +50,7 @@ class Jira(Posting[JiraConfig]):
     ) -> _Issue | None:
         """Return the group's issue; of several the one that is open, or was closed last."""
         asked = search(self._config, label, render, firing=firing)
-        answer = await self._call("POST", search_url(self._config), asked, seconds)
+        answer = await self._request("POST", search_url(self._config), asked, seconds)
         found = _json(answer).get("issues")
         if not found:
             return None
@@ -68,7 +68,7 @@ class Jira(Posting[JiraConfig]):
         if not wanted:
             return
         url = self._url(f"issue/{quote(found.key)}/transitions")
-        answer = await self._call("GET", url, None, seconds)
+        answer = await self._request("GET", url, None, seconds)
         try:
             offered = {each["name"]: each["id"] for each in _json(answer)["transitions"]}
         except (KeyError, TypeError):
@@ -78,9 +78,9 @@ class Jira(Posting[JiraConfig]):
                 f"can't find transition {wanted} for issue {found.key}",
                 reason=FailureReason.CLIENT_ERROR,
             )
-        await self._call("POST", url, {"transition": {"id": offered[wanted]}}, seconds)
+        await self._request("POST", url, {"transition": {"id": offered[wanted]}}, seconds)
 
-    async def _call(self, method: str, url: str, body: Any, seconds: float) -> Answer:
+    async def _request(self, method: str, url: str, body: Any, seconds: float) -> Answer:
         encoded = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         answer = await ask(self._client, method, url, encoded, headers=_HEADERS, seconds=seconds)
         if not 200 <= answer.status_code < 300:

@@ -20,6 +20,10 @@ class JiraText:
     enable_update: bool = True
 
 
+SUMMARY: Final = JiraText('{{ template "jira.default.summary" . }}')
+DESCRIPTION: Final = JiraText('{{ template "jira.default.description" . }}')
+
+
 @dataclass(frozen=True, slots=True)
 class JiraConfig:
     """One entry of `jira_configs`. `api_url` ends with the version: `.../rest/api/2`."""
@@ -30,8 +34,8 @@ class JiraConfig:
     send_resolved: bool = True
     http_config: HTTPClientConfig = HTTP_DEFAULTS
     api_type: str = "auto"
-    summary: JiraText = JiraText('{{ template "jira.default.summary" . }}')
-    description: JiraText = JiraText('{{ template "jira.default.description" . }}')
+    summary: JiraText = SUMMARY
+    description: JiraText = DESCRIPTION
     labels: tuple[str, ...] = ()
     priority: str = '{{ template "jira.default.priority" . }}'
     reopen_transition: str = ""  # names as Jira shows them, no templates
