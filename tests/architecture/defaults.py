@@ -14,10 +14,29 @@ from controlplane.model.target import TargetSpec
 from controlplane.model.time_interval import TimeInterval
 from controlplane.notify.check_in import CheckInOptions
 from controlplane.notify.drill import DrillOptions
+from controlplane.notify.integrations.apprise.options import AppriseConfig
+from controlplane.notify.integrations.discord.options import DiscordConfig
 from controlplane.notify.integrations.email.options import EmailConfig, Smarthost, Threading
+from controlplane.notify.integrations.incidentio.options import IncidentioConfig
+from controlplane.notify.integrations.jira.options import JiraConfig, JiraText
+from controlplane.notify.integrations.mattermost.options import (
+    MattermostAttachment,
+    MattermostConfig,
+    MattermostPriority,
+    MattermostProps,
+)
+from controlplane.notify.integrations.msteams.options import MSTeamsConfig
+from controlplane.notify.integrations.msteamsv2.options import MSTeamsV2Config
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.rocketchat.options import (
+    RocketchatAction,
+    RocketchatConfig,
+    RocketchatField,
+)
 from controlplane.notify.integrations.slack.options import SlackConfig
+from controlplane.notify.integrations.webex.options import WebexConfig
 from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.integrations.wechat.options import WechatConfig
 from controlplane.notify.options import DeliveryOptions
 from controlplane.probes.options import HeaderMatch, HTTPProbe, Module, QueryResponse, TCPProbe
 from controlplane.routing.options import Route
@@ -37,6 +56,7 @@ from controlplane.tsdb.remote.options import (
 
 REQUIRED: Final = "required"
 _SECRET: Final = Secret("x")
+_AUTHORIZED: Final = HTTPClientConfig(authorization=Authorization())
 
 # A value of each section that has defaults, made of nothing but them.
 _BARE: Final[dict[str, Any]] = {
@@ -59,6 +79,22 @@ _BARE: Final[dict[str, Any]] = {
     "slack_config": SlackConfig(api_url=_SECRET),
     "pagerduty_config": PagerdutyConfig(_SECRET),
     "webhook_config": WebhookConfig(_SECRET),
+    "discord_config": DiscordConfig(_SECRET),
+    "msteams_config": MSTeamsConfig(_SECRET),
+    "msteamsv2_config": MSTeamsV2Config(_SECRET),
+    "webex_config": WebexConfig("x", _AUTHORIZED),
+    "rocketchat_config": RocketchatConfig(_SECRET, _SECRET),
+    "rocketchat_field": RocketchatField(),
+    "rocketchat_action": RocketchatAction(),
+    "mattermost_config": MattermostConfig(_SECRET),
+    "mattermost_attachment": MattermostAttachment(),
+    "mattermost_props": MattermostProps(),
+    "mattermost_priority": MattermostPriority(),
+    "wechat_config": WechatConfig("x", _SECRET),
+    "jira_config": JiraConfig("http://x", "x", "x"),
+    "jira_field": JiraText(),
+    "incidentio_config": IncidentioConfig(_SECRET, alert_source_token=_SECRET),
+    "apprise_config": AppriseConfig(_SECRET),
     "drill": DrillOptions("x", receiver="x", interval=3_600_000),
     "check_in": CheckInOptions("x", _SECRET),
     "storage": StorageOptions(),
@@ -84,6 +120,7 @@ _NOT_DEFAULTS: Final = {
     "slack_config": {"api_url", "http_config", "app_url"},
     "pagerduty_config": {"routing_key", "http_config", "url"},
     "webhook_config": {"url", "http_config"},
+    "incidentio_config": {"alert_source_token"},
     "email_config": {"to"},
     "drill": {"name", "receiver", "interval"},
     "check_in": {"name", "url"},
@@ -112,6 +149,11 @@ _FROM_GLOBAL: Final = {
     ("slack_config", "app_token"): "of `global`",
     ("slack_config", "app_url"): "of `global`",
     ("pagerduty_config", "url"): "of `global`",
+    ("jira_config", "api_url"): "of `global`",
+    ("mattermost_config", "webhook_url"): "of `global`",
+    ("webex_config", "api_url"): "of `global`",
+    **{("rocketchat_config", name): "of `global`" for name in ("api_url", "token", "token_id")},
+    **{("wechat_config", name): "of `global`" for name in ("api_url", "api_secret", "corp_id")},
     **{("email_config", name): "of `global`" for name in ("from", *INHERITED)},
     ("target", "interval"): "`scrape_interval` of `global`",
 }
