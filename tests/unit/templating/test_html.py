@@ -15,8 +15,8 @@ def page(text: str, value: object) -> str:
 @pytest.mark.parametrize(
     ("template", "value", "shown"),
     [
-        ("<p>{{ .v }}</p>", NASTY, "<p>&lt;b&gt;&quot;&#x27;&amp;</p>"),
-        ('<i title="{{ .v }}">', NASTY, '<i title="&lt;b&gt;&quot;&#x27;&amp;">'),
+        ("<p>{{ .v }}</p>", NASTY, "<p>&lt;b&gt;&#34;&#39;&amp;</p>"),
+        ('<i title="{{ .v }}">', NASTY, '<i title="&lt;b&gt;&#34;&#39;&amp;">'),
         ("{{ .v | safeHtml }}", NASTY, NASTY),
         ("{{ .v | html }}", "<", "&lt;"),
         ("{{ .v | toUpper }}", "<b>", "&lt;B&gt;"),
@@ -26,7 +26,7 @@ def page(text: str, value: object) -> str:
         ('<a href="{{ .v }}">', "javascript:alert(1)", '<a href="#ZgotmplZ">'),
         ("<a href='{{ .v }}'>", " JaVaScript:alert(1)", "<a href='#ZgotmplZ'>"),
         ("<a href={{ .v }}>", "data:text/html,x", "<a href=#ZgotmplZ>"),
-        ('<a href="{{ .v | safeUrl }}">', "tel:+1&2", '<a href="tel:+1&amp;2">'),
+        ('<a href="{{ .v | safeUrl }}">', "tel:+1&2", '<a href="tel:&#43;1&amp;2">'),
         ('<a href="http://x/{{ .v }}">', "a:b", '<a href="http://x/a:b">'),
         ('{{ define "x" }}{{ . }}{{ end }}{{ template "x" .v }}', "<", "&lt;"),
     ],
