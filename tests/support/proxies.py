@@ -19,11 +19,13 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Proxy:
     """A running proxy: where it was asked to connect to, by what login, with which headers.
 
-    Names lead to loopback: there is nothing else. With a `login` it takes no other.
+    Names lead to loopback: there is nothing else; with `leads_to` everything leads to that port
+    there. With a `login` it takes no other.
     """
 
     login: tuple[str, str] | None = None
     port: int = 0
+    leads_to: int = 0
     asked: list[str] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
@@ -79,7 +81,7 @@ async def _tunnel(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.St
         return
     proxy.asked.append(authority)
     host, _, port = authority.rpartition(":")
-    far = await _connect(host.strip("[]"), int(port))
+    far = await _connect(host.strip("[]"), proxy.leads_to or int(port))
     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     await _carry((reader, writer), far)
 
@@ -152,7 +154,7 @@ async def socks_proxy(login: tuple[str, str] | None = None) -> AsyncIterator[Pro
 
 
 @asynccontextmanager
-async def connect_proxy() -> AsyncIterator[Proxy]:
-    """Run an HTTP proxy that only tunnels."""
-    async with _proxy(_tunnel, Proxy()) as proxy:
+async def connect_proxy(leads_to: int = 0) -> AsyncIterator[Proxy]:
+    """Run an HTTP proxy that only tunnels, wherever it is asked or to one port."""
+    async with _proxy(_tunnel, Proxy(leads_to=leads_to)) as proxy:
         yield proxy

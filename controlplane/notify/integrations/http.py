@@ -22,6 +22,8 @@ from controlplane.notify.message import FailureReason, Outcome
 # How much of an answer is read, and how much of it an error repeats.
 _MOST_READ: Final = 65_536
 _MOST_TOLD: Final = 300
+# What is shorter is no secret, and may stand in any word.
+_SHORTEST: Final = 4
 _IS_JSON: Final[Mapping[str, str]] = MappingProxyType({"Content-Type": "application/json"})
 _IS_FORM: Final[Mapping[str, str]] = MappingProxyType(
     {"Content-Type": "application/x-www-form-urlencoded"}
@@ -76,7 +78,7 @@ class Call:
     def scrub(self, text: str) -> str:
         """Strike out the URL and what is hidden."""
         for secret in self.hides:
-            text = text.replace(secret, REDACTED) if secret else text
+            text = text.replace(secret, REDACTED) if len(secret) >= _SHORTEST else text
         return scrub(text, self.url)
 
 

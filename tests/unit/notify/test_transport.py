@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from controlplane.clock import SystemClock
 from controlplane.demo.standins import Fault, PagerDutyStandIn, SlackStandIn, WebhookStandIn
 from controlplane.demo.standins.server import StandIn
 from controlplane.model.labels import Labels
@@ -20,25 +19,20 @@ from controlplane.notify.errors import DeliveryError
 from controlplane.notify.incident import Reason
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.slack.options import SlackConfig
-from controlplane.notify.integrations.table import Surroundings, build_integrations
+from controlplane.notify.integrations.table import build_integrations
 from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
 from controlplane.notify.options import Receiver
 from controlplane.notify.ports import Integration
-from controlplane.notify.rendering import Templates
 from controlplane.routing.options import Route
-from controlplane.transport.client import Client
-from controlplane.transport.engine import Engine
-from controlplane.transport.http_client import HTTPClients
 from controlplane.transport.options import (
     HeaderValues,
     HTTPClientConfig,
     ProxyConfig,
     TLSConfig,
 )
-from controlplane.transport.policy import OutboundPolicy
-from controlplane.transport.resolver import StubResolver
-from tests.support.alerting import EXTERNAL_URL, QUICK, alerting, firing, resolved
+from tests.support.alerting import QUICK, alerting, firing, resolved
+from tests.support.outbound import surroundings
 from tests.support.web import answer, web
 
 NOW = 1_700_000_000_000
@@ -79,21 +73,6 @@ def receiver(kind: str, url: str, client: HTTPClientConfig = PLAIN) -> Receiver:
             return Receiver("ops", pagerduty_configs=(pager,))
     hook = WebhookConfig(Secret(url), http_config=client)
     return Receiver("ops", webhook_configs=(hook,))
-
-
-@asynccontextmanager
-async def surroundings(deny: Sequence[str] = ()) -> AsyncIterator[Surroundings]:
-    """What the program builds integrations with."""
-    clock = SystemClock()
-    engine, resolver = Engine(clock), StubResolver(clock)
-    engine.start()
-    client = Client(engine, resolver, OutboundPolicy(deny), clock)
-    clients = HTTPClients(client)
-    templates = Templates(external_url=EXTERNAL_URL)
-    yield Surroundings(templates, clients.client, clients.connector, clients.dial)
-    await client.close()
-    await engine.close()
-    await resolver.close()
 
 
 @asynccontextmanager
