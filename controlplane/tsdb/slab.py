@@ -12,116 +12,30 @@ ring to overtake a reader: old chunks are dropped, and live on as long as a
 snapshot holds them. A cell is written once, and a reader never looks beyond
 the newest sample that its snapshot knows, so it needs no lock.
 
+What nobody writes to any longer is packed, some columns after each commit (`packed`).
+
 Every decrease and every hole is kept as a sparse event, which makes
 `rate` a matter of two lookups a series whatever the window's length; a column
 with many of them (a gauge) is marked `busy` and read sample by sample.
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
-from controlplane.tsdb.lattice import BIAS, Distances
+from controlplane.tsdb.chunk import ROWS, Chunk, Events
+from controlplane.tsdb.lattice import BIAS
+from controlplane.tsdb.packed import PackedChunk, Packing
 from controlplane.tsdb.sift import Batch
 
-ROWS: Final = 128
-# Events of one column in one chunk beyond which it is read sample by sample.
-BUSY: Final = 8
-_MOST_CHUNKS: Final = 4096
+_MOST_CHUNKS: Final = 8192
+# A chunk is packed when nothing was written to it for so many slots of its slab.
+_QUIET: Final = 6
 LONGEST_INTERVAL: Final[Duration] = 86_400_000
 
 _Column = TypeVar("_Column", Refs, Values, Mask)
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """What is not a plain next sample, (m,) each: before the sample at `rows`, `cols`
-    the value fell from `drops` (else 0), and `missing` slots hold nothing countable.
-    """
-
-    rows: Refs
-    cols: Refs
-    drops: Values
-    missing: Refs
-
-
-_NO_EVENTS: Final = Events(
-    np.empty(0, dtype=np.int64),
-    np.empty(0, dtype=np.int64),
-    np.empty(0, dtype=np.float64),
-    np.empty(0, dtype=np.int64),
-)
-
-
-class Chunk:
-    """`ROWS` slots of all columns. Cells are written once, events only added."""
-
-    __slots__ = ("_parts", "_whole", "busy", "distances", "values")
-
-    def __init__(self, width: int) -> None:
-        # Zeroed pages cost nothing until a cell in them is written.
-        self.values: Values = np.zeros((ROWS, width))
-        self.distances: Distances = np.zeros((ROWS, width), dtype=np.int32)
-        self.busy: npt.NDArray[np.int32] = np.zeros(width, dtype=np.int32)
-        self._parts: tuple[Events, ...] = ()
-        self._whole: tuple[tuple[Events, ...], Events] = ((), _NO_EVENTS)
-
-    @property
-    def width(self) -> int:
-        return len(self.busy)
-
-    def widened(self, width: int) -> "Chunk":
-        """Return a wider copy; readers keep the narrow one."""
-        wide = Chunk(width)
-        used = np.flatnonzero(self.distances.any(axis=1))
-        wide.values[used, : self.width] = self.values[used]
-        wide.distances[used, : self.width] = self.distances[used]
-        wide.busy[: self.width] = self.busy
-        wide._parts = self._parts
-        return wide
-
-    def record(self, events: Events) -> None:
-        """Add events, but for columns that are busy already."""
-        calm = self.busy[events.cols] <= BUSY
-        np.add.at(self.busy, events.cols, 1)
-        if calm.any():
-            fresh = Events(
-                events.rows[calm], events.cols[calm], events.drops[calm], events.missing[calm]
-            )
-            self._parts = _packed((*self._parts, fresh))
-
-    def events(self) -> Events:
-        """Return all events of columns that are not busy."""
-        parts = self._parts
-        known, whole = self._whole
-        if known is not parts:
-            whole = _joined(parts)
-            self._whole = (parts, whole)
-        return whole
-
-
-def _packed(parts: tuple[Events, ...]) -> tuple[Events, ...]:
-    """Join small neighbours, so that many small commits stay few parts."""
-    while len(parts) > 1 and len(parts[-2].rows) <= 2 * len(parts[-1].rows):
-        parts = (*parts[:-2], _joined(parts[-2:]))
-    return parts
-
-
-def _joined(parts: tuple[Events, ...]) -> Events:
-    if not parts:
-        return _NO_EVENTS
-    if len(parts) == 1:
-        return parts[0]
-    return Events(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.cols for part in parts]),
-        np.concatenate([part.drops for part in parts]),
-        np.concatenate([part.missing for part in parts]),
-    )
 
 
 class Slab:
@@ -129,7 +43,7 @@ class Slab:
 
     def __init__(self, interval: Duration) -> None:
         self.interval = interval
-        self.chunks: dict[int, Chunk] = {}
+        self.chunks: dict[int, Chunk | PackedChunk] = {}
         self.phases: Times = np.zeros(0, dtype=np.int64)
         # The first slot of a column's present owner; what is below is not his.
         self.firsts: Refs = np.zeros(0, dtype=np.int64)
@@ -139,6 +53,9 @@ class Slab:
         self._width = 0
         # Columns given back, each with the last chunk that its owner may have used.
         self._free: list[tuple[int, int]] = []
+        # The newest slot of all, and up to which one old chunks were looked for.
+        self._newest = self._looked = 0
+        self._packing: Packing | None = None
 
     def admit(self, last_times: Times) -> Refs:
         """Give columns to series whose newest samples, kept elsewhere, are at `last_times`."""
@@ -189,6 +106,31 @@ class Slab:
                 number: chunk for number, chunk in self.chunks.items() if number >= bound
             }
 
+    def pack(self) -> None:
+        """Do a piece of the work of packing a chunk that nobody writes to any longer."""
+        packing = self._packing or self._unpacked()
+        if packing is None:
+            return
+        self._packing = None
+        if not packing.concerns(self.chunks.get(packing.number)):
+            return
+        packed = packing.step()
+        if packed is None:
+            self._packing = packing
+        else:
+            self.chunks = {**self.chunks, packing.number: packed}
+            self._looked = 0
+
+    def _unpacked(self) -> Packing | None:
+        """Return the work on some old chunk. Looks once a slot."""
+        if self._looked == self._newest:
+            return None
+        self._looked = self._newest
+        for number, chunk in self.chunks.items():
+            if isinstance(chunk, Chunk) and self._newest - chunk.touched > _QUIET:
+                return Packing(number, chunk)
+        return None
+
     def _natural(self, cols: Refs, times: Times) -> Refs:
         slots: Refs = (times - self.phases[cols] + self.interval // 2) // self.interval
         return slots
@@ -227,20 +169,19 @@ class Slab:
         fell = batch.values < previous
         eventful = fell | (missing > 0)
         distances = batch.times - slots * self.interval - self.phases[cols] + BIAS
+        drops = np.where(fell, previous, 0.0) if eventful.any() else None
+        self._newest = max(self._newest, int(slots.max()))
         numbers, rows = np.divmod(slots, ROWS)
         for number in _distinct(numbers):
             chunk = self._chunk(number)
+            chunk.touched = self._newest
             here = numbers == number
             cells = (rows[here], cols[here])
             chunk.values[cells] = batch.values[here]
             chunk.distances[cells] = distances[here]
-        if eventful.any():
-            drops = np.where(fell, previous, 0.0)
-            for number in _distinct(numbers[eventful]):
-                here = eventful & (numbers == number)
-                self.chunks[number].record(
-                    Events(rows[here], cols[here], drops[here], missing[here])
-                )
+            if drops is not None:
+                here &= eventful
+                chunk.record(Events(rows[here], cols[here], drops[here], missing[here]))
         ends = np.concatenate((begins[1:], [True]))
         self._last_slots[cols[ends]] = slots[ends]
         self._last_numbers[cols[ends]] = np.where(stale, previous, batch.values)[ends]
@@ -257,10 +198,12 @@ class Slab:
         return previous
 
     def _chunk(self, number: int) -> Chunk:
-        chunk = self.chunks.get(number)
-        if chunk is None:
-            chunk = Chunk(len(self.phases))
-            self.chunks = {**self.chunks, number: chunk}
+        """Return a chunk to write to; one that was packed is opened for who is late."""
+        known = self.chunks.get(number)
+        if isinstance(known, Chunk):
+            return known
+        chunk = Chunk(len(self.phases)) if known is None else known.opened(len(self.phases))
+        self.chunks = {**self.chunks, number: chunk}
         return chunk
 
     def _columns(self, chunk: int, count: int) -> Refs:
@@ -295,7 +238,7 @@ class Slab:
         narrow = {
             number: found.widened(width)
             for number, found in self.chunks.items()
-            if number >= chunk and found.width < width
+            if number >= chunk and found.width < width and isinstance(found, Chunk)
         }
         if narrow:
             self.chunks = {**self.chunks, **narrow}

@@ -9,10 +9,12 @@ import numpy as np
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.samples import Mask, Refs, Times, Values, is_stale
 from controlplane.tsdb import runs
+from controlplane.tsdb.chunk import BUSY, ROWS, Chunk
 from controlplane.tsdb.lattice import BIAS, Distances, Grid, Lattice
+from controlplane.tsdb.packed import PackedChunk
 from controlplane.tsdb.ports import CounterWindows
 from controlplane.tsdb.runs import Samples
-from controlplane.tsdb.slab import BUSY, ROWS, Chunk, Slab
+from controlplane.tsdb.slab import Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class SlabView:
 
     def __init__(self, slab: Slab) -> None:
         self._interval = slab.interval
-        self._chunks: dict[int, Chunk] = slab.chunks
+        self._chunks: dict[int, Chunk | PackedChunk] = slab.chunks
         self._phases = slab.phases
         self._firsts = slab.firsts
         self._skewed = slab.skewed
@@ -151,15 +153,13 @@ class SlabView:
             return np.zeros(shape), np.zeros(shape, dtype=np.int32)
         first, last = int(cols[0]), int(cols[-1])
         if last - first == len(cols) - 1 and last < chunk.width and (cols[1:] > cols[:-1]).all():
-            together = slice(first, last + 1)
-            return chunk.values[rows, together], chunk.distances[rows, together]
+            return chunk.block(rows, slice(first, last + 1))
         if int(cols.max()) < chunk.width:
-            return chunk.values[rows].take(cols, axis=1), chunk.distances[rows].take(cols, axis=1)
+            return chunk.block(rows, cols)
         # A column may be newer than an old chunk, which then holds nothing of it.
         inside = np.flatnonzero(cols < chunk.width)
         values, distances = np.zeros(shape), np.zeros(shape, dtype=np.int32)
-        values[:, inside] = chunk.values[rows].take(cols[inside], axis=1)
-        distances[:, inside] = chunk.distances[rows].take(cols[inside], axis=1)
+        values[:, inside], distances[:, inside] = chunk.block(rows, cols[inside])
         return values, distances
 
     def _scan(self, cols: Refs, ends: Times, width: Duration, latest: Times) -> CounterWindows:
@@ -230,20 +230,19 @@ class SlabView:
         numbers = self._between(int(slots.min()), int(slots.max()))
         rows = slots % ROWS
         if len(numbers) == 1 and int(slots.min()) // ROWS == int(slots.max()) // ROWS:
-            distances, values = self._cells(numbers[0], rows, cols)
+            values, distances = self._cells(numbers[0], rows, cols)
         else:
-            distances, values = np.zeros(len(slots), dtype=np.int32), np.zeros(len(slots))
+            values, distances = np.zeros(len(slots)), np.zeros(len(slots), dtype=np.int32)
             for number in numbers:
                 here = np.flatnonzero(slots // ROWS == number)
-                distances[here], values[here] = self._cells(number, rows[here], cols[here])
+                values[here], distances[here] = self._cells(number, rows[here], cols[here])
         times = slots * self._interval + (self._phases[cols] - BIAS) + distances
         return times, values, distances != 0
 
-    def _cells(self, number: int, rows: Refs, cols: Refs) -> tuple[Distances, Values]:
+    def _cells(self, number: int, rows: Refs, cols: Refs) -> tuple[Values, Distances]:
         chunk = self._chunks[number]
         # A column without anything to look up may be wider than an old chunk: any cell will do.
-        cells = np.minimum(rows * chunk.width + cols, chunk.values.size - 1)
-        return chunk.distances.reshape(-1)[cells], chunk.values.reshape(-1)[cells]
+        return chunk.cells(rows, np.minimum(cols, chunk.width - 1))
 
     def _events(self, cols: Refs, first: Found, last: Found) -> tuple[Values, Values]:
         """Return what was lost by resets, and the uncounted slots, between first and last."""
@@ -295,8 +294,8 @@ class SlabView:
         chunk = self._chunks[number]
         asked, inside = len(cols), np.flatnonzero(cols < chunk.width)
         cols, ends = cols[inside], ends[inside]
-        distances = chunk.distances[rows][:, cols].T
-        values = chunk.values[rows][:, cols].T
+        block, apart = chunk.block(rows, cols)
+        values, distances = block.T, apart.T
         slots = np.arange(rows.start, rows.stop) + number * ROWS
         times = (
             (slots * self._interval)[None, :]

@@ -145,6 +145,7 @@ class Writer:
         for group in _groups(writes):
             with self._metrics.commit_seconds.time(), self._lock:
                 self._commit(group)
+                self._head.pack()
             self._tell(group)
 
     def load(self, batch: Batch) -> None:
