@@ -150,7 +150,7 @@ def checked_labels(pairs: Pairs) -> Labels:
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInput(f"the label {twice!r} comes twice")
     labels = Labels(pairs)
-    if METRIC_NAME not in labels:
+    if not labels.name:
         raise InvalidInput(f"no metric name in {labels}")
     return labels
 

@@ -1,5 +1,6 @@
 """Label sets: immutable, sorted by name, equal by content."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -31,10 +32,18 @@ class Labels(Mapping[str, str]):
     _dict: dict[str, str]
     _hash: int
 
-    def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        labels: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        *,
+        fingerprint: str | None = None,
+    ) -> None:
+        """`fingerprint` is that of these labels, for those who kept it: working it out is slow."""
         pairs = tuple([pair for pair in sorted(dict(labels).items()) if pair[1]])
         _set(self, "pairs", pairs)
         _set(self, "_hash", hash(pairs))
+        if fingerprint is not None:
+            _set(self, "_fingerprint", fingerprint)
 
     @classmethod
     def of_sorted(cls, pairs: tuple[tuple[str, str], ...]) -> "Labels":
@@ -51,8 +60,9 @@ class Labels(Mapping[str, str]):
         try:
             return self._dict
         except AttributeError:
-            _set(self, "_dict", dict(self.pairs))
-            return self._dict
+            made = dict(self.pairs)
+            _set(self, "_dict", made)
+            return made
 
     def __getitem__(self, name: str) -> str:
         return self._by_name()[name]
@@ -109,8 +119,10 @@ class Labels(Mapping[str, str]):
         return ""
 
     def share(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Hold these very objects from now on, which are equal to those held so far."""
+        """Hold these very objects, which are equal to those held so far, and no others."""
         _set(self, "pairs", tuple(pairs))
+        with contextlib.suppress(AttributeError):
+            object.__delattr__(self, "_dict")
 
     def keep(self, names: Iterable[str]) -> "Labels":
         """Return the set with only the named labels."""
