@@ -63,6 +63,7 @@ class GlobalOptions:
     slack_api_url: Secret | None = None
     slack_app_token: Secret | None = None
     slack_app_url: str = SLACK_APP_URL
+    slack_signing_secret: Secret | None = None
     pagerduty_url: str = PAGERDUTY_URL
     jira_api_url: str | None = None
     mattermost_webhook_url: Secret | None = None
@@ -214,6 +215,8 @@ GLOBAL: Final = Section(
         "slack_app_token": Key(SECRET),
         "slack_app_token_file": Key(SECRET_FILE, field="slack_app_token"),
         "slack_app_url": Key(URL),
+        "slack_signing_secret": Key(SECRET),
+        "slack_signing_secret_file": Key(SECRET_FILE, field="slack_signing_secret"),
         "pagerduty_url": Key(URL),
         "jira_api_url": Key(URL),
         "mattermost_webhook_url": Key(SECRET_URL),

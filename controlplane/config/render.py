@@ -8,6 +8,8 @@ import yaml
 from controlplane.config.config import Config
 from controlplane.config.document import Context, document
 from controlplane.config.globals import PROMETHEUS_KEYS
+from controlplane.config.receivers import INTEGRATIONS
+from controlplane.notify.integrations.rocketchat.options import ROCKETCHAT_API_URL
 
 _ALERTING: Final = (
     "route",
@@ -25,7 +27,30 @@ _YOUNGER: Final[Mapping[str, object]] = {
     "proxy_from_environment": False,
     "timeout": "0s",
     "update_message": False,
+    "rocketchat_api_url": ROCKETCHAT_API_URL,
+    "threading": {"enabled": False},
+    "message_thread_id": 0,
+    "ttl": "0s",
+    "monospace": False,
 }
+# Which of Alertmanager's integrations have no `timeout` there.
+_NEVER_LIMITED: Final = frozenset(INTEGRATIONS) - {
+    "slack_configs",
+    "pagerduty_configs",
+    "webhook_configs",
+    "incidentio_configs",
+}
+# Keys that no Alertmanager has: what reads its files would refuse them.
+_OURS: Final = frozenset(
+    {
+        "apprise_configs",
+        "change_events",
+        "signing_secret",
+        "signing_secret_file",
+        "slack_signing_secret",
+        "slack_signing_secret_file",
+    }
+)
 
 
 def render(config: Config) -> str:
@@ -46,11 +71,18 @@ def _for_older(held: Any) -> Any:
         return [_for_older(item) for item in held]
     if not isinstance(held, dict):
         return held
-    kept = {key: _for_older(item) for key, item in held.items() if _YOUNGER.get(key, held) != item}
+    kept = {
+        key: _for_older(item)
+        for key, item in held.items()
+        if _YOUNGER.get(key, held) != item and key not in _OURS
+    }
     for webhook in kept.get("webhook_configs", ()):
         # They check its scheme, and know of no secret there.
         if webhook.get("url") == "<secret>":
             webhook["url"] = "http://<secret>"
+    for name in _NEVER_LIMITED & kept.keys():
+        for integration in kept[name]:
+            integration.pop("timeout", None)
     return kept
 
 

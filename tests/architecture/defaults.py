@@ -148,6 +148,7 @@ _FROM_GLOBAL: Final = {
     ("slack_config", "api_url"): "of `global`",
     ("slack_config", "app_token"): "of `global`",
     ("slack_config", "app_url"): "of `global`",
+    ("slack_config", "signing_secret"): "of `global`",
     ("pagerduty_config", "url"): "of `global`",
     ("jira_config", "api_url"): "of `global`",
     ("mattermost_config", "webhook_url"): "of `global`",

@@ -4,6 +4,7 @@ from typing import Any
 
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.integrations.keys import posting, secret_template
+from controlplane.config.kinds import BOOLEAN
 from controlplane.config.places import SECRET, SECRET_FILE, URL
 from controlplane.config.schema import Key, Leaf, ListOf, MapOf, Section
 from controlplane.config.templates import Check, TemplateTree, template
@@ -49,6 +50,7 @@ def pagerduty_config(defaults: GlobalOptions, check: Check) -> Section[Pagerduty
             "details": Key(MapOf("a mapping of details", TemplateTree(check), check)),
             "images": Key(ListOf("a list of images", _pagerduty_image(text))),
             "links": Key(ListOf("a list of links", _pagerduty_link(text))),
+            "change_events": Key(BOOLEAN),
         },
         inherits={"url": "pagerduty_url"},
         unsupported=dict.fromkeys(

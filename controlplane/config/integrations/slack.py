@@ -68,7 +68,11 @@ def _slack_field(text: Leaf[str]) -> Section[SlackField]:
 
 
 def _slack(defaults: GlobalOptions, **values: Any) -> SlackConfig:
-    """Fill in what `global` says: its bot token only where nothing here says how to post."""
+    """Fill in what `global` says: its bot token only where nothing here says how to post.
+
+    Its signing secret gives buttons to every bot, but for those told not to
+    update their messages.
+    """
     client = values.setdefault("http_config", defaults.http_config)
     values.setdefault("app_url", defaults.slack_app_url)
     if "api_url" not in values and "app_token" not in values:
@@ -76,6 +80,9 @@ def _slack(defaults: GlobalOptions, **values: Any) -> SlackConfig:
             values["app_token"] = defaults.slack_app_token
         else:
             values["api_url"] = defaults.slack_api_url
+    updates = values.get("update_message")
+    if updates or ("app_token" in values and updates is None):
+        values.setdefault("signing_secret", defaults.slack_signing_secret)
     return SlackConfig(**values)
 
 
@@ -110,6 +117,8 @@ def slack_config(defaults: GlobalOptions, check: Check) -> Section[SlackConfig]:
             "app_token": Key(SECRET),
             "app_token_file": Key(SECRET_FILE, field="app_token"),
             "app_url": Key(URL),
+            "signing_secret": Key(SECRET),
+            "signing_secret_file": Key(SECRET_FILE, field="signing_secret"),
             "update_message": Key(BOOLEAN),
             **{name: Key(text) for name in templates},
             "fields": Key(ListOf("a list of fields", _slack_field(text))),
