@@ -159,7 +159,8 @@ class FailureOut(BaseModel):
 class AlertOut(BaseModel):
     """An alert: firing, or resolved a short while ago.
 
-    A `suppressed` one is not told of: a silence, or another alert, mutes it.
+    A `suppressed` one is not told of: a silence, or another alert, mutes it. A
+    `test` was made up, such as a fire drill: nothing is broken.
     """
 
     fingerprint: str
@@ -175,6 +176,7 @@ class AlertOut(BaseModel):
     suppressed: bool
     silenced_by: list[str]
     inhibited_by: list[str]
+    test: bool
 
     @classmethod
     def of(
@@ -204,6 +206,7 @@ class AlertOut(BaseModel):
             suppressed=bool(silenced_by or inhibited_by),
             silenced_by=list(silenced_by),
             inhibited_by=list(inhibited_by),
+            test=alert.is_test,
         )
 
 
