@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.storage.database import Database
 from controlplane.storage.tables.alerts import alerts
+from controlplane.storage.writing import put
 
 # Fingerprints in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
@@ -29,13 +29,9 @@ class SqlAlerts:
     async def save(self, changed: Sequence[Alert]) -> None:
         if not changed:
             return
-        # Each engine has its own insert, and both the same clause.
-        dialect = sqlite if self._db.is_sqlite else postgresql
-        statement = dialect.insert(alerts)
-        new = {column.name: statement.excluded[column.name] for column in alerts.columns}
-        upsert = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=new)
+        rows = [alert_row(alert) for alert in changed]
         async with self._db.begin() as connection:
-            await connection.execute(upsert, [alert_row(alert) for alert in changed])
+            await put(connection, alerts, rows)
 
     async def delete(self, fingerprints: Collection[str]) -> None:
         names = list(fingerprints)
@@ -49,8 +45,8 @@ def alert_row(alert: Alert) -> dict[str, Any]:
     """Return an alert as a row, of this table or of the history."""
     return {
         "fingerprint": alert.fingerprint,
-        "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
+        "labels": dict(alert.labels.pairs),
+        "annotations": dict(alert.annotations.pairs),
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
         "updated_at": alert.updated_at,
@@ -63,7 +59,7 @@ def alert_row(alert: Alert) -> dict[str, Any]:
 def alert_of(row: Row[Any]) -> Alert:
     """Return the alert of such a row."""
     return Alert(
-        labels=Labels(row.labels),
+        labels=Labels(row.labels, fingerprint=row.fingerprint),
         annotations=Labels(row.annotations),
         starts_at=row.starts_at,
         ends_at=row.ends_at,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from controlplane.errors import InvalidInput
+from controlplane.storage import documents
 from controlplane.storage.options import StorageOptions
 from controlplane.storage.sqlite_connection import ThreadedConnection
 
@@ -45,6 +46,8 @@ def engines(url: URL, options: StorageOptions) -> tuple[AsyncEngine, AsyncEngine
     writer = create_async_engine(
         url,
         hide_parameters=True,
+        json_serializer=documents.write,
+        json_deserializer=documents.read,
         connect_args=_postgresql_settings(options),
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
@@ -117,6 +120,8 @@ def _sqlite(
         url,
         hide_parameters=True,
         connect_args={"async_creator_fn": ThreadedConnection},
+        json_serializer=documents.write,
+        json_deserializer=documents.read,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=options.pool_timeout / 1000,

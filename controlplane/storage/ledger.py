@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, func, select
 
 from controlplane.alerts.decision import Decision, Kind
 from controlplane.model.alert import Alert
 from controlplane.storage.alerts import alert_of, alert_row
 from controlplane.storage.database import Database
 from controlplane.storage.tables.ledger import alert_history, decisions
+from controlplane.storage.writing import add, put
 
 # Fingerprints in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
@@ -28,15 +28,9 @@ class SqlLedger:
         self._db = db
 
     async def add(self, taken: Sequence[Decision], alerts: Sequence[Alert]) -> None:
-        # Each engine has its own insert, and both the same clause.
-        statement = (sqlite if self._db.is_sqlite else postgresql).insert(alert_history)
-        new = {column.name: statement.excluded[column.name] for column in alert_history.columns}
-        upsert = statement.on_conflict_do_update(index_elements=["fingerprint"], set_=new)
         async with self._db.begin() as connection:
-            if taken:
-                await connection.execute(insert(decisions), [_row(decision) for decision in taken])
-            if alerts:
-                await connection.execute(upsert, [_history_row(alert) for alert in alerts])
+            await add(connection, decisions, [_row(decision) for decision in taken])
+            await put(connection, alert_history, [_history_row(alert) for alert in alerts])
 
     async def latest(self, fingerprints: Collection[str]) -> Sequence[Decision]:
         names, found = list(fingerprints), list[Decision]()

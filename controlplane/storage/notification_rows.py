@@ -74,9 +74,16 @@ def message_row(message: Message) -> Document:
         "told": _told_document(message.told),
         "content": _content_document(message.content),
         "created_at": message.created_at,
+        "correlation_id": message.correlation_id,
+        **life_row(message),
+    }
+
+
+def life_row(message: Message) -> Document:
+    """Return what a message's life changes; its content stays as it was written."""
+    return {
         "next_attempt_at": message.next_attempt_at,
         "expires_at": message.expires_at,
-        "correlation_id": message.correlation_id,
         "state": message.state.value,
         "attempts": message.attempts,
         "exposed_before": message.exposed_before,
@@ -154,7 +161,7 @@ def _told_value(document: Document) -> Told:
 def _content_document(content: Content) -> Document:
     return {
         "group_key": content.group_key,
-        "group_labels": dict(content.group_labels),
+        "group_labels": dict(content.group_labels.pairs),
         "reason": content.reason.value,
         "alerts": [_alert_document(alert) for alert in content.alerts],
         "at": content.at,
@@ -173,8 +180,9 @@ def _content_value(document: Document) -> Content:
 
 def _alert_document(alert: Alert) -> Document:
     return {
-        "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
+        "fingerprint": alert.fingerprint,
+        "labels": dict(alert.labels.pairs),
+        "annotations": dict(alert.annotations.pairs),
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
         "updated_at": alert.updated_at,
@@ -186,9 +194,12 @@ def _alert_document(alert: Alert) -> Document:
 
 def _alert_value(document: Document) -> Alert:
     return Alert(
-        **{
-            **document,
-            "labels": Labels(document["labels"]),
-            "annotations": Labels(document["annotations"]),
-        }
+        labels=Labels(document["labels"], fingerprint=document.get("fingerprint")),
+        annotations=Labels(document["annotations"]),
+        starts_at=document["starts_at"],
+        ends_at=document["ends_at"],
+        updated_at=document["updated_at"],
+        generator_url=document["generator_url"],
+        correlation_id=document["correlation_id"],
+        timeout=document["timeout"],
     )

@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, exists, func, insert, or_, select, union_all, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.clock import Timestamp
@@ -19,21 +18,18 @@ from controlplane.storage.notification_rows import (
     attempt_value,
     incident_row,
     incident_value,
+    life_row,
     message_row,
     message_value,
     notified_rows,
 )
 from controlplane.storage.tables.notifications import attempts, incidents, messages, notified
+from controlplane.storage.writing import add, put
 
 # Keys in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
 _UNFINISHED: Final = messages.c.state.in_(("queued", "sending"))
 _OPEN: Final = incidents.c.closed_at.is_(None)
-# What a message's life changes; its content stays as it was written.
-_MUTABLE: Final = frozenset(
-    {"next_attempt_at", "expires_at", "state", "attempts", "exposed_before", "owner"}
-    | {"lease_until", "finished_at", "failure"}
-)
 
 
 class SqlNotifications:
@@ -151,12 +147,7 @@ class SqlNotificationTransaction:
 
     async def put_incident(self, incident: Incident) -> None:
         row = incident_row(incident) | {"group_id": _group_id(incident.group_key)}
-        # Each engine has its own insert, and both the same clause.
-        on_sqlite = self._connection.dialect.name == "sqlite"
-        statement = (sqlite if on_sqlite else postgresql).insert(incidents)
-        new = {column.name: statement.excluded[column.name] for column in incidents.columns}
-        upsert = statement.on_conflict_do_update(index_elements=["id"], set_=new)
-        await self._connection.execute(upsert, row)
+        await put(self._connection, incidents, [row])
 
     async def unfinished(self, incident_id: str) -> Sequence[Message]:
         return await self._messages(_of(incident_id).where(_UNFINISHED).order_by(messages.c.id))
@@ -177,13 +168,12 @@ class SqlNotificationTransaction:
         row = message_row(message)
         result = await self._connection.execute(insert(messages).returning(messages.c.id), row)
         number: int = result.scalar_one()
-        if told := notified_rows(number, message):
-            await self._connection.execute(insert(notified), told)
+        await add(self._connection, notified, notified_rows(number, message))
         return number
 
     async def update_message(self, message: Message) -> None:
         statement = update(messages).where(messages.c.id == message.id)
-        await self._connection.execute(statement, _changes(message))
+        await self._connection.execute(statement, life_row(message))
 
     async def claim(self, before: Message, after: Message) -> bool:
         statement = update(messages).where(
@@ -192,7 +182,7 @@ class SqlNotificationTransaction:
             messages.c.attempts == before.attempts,
             messages.c.lease_until == before.lease_until,
         )
-        return (await self._connection.execute(statement, _changes(after))).rowcount == 1
+        return (await self._connection.execute(statement, life_row(after))).rowcount == 1
 
     async def add_attempt(self, attempt: Attempt) -> None:
         await self._connection.execute(insert(attempts), attempt_row(attempt))
@@ -235,10 +225,6 @@ def _due(now: Timestamp) -> Any:
     waiting = and_(messages.c.state == "queued", messages.c.next_attempt_at <= now)
     abandoned = and_(messages.c.state == "sending", messages.c.lease_until <= now)
     return and_(_UNFINISHED, or_(waiting, abandoned))
-
-
-def _changes(message: Message) -> dict[str, Any]:
-    return {name: value for name, value in message_row(message).items() if name in _MUTABLE}
 
 
 def _group_id(group_key: str) -> str:

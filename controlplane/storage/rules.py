@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from controlplane.model.labels import Labels
 from controlplane.rules.ports import StateChange
 from controlplane.rules.state import AlertState, RuleAlert
 from controlplane.storage.database import Database
 from controlplane.storage.tables.rules import rule_alerts
+from controlplane.storage.writing import put
 
 # Ids in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
@@ -38,10 +38,6 @@ class SqlRuleStates:
         ]
         if not stored and not forgotten:
             return
-        # Each engine has its own insert, and both the same clause.
-        insert = (sqlite if self._db.is_sqlite else postgresql).insert(rule_alerts)
-        new = {column.name: insert.excluded[column.name] for column in rule_alerts.columns}
-        upsert = insert.on_conflict_do_update(index_elements=["rule_id", "fingerprint"], set_=new)
         drop = delete(rule_alerts).where(
             rule_alerts.c.rule_id == bindparam("rule"),
             rule_alerts.c.fingerprint == bindparam("name"),
@@ -49,8 +45,7 @@ class SqlRuleStates:
         async with self._db.begin() as connection:
             if forgotten:
                 await connection.execute(drop, forgotten)
-            if stored:
-                await connection.execute(upsert, stored)
+            await put(connection, rule_alerts, stored)
 
     async def keep_only(self, rule_ids: Collection[str]) -> None:
         wanted = set(rule_ids)

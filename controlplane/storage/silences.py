@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import delete, func, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, func, or_, select
 
 from controlplane.alerts.decision import Kind
 from controlplane.clock import Timestamp
@@ -21,6 +20,7 @@ from controlplane.storage.database import Database
 from controlplane.storage.tables.ledger import alert_history, decisions
 from controlplane.storage.tables.notifications import messages, notified
 from controlplane.storage.tables.silences import silence_changes, silences
+from controlplane.storage.writing import add, put
 
 Item = TypeVar("Item")
 
@@ -43,13 +43,9 @@ class SqlSilences:
     async def save(self, changes: Sequence[SilenceChange]) -> None:
         if not changes:
             return
-        # Each engine has its own insert, and both the same clause.
-        statement = (sqlite if self._db.is_sqlite else postgresql).insert(silences)
-        new = {column.name: statement.excluded[column.name] for column in silences.columns}
-        upsert = statement.on_conflict_do_update(index_elements=["id"], set_=new)
         async with self._db.begin() as connection:
-            await connection.execute(upsert, [_row(change.silence) for change in changes])
-            await connection.execute(insert(silence_changes), [_change(c) for c in changes])
+            await put(connection, silences, [_row(change.silence) for change in changes])
+            await add(connection, silence_changes, [_change(c) for c in changes])
 
     async def delete(self, ids: Collection[str]) -> None:
         async with self._db.begin() as connection:
