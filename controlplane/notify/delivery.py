@@ -87,19 +87,17 @@ async def succeed(
 ) -> bool:
     """Write down that a message arrived; tell whether it was still ours."""
     async with store.begin() as tx:
-        incident, message = await _ours(tx, claimed)
-        if incident is None or message is None:
+        incident = await tx.incident(claimed.incident_id)
+        arrived = replace(claimed, state=MessageState.DELIVERED, finished_at=now, failure="")
+        if incident is None or not await tx.claim(claimed, arrived):
             return False
         await tx.add_attempt(attempt)
-        await tx.update_message(
-            replace(message, state=MessageState.DELIVERED, finished_at=now, failure="")
-        )
         for dead in await tx.dead(incident.id):
-            if dead.id < message.id:  # what it had to tell has been told by now
+            if dead.id < claimed.id:  # what it had to tell has been told by now
                 await tx.update_message(replace(dead, state=MessageState.SUPERSEDED))
         if incident.closed_at is None:
             await tx.put_incident(
-                on_delivered(incident, message.id, message.told, delivery.external, now)
+                on_delivered(incident, claimed.id, claimed.told, delivery.external, now)
             )
         return True
 
@@ -116,28 +114,27 @@ async def fail(
 ) -> MessageState:
     """Write down a failed attempt; return what became of the message."""
     async with store.begin() as tx:
-        incident, message = await _ours(tx, claimed)
-        if incident is None or message is None:
+        incident = await tx.incident(claimed.incident_id)
+        if incident is None:
+            return claimed.state
+        newer = [m for m in await tx.unfinished(incident.id) if m.id > claimed.id]
+        overtaken = bool(newer) or incident.closed_at is not None
+        state = _after_failure(claimed, error, options, now, superseded=overtaken)
+        failed = replace(
+            claimed,
+            state=state,
+            next_attempt_at=now + retry_in,
+            finished_at=now if state.finished else None,
+            failure=error.detail,
+            lease_until=0,
+        )
+        if not await tx.claim(claimed, failed):
             return claimed.state
         await tx.add_attempt(attempt)
         if error.outcome is Outcome.REFUSED:
-            incident = on_refused(incident, message.told, exposed_before=message.exposed_before)
-        newer = [m for m in await tx.unfinished(incident.id) if m.id > message.id]
-        overtaken = bool(newer) or incident.closed_at is not None
-        state = _after_failure(message, error, options, now, superseded=overtaken)
-        finished = state.finished
-        await tx.update_message(
-            replace(
-                message,
-                state=state,
-                next_attempt_at=now + retry_in,
-                finished_at=now if finished else None,
-                failure=error.detail,
-                lease_until=0,
-            )
-        )
+            incident = on_refused(incident, claimed.told, exposed_before=claimed.exposed_before)
         if state is MessageState.DEAD:
-            incident = on_dead(incident, message.id, now, _backoff_of_dead(incident))
+            incident = on_dead(incident, claimed.id, now, _backoff_of_dead(incident))
         await _settle(tx, incident, newer, now)
         return state
 
@@ -167,18 +164,6 @@ async def redrive(
         await tx.update_message(message)
         await tx.put_incident(on_queued(incident, message.id, message.told, now))
         return message
-
-
-async def _ours(
-    tx: NotificationTransaction, claimed: Message
-) -> tuple[Incident | None, Message | None]:
-    """Return incident and message as they stand, locked; no message if the lease was lost."""
-    incident = await tx.incident(claimed.incident_id)
-    message = await tx.message(claimed.id)
-    if message is None or message.state is not MessageState.SENDING:
-        return incident, None
-    same = (message.owner, message.attempts) == (claimed.owner, claimed.attempts)
-    return incident, message if same else None
 
 
 def _after_failure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final, Protocol
 
 from controlplane.notify.alertmanager_templates import ALERTMANAGER_TEMPLATES
@@ -61,7 +62,12 @@ class Templates:
 
         It raises DeliveryError, permanent, for a template that fails.
         """
-        data = self.data(notification)
+
+        @cache
+        def data() -> Data:
+            """What templates see is put together for the first of them, if there is one."""
+            return self.data(notification)
+
         functions = alertmanager_functions(notification.content.at)
 
         def render(text: str, *, html: bool = False) -> str:
@@ -71,7 +77,7 @@ class Templates:
                 template = compile_template(
                     text, functions=ALERTMANAGER_FUNCTIONS, library=self._library, html=html
                 )
-                return template.render(data, functions)
+                return template.render(data(), functions)
             except TemplateError as error:
                 raise DeliveryError(
                     f"template: {error}", reason=FailureReason.CLIENT_ERROR
