@@ -144,17 +144,19 @@ class Dispatcher:
 
     def _insert(self, node: Node, alert: Alert, now: Timestamp) -> None:
         labels = node.group_labels(alert.labels)
-        group = Group(node, labels, due=first_due(node, alert, now))
-        existing = self._groups.setdefault(group.identity, group)
-        if existing.insert(alert):
+        identity = (node.receiver, node.group_key(labels))
+        group = self._groups.get(identity)
+        if group is None:
+            group = Group(node, labels, due=first_due(node, alert, now))
+            self._groups[identity] = group
+            self._schedule(group)
+        if group.insert(alert):
             self._record(
                 Grouped(alert, node.receiver, group.key, node.key, node.group_wait, at=now)
             )
-            if alert.name == OWN_NETWORK_DOWN and existing.due > now:
-                existing.due = now  # it tells why others are not told: it waits for nobody
-                self._schedule(existing)
-        if existing is group:
-            self._schedule(group)
+            if alert.name == OWN_NETWORK_DOWN and group.due > now:
+                group.due = now  # it tells why others are not told: it waits for nobody
+                self._schedule(group)
 
     def _schedule(self, group: Group) -> None:
         heapq.heappush(self._timers, (group.due, next(self._order), group))

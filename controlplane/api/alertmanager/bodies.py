@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Request
@@ -115,11 +116,15 @@ class Body(BaseModel):
         """Take names in any case, the last of several counting."""
         if not isinstance(given, dict):
             return {} if given is None else given
-        names = {
-            (field.alias or name).lower(): field.alias or name
-            for name, field in cls.model_fields.items()
-        }
+        names = _names(cls)
         return _without_nulls({names.get(name.lower(), name): held for name, held in given.items()})
+
+
+@lru_cache(maxsize=16)
+def _names(body: type[BaseModel]) -> Mapping[str, str]:
+    """Return the names of a body's fields by what they are in small letters."""
+    names = (field.alias or name for name, field in body.model_fields.items())
+    return {name.lower(): name for name in names}
 
 
 class PostableAlert(Body):
