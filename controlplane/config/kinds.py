@@ -111,6 +111,15 @@ def _go_duration(node: Scalar) -> Duration:
     return int(total.to_integral_value(rounding="ROUND_CEILING"))
 
 
+def _show_go_duration(length: Duration) -> str:
+    """Return what `_go_duration` reads: Go knows no days."""
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        number, length = divmod(length, size)
+        parts.append(f"{number}{unit}" if number else "")
+    return "".join(parts) or "0s"
+
+
 def _fraction(node: Scalar) -> float:
     if node.quoted or len(node.text) > _LONGEST or _FLOAT.match(node.text) is None:
         raise InvalidInput(f"expected a number that is not negative, not {describe(node)}")
@@ -158,7 +167,7 @@ NATURAL: Final = Leaf("a whole number", _natural)
 FRACTION: Final = Leaf("a number", _fraction)
 DURATION: Final = Leaf("a duration", _duration, format_duration)
 POSITIVE_DURATION: Final = Leaf("a duration", _positive_duration, format_duration)
-GO_DURATION: Final = Leaf("a duration", _go_duration, format_duration)
+GO_DURATION: Final = Leaf("a duration", _go_duration, _show_go_duration)
 SIZE: Final = Leaf("a size", _size, lambda size: f"{size}B" if size else None)
 REGEX: Final = Leaf("a regular expression", _regex)
 LABEL_NAME: Final = Leaf("a label name", _label_name)

@@ -81,11 +81,20 @@ async def test_amtool_reads_our_configuration(tmp_path: Path) -> None:
         "slack_configs": [{"api_url": "http://127.0.0.1/hidden", "channel": "#a"}],
         "pagerduty_configs": [{"routing_key": "hidden"}],
         "webhook_configs": [{"url": "http://127.0.0.1:9/hidden"}],
+        "email_configs": [{"to": "a@x", "from": "b@x", "smarthost": "127.0.0.1:9"}],
+        "opsgenie_configs": [{"api_key": "hidden", "timeout": "5s"}],
+        "victorops_configs": [{"routing_key": "r"}],
+        "pushover_configs": [{"token": "hidden", "user_key": "hidden", "expire": "48h"}],
+        "telegram_configs": [{"bot_token": "hidden", "chat_id": -100}],
     }
     interval = {"times": [{"start_time": "00:00", "end_time": "06:00"}], "location": "UTC"}
     configuration = {
         **CONFIGURATION,
-        "global": {"scrape_interval": "1s", "resolve_timeout": "3m"},
+        "global": {
+            "scrape_interval": "1s",
+            "resolve_timeout": "3m",
+            "victorops_api_key": "hidden",
+        },
         "receivers": [*CONFIGURATION["receivers"][:-1], hidden],
         "time_intervals": [{"name": "nights", "time_intervals": [interval]}],
     }
