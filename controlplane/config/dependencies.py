@@ -9,7 +9,7 @@ from controlplane.config.schema import Leaf, ListOf
 from controlplane.model import marked_yaml
 from controlplane.model.dependency import find_cycle, parse_dependency
 from controlplane.model.labels import Labels
-from controlplane.model.marked_yaml import Mapping, Node
+from controlplane.model.marked_yaml import Mapping
 from controlplane.model.target import TargetSpec
 from controlplane.mute.dependencies import surely_below
 from controlplane.mute.options import RuleDependency
@@ -47,8 +47,10 @@ def check_dependencies(
     """Note every circle, once, at the first of those that go round in it."""
     _check_targets(root, targets, found)
     seen: set[RuleDependency] = set()
-    edges = dict(reversed([(edge, place) for place, edge in rule_dependencies(groups, settings)]))
-    for edge, place in reversed(edges.items()):
+    edges: dict[RuleDependency, int] = {}
+    for place, edge in rule_dependencies(groups, settings):
+        edges[edge] = min(place, edges.get(edge, place))
+    for edge, place in sorted(edges.items(), key=lambda item: item[1]):
         cycle = () if edge in seen else find_cycle(edge, lambda each: surely_below(each, edges))
         if cycle:
             seen.update(cycle)
@@ -69,12 +71,10 @@ def _check_targets(root: Mapping, targets: Sequence[TargetSpec], found: Findings
 
 def _note(root: Mapping, section: str, place: int, reason: str, found: Findings) -> None:
     """Note a problem at the `depends_on` of an entry of a list."""
-    node: Node | None = root.get(section)
-    if isinstance(node, marked_yaml.Sequence) and place < len(node.items):
-        entry = node.items[place]
-        node = (entry.get("depends_on") if isinstance(entry, Mapping) else None) or entry
-    if node is not None:
-        found.add(node.file, node.line, reason)
+    node = root.get(section)
+    entry = node.items[place] if isinstance(node, marked_yaml.Sequence) else None
+    if isinstance(entry, Mapping):
+        found.add(entry.file, entry.key_lines.get("depends_on", entry.line), reason)
 
 
 def _known_labels(group: RuleGroup, rule: Rule) -> Labels:

@@ -166,14 +166,13 @@ class OwnNetwork:
             if self._woken.is_set():
                 self._woken.clear()
                 await self._clock.sleep(_PAUSE / 1000)
-            if not self._canaries:
-                continue
             now = self._clock.now()
+            self.judge(now)
             due = asked_at is None or abs(now - asked_at) >= self._options.canary_interval
-            if due or self.storm.phase is Phase.ASKING:
+            if self._canaries and (due or self.storm.phase is Phase.ASKING):
                 asked_at = now
                 await self._canaries.ask()
-            self.judge(self._clock.now())
+                self.judge(self._clock.now())
             await self.tell(self._clock.now())
 
     async def tell(self, now: Timestamp) -> None:

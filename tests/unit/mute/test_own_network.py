@@ -1,0 +1,301 @@
+"""Notifications are held while our own network seems to fail, and one alert says so."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.errors import Unavailable
+from controlplane.model.alert import OWN_NETWORK_DOWN, Alert, AlertStatus
+from controlplane.model.labels import Labels
+from controlplane.mute.metrics import StormMetrics
+from controlplane.mute.options import StormOptions
+from controlplane.mute.own_network import OwnNetwork
+from controlplane.mute.storm import Phase
+from controlplane.mute.watched import TargetBook, Watched
+from tests.support.clock import ManualClock
+from tests.unit.mute.world import NOW, At
+
+INTERVAL = 10_000
+CANARIES = ("one.example:53", "https://two.example/")
+OPTIONS = StormOptions(targets=4, networks=2)
+
+
+class Outage:
+    """Six targets in two networks, two canaries, and whoever is told."""
+
+    def __init__(self, canaries: tuple[str, ...] = CANARIES) -> None:
+        self.clock = ManualClock(NOW)
+        self.registry = CollectorRegistry()
+        self.outcomes: dict[str, bool] = {}
+        self.answering = set(canaries)
+        self.told: dict[str, Alert] = {}
+        self.released: list[set[str]] = []
+        self.refuse = False
+        self.slow = 0.0
+        book = TargetBook()
+        for each in range(6):
+            labels = Labels({"job": "shop", "instance": f"{each}"})
+            book.put(Watched(f"t{each}", f"t{each}", labels, f"10.{each % 2}.0.1:80", INTERVAL))
+        self.network = OwnNetwork(
+            book,
+            self.clock,
+            StormMetrics(self.registry),
+            ask=self._ask,
+            last_outcome=self.outcomes.get,
+            release=self._release,
+            accept=self._accept,
+            find=self.told.get,
+        )
+        self.network.configure(canaries, OPTIONS)
+
+    async def _ask(self, canary: str, _seconds: float) -> bool:
+        if canary == "broken.example:1":
+            raise RuntimeError("a fault of ours")
+        if self.slow:
+            await self.clock.sleep(self.slow)
+        return canary in self.answering
+
+    def _release(self, labels: Collection[Labels], _now: int) -> None:
+        self.released.append({each.value("instance") for each in labels})
+
+    async def _accept(self, alerts: Sequence[Alert]) -> None:
+        if self.refuse:
+            raise Unavailable("the database is away")
+        self.told.update({alert.fingerprint: alert for alert in alerts})
+
+    def fail(self, *targets: int, reason: str = "timeout", at: int | None = None) -> None:
+        slot = self.clock.now() if at is None else at
+        for each in targets:
+            self.outcomes[f"t{each}"] = False
+            self.network.failed(f"t{each}", slot, reason, "")
+
+    def recover(self, *targets: int) -> None:
+        self.outcomes.update({f"t{each}": True for each in targets})
+
+    def held(self, target: int) -> bool:
+        labels = Labels({"alertname": "Down", "job": "shop", "instance": f"{target}"})
+        return bool(self.network.muted_by(labels, At(self.clock.now())))
+
+    def phase(self) -> Phase:
+        return self.network.storm.phase
+
+    def news(self) -> Alert | None:
+        """The alert about ourselves, if it fires."""
+        fires = (a for a in self.told.values() if a.status(self.clock.now()) is AlertStatus.FIRING)
+        return next(fires, None)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    async def wait(self, seconds: float) -> None:
+        await self.clock.settle()
+        await self.clock.advance(seconds)
+
+    async def running(self) -> "asyncio.Task[None]":
+        """Ask and judge in the background; the canaries have answered once."""
+        task = asyncio.create_task(self.network.run())
+        await self.wait(6)
+        return task
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_mass_failure_with_dead_canaries_is_held_and_told_once() -> None:
+    """At once, with counts; what is not concerned is told as ever."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1, 2)
+    assert not outage.held(0)
+    await outage.wait(1)
+    outage.fail(3)
+    assert outage.held(0)
+    assert not outage.held(4)
+    await outage.wait(1)
+    assert outage.phase() is Phase.HOLDING
+    assert outage.held(3)
+    outage.fail(4)
+    await outage.wait(1)
+    assert outage.held(4)
+    news = outage.news()
+    assert news is not None
+    assert news.name == OWN_NETWORK_DOWN
+    assert "4 targets in 2 networks" in news.annotations.value("summary")
+    about_job = Labels({"alertname": "JobDown", "job": "shop"})
+    assert outage.network.muted_by(about_job, At(outage.clock.now()))
+    other = Labels({"alertname": "Disk", "job": "other", "instance": "0"})
+    assert not outage.network.muted_by(other, At(outage.clock.now()))
+    assert outage.value("controlplane_own_network_down") == 1
+    assert outage.value("controlplane_canary_up", canary=CANARIES[0]) == 0
+    assert outage.value("controlplane_alerts_held") == 4
+    await stop(task)
+
+
+async def test_it_is_not_us_while_a_canary_answers() -> None:
+    """Held for no longer than it takes to ask them, and nobody is told about ourselves."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.discard(CANARIES[0])
+    outage.slow = 1.0
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(0.5)
+    assert outage.held(0)
+    await outage.wait(1.0)
+    assert not outage.held(0)
+    assert outage.released == [{"0"}]
+    assert outage.phase() is Phase.CLEARED
+    assert outage.news() is None
+    await stop(task)
+
+
+async def test_after_two_minutes_all_is_told() -> None:
+    """Whatever the canaries say; the alert about ourselves goes on until they are back."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    for seconds in range(0, 140, 10):
+        outage.fail(0, 1, 2, 3)
+        await outage.wait(1)
+        assert outage.held(0) is (seconds < 120)
+        await outage.wait(9)
+    assert outage.released == [{"0"}]
+    first = outage.news()
+    assert first is not None
+    assert outage.value("controlplane_alerts_held") == 0
+    outage.answering.update(CANARIES)
+    await outage.wait(10)
+    assert outage.news() is None
+    assert outage.value("controlplane_own_network_holds_total") == 1
+    await stop(task)
+
+
+async def test_when_canaries_are_back_what_still_fails_is_told() -> None:
+    """What is well again is held on, until its alert has had time to end."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1, 2, 3, 4)
+    await outage.wait(1)
+    assert all(outage.held(each) for each in range(5))
+    outage.answering.update(CANARIES)
+    await outage.wait(6)
+    assert outage.phase() is Phase.SETTLING
+    assert outage.held(0)
+    assert outage.news() is None
+    outage.fail(1, 2, 3, 4)
+    outage.recover(0)
+    await outage.wait(1)
+    assert [outage.held(each) for each in range(5)] == [True, False, False, False, False]
+    assert set().union(*outage.released) == {"1", "2", "3", "4"}
+    ended = Alert(
+        Labels({"alertname": "Down", "job": "shop", "instance": "0"}), NOW, NOW + 1, NOW + 1
+    )
+    outage.network.heard([ended], outage.clock.now())
+    assert outage.value("controlplane_alerts_held") == 0
+    await outage.wait(25)
+    assert outage.phase() is Phase.RELEASED
+    await stop(task)
+
+
+async def test_a_canary_that_never_answered_counts_for_nothing() -> None:
+    """It is named wrongly, or denied, or a fault of ours: our network may well be there."""
+    outage = Outage((*CANARIES, "never.example:1", "broken.example:1"))
+    outage.answering = {CANARIES[0]}
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(1)
+    assert outage.phase() is Phase.HOLDING
+    await stop(task)
+    blind = Outage()
+    blind.answering.clear()
+    task = await blind.running()
+    blind.fail(0, 1, 2, 3)
+    await blind.wait(1)
+    assert blind.phase() is Phase.CLEARED
+    await stop(task)
+
+
+async def test_without_canaries_nothing_is_held() -> None:
+    """Also when a reload takes them away in the middle."""
+    none = Outage(())
+    none.fail(0, 1, 2, 3)
+    assert not none.held(0)
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(1)
+    assert outage.held(0)
+    outage.network.configure((), OPTIONS)
+    assert not outage.held(0)
+    assert outage.value("controlplane_canary_up", canary=CANARIES[0]) is None
+    await outage.wait(1)
+    assert outage.news() is None
+    assert outage.released == [{"0"}]
+    await stop(task)
+
+
+async def test_what_fails_for_long_or_by_itself_is_no_storm() -> None:
+    """Failures count from the first one after a success, or after one of another kind."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1)
+    for _ in range(3):
+        await outage.wait(10)
+        outage.fail(0, 1)
+    outage.fail(2, 3, reason="status")
+    assert outage.phase() is Phase.CALM
+    await outage.wait(10)
+    outage.fail(2, 3)
+    await outage.wait(1)
+    assert outage.phase() is Phase.CALM
+    outage.recover(0, 1)
+    await outage.wait(20)
+    outage.fail(0, 1, 4, 5)
+    await outage.wait(1)
+    assert outage.phase() is Phase.HOLDING
+    await stop(task)
+
+
+async def test_an_alert_is_held_two_minutes_in_all_storms_together() -> None:
+    """A network that comes and goes does not keep back who fails all the time."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(1)
+    assert outage.held(0)
+    outage.recover(1, 2, 3)
+    await outage.wait(5)
+    assert outage.phase() is Phase.CALM
+    await outage.wait(115)
+    outage.outcomes["t0"] = True
+    await outage.wait(6)
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(1)
+    assert outage.phase() is Phase.HOLDING
+    assert not outage.held(0)
+    assert outage.held(1)
+    await stop(task)
+
+
+async def test_a_refused_alert_about_ourselves_is_tried_again() -> None:
+    """Whoever cannot be told now is told later."""
+    outage = Outage()
+    task = await outage.running()
+    outage.answering.clear()
+    outage.refuse = True
+    outage.fail(0, 1, 2, 3)
+    await outage.wait(2)
+    assert outage.phase() is Phase.HOLDING
+    assert not outage.told
+    outage.refuse = False
+    await outage.wait(2)
+    assert outage.news() is not None
+    await stop(task)
