@@ -1,14 +1,24 @@
 """What a stand-in received, and how a person would read it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 _LINK: Final = re.compile(r"<([^|>]+)\|([^>]+)>")
 _BOLD: Final = re.compile(r"\*([^*\n]+)\*")
-_EMOJI: Final = {"white_check_mark": "✅", "rotating_light": "🚨", "repeat": "🔁"}
+_DATE: Final = re.compile(r"<!date\^[^|>]*\|([^>]+)>")
+_EMOJI: Final = {
+    "white_check_mark": "✅",
+    "rotating_light": "🚨",
+    "repeat": "🔁",
+    "red_circle": "🔴",
+    "large_green_circle": "🟢",
+    "eyes": "👀",
+    "no_bell": "🔕",
+    "bell": "🔔",
+}
 
 
 class Action(StrEnum):
@@ -17,6 +27,7 @@ class Action(StrEnum):
     POSTED = "posted"
     UPDATED = "updated"
     REPLIED = "replied in thread"
+    UPLOADED = "uploaded"
     TRIGGERED = "triggered"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -52,7 +63,8 @@ def _slack(body: Mapping[str, Any]) -> list[str]:
     lines = [] if attachments else _mrkdwn(str(body.get("text", "")))
     for attachment in attachments:
         bar = {"good": "🟩", "warning": "🟨", "danger": "🟥"}.get(attachment.get("color", ""), "▌")
-        shown = [attachment.get("pretext", ""), attachment.get("title", "")]
+        shown = _blocks(attachment.get("blocks") or [])
+        shown += [attachment.get("pretext", ""), attachment.get("title", "")]
         shown += _mrkdwn(str(attachment.get("text", "")))
         shown += [f"{f['title']}: {f['value']}" for f in attachment.get("fields") or []]
         shown.append(attachment.get("footer", ""))
@@ -60,10 +72,25 @@ def _slack(body: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _blocks(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the texts of blocks as plain lines, buttons in brackets in a line of their own."""
+    lines: list[str] = []
+    for block in blocks:
+        texts = [block.get("text") or {}, *block.get("fields", ())]
+        if block["type"] == "context":
+            texts += block["elements"]
+        for text in texts:
+            lines += _mrkdwn(str(text.get("text", "")))
+        if block["type"] == "actions":
+            lines.append(" ".join(f"[{button['text']['text']}]" for button in block["elements"]))
+    return lines
+
+
 def _mrkdwn(text: str) -> list[str]:
     """Return Slack's markup as plain lines, each link on a line of its own below its text."""
     for code, sign in _EMOJI.items():
         text = text.replace(f":{code}:", sign)
+    text = _DATE.sub(r"\1", text)
     lines: list[str] = []
     for line in text.splitlines():
         words = _BOLD.sub(r"\1", _LINK.sub("", line)).rstrip(" ·")

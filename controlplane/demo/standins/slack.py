@@ -11,6 +11,8 @@ from aiohttp import web
 from controlplane.demo.standins.received import Action, Received
 from controlplane.demo.standins.server import OnMessage, Reply, StandIn
 from controlplane.demo.standins.slack_checks import POST_FIELDS, UPDATE_FIELDS, check_message
+from controlplane.demo.standins.slack_clicks import Press
+from controlplane.demo.standins.slack_files import Files, SlackFile
 
 _JSON_FIELDS: Final = ("attachments", "blocks", "metadata")
 
@@ -32,23 +34,27 @@ class SlackStandIn(StandIn):
     """`/services/...` is an incoming webhook; `/api/<method>` the Web API of a bot.
 
     Channels are known by id or by `#name`; those not in `channels` do not
-    exist. `messages` holds what stands in them, threads within.
+    exist. `messages` holds what stands in them, threads within, `files` the
+    pictures that were put there. `press` is a person who clicks a button.
     """
 
     def __init__(
         self,
         *,
         token: str = "xoxb-stand-in",  # noqa: S107 - known to everybody
+        signing_secret: str = "8f742231b10e8888abcd99yyyzzz85a5",  # noqa: S107 - the same
         channels: Mapping[str, str] | None = None,
         webhook_channel: str = "#alerts",
         on_message: OnMessage | None = None,
     ) -> None:
         super().__init__(on_message=on_message)
         self.token = token
+        self.signing_secret = signing_secret
         self.channels = dict(channels or {"#alerts": "C0000ALERTS"})
         self.messages: list[SlackMessage] = []
         self._webhook_channel = webhook_channel
         self._clock = count(1_700_000_000)
+        self._files = Files()
 
     @property
     def webhook_url(self) -> str:
@@ -59,6 +65,20 @@ class SlackStandIn(StandIn):
     def app_url(self) -> str:
         """What `app_url` is to say."""
         return f"{self.url}/api/chat.postMessage"
+
+    @property
+    def files(self) -> list[SlackFile]:
+        """The files that stand in channels."""
+        return self._files.shared
+
+    def press(self, message: SlackMessage, action_id: str, *, user: str, at: float) -> Press:
+        """Return what Slack posts when `user` clicks a button of a message at a time, in seconds.
+
+        Raises LookupError when the message shows no such button.
+        """
+        return Press.on(message.body, message.channel, message.ts, action_id, user, at).signed(
+            self.signing_secret, int(at)
+        )
 
     def lock(self, ts: str, error: str) -> None:
         """Have every later update of a message answered with `error`."""
@@ -74,6 +94,8 @@ class SlackStandIn(StandIn):
             return Reply(404, "Not Found")
         if request.path.startswith("/services/"):
             return await self._webhook(request)
+        if request.path.startswith("/upload/v1/"):
+            return self._files.take(request.path, await request.read())
         if request.path.startswith("/api/"):
             return await self._method(request, request.path.removeprefix("/api/"))
         return Reply(404, "Not Found")
@@ -109,6 +131,10 @@ class SlackStandIn(StandIn):
             return self._post_message(body)
         if method == "chat.update":
             return self._update(body)
+        if method == "files.getUploadURLExternal":
+            return self._answered(self._files.announce(body, self.url))
+        if method == "files.completeUploadExternal":
+            return self._complete_upload(body)
         return self._not_ok("unknown_method")
 
     def _authorisation(self, request: web.Request) -> str:
@@ -147,6 +173,20 @@ class SlackStandIn(StandIn):
         self.accept(Received("slack", Action.UPDATED, self._name(channel), body))
         return self._ok(message)
 
+    def _complete_upload(self, body: Mapping[str, Any]) -> Reply:
+        channel, thread = str(body.get("channel_id", "")), str(body.get("thread_ts", ""))
+        if channel not in self.channels.values():
+            return self._not_ok("channel_not_found")
+        if thread and not any(message.ts == thread for message in self.messages):
+            return self._not_ok("invalid_thread_ts")
+        answer = self._files.complete(body, channel, thread)
+        if not isinstance(answer, str):
+            self.accept(Received("slack", Action.UPLOADED, self._name(channel), body))
+        return self._answered(answer)
+
+    def _answered(self, answer: Mapping[str, Any] | str) -> Reply:
+        return self._not_ok(answer) if isinstance(answer, str) else Reply(200, answer)
+
     def _post(self, channel: str, body: Mapping[str, Any], thread: str = "") -> SlackMessage:
         ts = f"{next(self._clock)}.000100"
         message = SlackMessage(channel, ts, body, [body], thread)
@@ -178,7 +218,9 @@ class SlackStandIn(StandIn):
 
     def _not_ok(self, error: str) -> Reply:
         self.refused.append(error)
-        return Reply(200, {"ok": False, "error": error})
+        code, _, words = error.partition(": ")
+        metadata = {"response_metadata": {"messages": [f"[ERROR] {words}"]}} if words else {}
+        return Reply(200, {"ok": False, "error": code, **metadata})
 
     def _no(self, status: int, error: str) -> Reply:
         self.refused.append(error)
@@ -194,7 +236,9 @@ async def _webhook_json(request: web.Request) -> str:
 
 
 async def _arguments(request: web.Request) -> dict[str, Any] | str:
-    """Return the arguments of a Web API call, JSON or form, or Slack's error."""
+    """Return the arguments of a Web API call, JSON, form or query, or Slack's error."""
+    if not request.can_read_body:
+        return dict(request.query)
     if request.content_type == "application/json":
         try:
             body = json.loads(await request.text())

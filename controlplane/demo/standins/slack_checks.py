@@ -128,15 +128,35 @@ def _block(block: Mapping[str, Any], problems: Problems) -> None:
         for element in problems.objects(block, "elements", most=10):
             if element.get("type") != "image":
                 _text_object(element, 3_000, problems)
+    if kind == "image":
+        _image(block, problems)
     if kind == "actions":
-        for element in problems.objects(block, "elements", most=25):
-            _button(element, problems)
+        _actions(block, problems)
+
+
+def _image(block: Mapping[str, Any], problems: Problems) -> None:
+    problems.url(block, "image_url")
+    problems.text(block, "alt_text", most=2_000, required=True)
+    if not block.get("image_url") and not block.get("slack_file"):
+        problems.add("an image has neither image_url nor slack_file")
+
+
+def _actions(block: Mapping[str, Any], problems: Problems) -> None:
+    elements = problems.objects(block, "elements", most=25)
+    if not elements:
+        problems.add("actions without elements")
+    names = [element.get("action_id") for element in elements]
+    if len(names) != len(set(names)):
+        problems.add("two elements have the same 'action_id'")
+    for element in elements:
+        _button(element, problems)
 
 
 def _button(element: Mapping[str, Any], problems: Problems) -> None:
     problems.text(element, "action_id", most=255)
     problems.text(element, "value", most=2_000)
     problems.url(element, "url")
+    problems.one_of(element.get("style", "primary"), ("primary", "danger"), "style")
     if element.get("type") == "button":
         _text_object(element.get("text"), 75, problems, kinds=("plain_text",))
 

@@ -55,7 +55,7 @@ def blocks(
         *_fields(config, render),
         *_image(config, render),
         *_context(taken(quiet)),
-        *_context([truncate(render(config.footer), _MOST_FOOTER)]),
+        *_context([truncate(render(config.footer), _MOST_FOOTER), _missing(config)]),
         *_buttons(notification, config, render),
     ]
 
@@ -164,6 +164,11 @@ def _configured(place: int, action: SlackAction, render: Render) -> dict[str, An
     if action.url:
         return _button(name, render(action.text), url=render(action.url), style=style)
     return _button(name, render(action.text), value=render(action.value), style=style)
+
+
+def _missing(config: SlackConfig) -> str:
+    missing = len(config.actions) - MAX_ACTIONS
+    return f"… and {missing} more actions" if missing > 0 else ""
 
 
 def _button(

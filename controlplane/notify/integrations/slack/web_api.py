@@ -38,6 +38,8 @@ _AUTH: Final = frozenset(
 # What Slack shows a picture as, and what it reads to those who cannot see it.
 _PICTURE_NAME: Final = "graph.png"
 _MOST_WORDS: Final = 1_000
+# How much of what it says of a mistake an error repeats.
+_MOST_TOLD: Final = 300
 
 Connector = Callable[[], aiohttp.BaseConnector]
 Call = Callable[..., Awaitable[Any]]
@@ -194,12 +196,18 @@ def _refused(error: SlackApiError) -> DeliveryError:
     temporary = code in _TEMPORARY or not code
     kind = MessageGone if code in _GONE else DeliveryError
     return kind(
-        f"Slack answered {code or 'what is no JSON'}",
+        f"Slack answered {code or 'what is no JSON'}{'' if plain else _why(answer)}",
         reason=_reason(code),
         temporary=temporary,
         outcome=Outcome.UNKNOWN if temporary and code != "ratelimited" else Outcome.REFUSED,
         status_code=status,
     )
+
+
+def _why(answer: Any) -> str:
+    """Return what Slack says besides its code: which block or argument it is about."""
+    said = (answer.get("response_metadata") or {}).get("messages") or ()
+    return f": {'; '.join(map(str, said))[:_MOST_TOLD]}" if said else ""
 
 
 def _reason(code: str) -> FailureReason:
