@@ -47,8 +47,8 @@ def check(alert: Alert) -> None:
         raise InvalidInput("start time must be before end time", pointer="/endsAt")
     if not alert.labels:
         raise InvalidInput("at least one label pair required", pointer="/labels")
-    for what, names in (("label set", alert.labels), ("annotations", alert.annotations)):
-        if "" in names:
+    for what, held in (("label set", alert.labels), ("annotations", alert.annotations)):
+        if held.pairs and not held.pairs[0][0]:
             raise InvalidInput(f'invalid {what}: invalid name ""')
 
 

@@ -169,9 +169,10 @@ class Alerts:
 
     def _merge(self, entry: _Entry, changed: dict[Labels, Alert], now: Timestamp) -> None:
         """Merge one call's alerts into `changed`; of too many, those that are known already."""
+        # Nothing here may look through all alerts: there are many, and calls come often.
         names = {alert.labels for alert in entry.alerts}
-        new = names - changed.keys() - self._alerts.keys()
-        total = len(self._alerts) + len(changed.keys() - self._alerts.keys()) + len(new)
+        new = {labels for labels in names if labels not in changed and labels not in self._alerts}
+        total = len(self._alerts) + sum(labels not in self._alerts for labels in changed) + len(new)
         refused: Collection[Labels] = ()
         if new and total > self._options.limit:
             refused = new
