@@ -72,5 +72,12 @@ api-client: setup-dev
 openapi: setup
 	$(BIN)/python -m controlplane.api.openapi > docs/openapi.json
 
+# The catalogues of the console's texts, brought up to date with the templates.
+words: setup-dev
+	$(BIN)/pybabel -q extract -F controlplane/ui/words/babel.cfg -k say --no-location --omit-header \
+		-o build/console.pot controlplane/ui
+	$(BIN)/pybabel -q update -i build/console.pot -d controlplane/ui/words -l de --no-fuzzy-matching \
+		--ignore-obsolete --no-wrap -o controlplane/ui/words/de.po
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -55,7 +55,12 @@ class Ledger:
         self._waiting: deque[tuple[Decision, Alert | None]] = deque()
         self._woken = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._subscribers: list[Callable[[Sequence[Decision]], None]] = []
         metrics.observe(lambda: len(self._waiting))
+
+    def subscribe(self, written: Callable[[Sequence[Decision]], None]) -> None:
+        """Have `written` called with decisions once they are kept; it must not block."""
+        self._subscribers.append(written)
 
     async def load(self, alerts: Iterable[Alert]) -> None:
         """Learn what was decided last on the alerts that are kept. Raises Unavailable."""
@@ -129,6 +134,8 @@ class Ledger:
             for _ in batch:
                 self._waiting.popleft()
         self._metrics.written.inc(len(batch))
+        for written in self._subscribers:
+            written(decisions)
         return len(batch)
 
     async def run(self) -> None:

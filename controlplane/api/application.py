@@ -31,8 +31,17 @@ from controlplane.api.prometheus import (
     write,
 )
 from controlplane.api.responses import as_answered
+from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
-from controlplane.api.v1 import alerts, dead_letters, silences, targets
+from controlplane.api.v1 import (
+    alerts,
+    dead_letters,
+    drills,
+    interactions,
+    receivers,
+    silences,
+    targets,
+)
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError
 
@@ -41,6 +50,10 @@ ROUTERS: Final = (
     alerts.router,
     silences.router,
     dead_letters.router,
+    receivers.router,
+    drills.router,
+    interactions.router,
+    sse.router,
     query.router,
     labels.router,
     rules.router,
@@ -72,11 +85,13 @@ def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAP
     application = bare_application(
         # From the outside in: nothing is refused without an id and a line in the log.
         Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
-        Middleware(GuardMiddleware, guard=guard),
+        Middleware(GuardMiddleware, guard=guard, clock=surface.clock),
         Middleware(LimitMiddleware, limits=limits),
         Middleware(HeadMiddleware),
     )
     application.state.surface = surface
+    application.state.guard = guard
+    application.state.encoded = sse.Encoded()
     application.state.connections = ConnectionMetrics(surface.registry)
     return application
 

@@ -1,15 +1,21 @@
 """The guard before every route: who asks, and may they?"""
 
+import asyncio
+from http.cookies import CookieError, SimpleCookie
 from typing import Final
+from urllib.parse import parse_qs, quote
 
 from fastapi import Request as HttpRequest
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controlplane.api.problems import answer
-from controlplane.auth.guard import Guard, Request
+from controlplane.auth import sessions
+from controlplane.auth.guard import CSRF_FIELD, CSRF_HEADER, Guard, Request
 from controlplane.auth.principals import Principal, PrincipalKind
-from controlplane.errors import ControlPlaneError
+from controlplane.clock import Clock
+from controlplane.errors import ControlPlaneError, DeadlineExceeded, TooLarge, Unauthorized
 
 # Open to all: what a load balancer asks.
 _PUBLIC: Final = frozenset(
@@ -22,6 +28,16 @@ _PUBLIC: Final = frozenset(
         "/alertmanager/-/ready",
     }
 )
+# Pages and files that are open to all too; a status page is for everybody.
+_PUBLIC_PREFIXES: Final = ("/static/", "/status/")
+LOGIN: Final = "/login"
+# What programs ask is answered with a problem, what browsers open with the login.
+_PROGRAMS: Final = ("/api/", "/prometheus/", "/alertmanager/", "/v1/", "/metrics", "/probe")
+_FORM: Final = "application/x-www-form-urlencoded"
+_LARGEST_FORM: Final = 64 << 10
+_FORM_SECONDS: Final = 10.0
+# Called by services that sign what they send: the route checks that.
+_SIGNED: Final = frozenset({"/api/v1/integrations/slack/interactions"})
 # POSTs below it change nothing: clients send long queries as forms.
 _READS: Final = "/prometheus/api/v1/"
 _WRITES: Final = (
@@ -33,22 +49,36 @@ _PRINCIPAL: Final = "controlplane.principal"
 
 
 class GuardMiddleware:
-    """Answers 401 or 403 before any route is looked for."""
+    """Answers 401 or 403 before any route is looked for; a browser is sent to the login."""
 
-    def __init__(self, app: ASGIApp, *, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, *, guard: Guard, clock: Clock) -> None:
         self._app = app
         self._guard = guard
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            scope[_PRINCIPAL] = self._guard.admit(_facts(scope))
+            headers = Headers(scope=scope)
+            token = ""
+            if _is_page_form(scope, headers):
+                token, receive = await _form_token(receive)
+            scope[_PRINCIPAL] = self._guard.admit(_facts(scope, headers, token, self._clock))
         except ControlPlaneError as error:
-            await answer(scope["path"], error)(scope, receive, send)
+            await _refusal(scope, error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def session_cookie(headers: Headers) -> str:
+    """Return the cookie of the session that a browser sends, empty without one."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(sessions.COOKIE)
+    except CookieError:
+        return ""
+    return "" if morsel is None else morsel.value
 
 
 def actor(request: HttpRequest) -> str:
@@ -69,12 +99,62 @@ def is_anonymous(request: HttpRequest) -> bool:
     return principal.kind is PrincipalKind.ANONYMOUS
 
 
-def _facts(scope: Scope) -> Request:
+def _facts(scope: Scope, headers: Headers, token: str, clock: Clock) -> Request:
     path: str = scope["path"]
     return Request(
         method=scope["method"],
-        headers=dict(Headers(scope=scope)),
+        headers=dict(headers),
         client=(scope.get("client") or ("",))[0],
-        public=path in _PUBLIC,
+        public=path in _PUBLIC or path == LOGIN or path.startswith(_PUBLIC_PREFIXES),
+        signed=path in _SIGNED,
         reads=path.startswith(_READS) and not path.startswith(_WRITES),
+        csrf_token=token,
+        session=session_cookie(headers),
+        now=clock.now(),
     )
+
+
+def _is_page_form(scope: Scope, headers: Headers) -> bool:
+    """Tell whether this is a form of our pages, which brings its token as a field."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (
+        scope["method"] == "POST"
+        and media_type == _FORM
+        and CSRF_HEADER not in headers
+        and not scope["path"].startswith(_PROGRAMS)
+    )
+
+
+async def _form_token(receive: Receive) -> tuple[str, Receive]:
+    """Return the token in a form, and what gives the form to the route once more."""
+    messages: list[Message] = []
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            while more:
+                message = await receive()
+                messages.append(message)
+                size += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+                if size > _LARGEST_FORM:
+                    raise TooLarge(f"a form has at most {_LARGEST_FORM} bytes")
+    except TimeoutError:
+        raise DeadlineExceeded(f"the form did not arrive within {_FORM_SECONDS:g} s") from None
+    body = b"".join(message.get("body", b"") for message in messages)
+    fields = parse_qs(body.decode(errors="replace"))
+    left = iter(messages)
+
+    async def again() -> Message:
+        return next(left, None) or await receive()
+
+    return fields.get(CSRF_FIELD, [""])[0], again
+
+
+def _refusal(scope: Scope, error: ControlPlaneError) -> ASGIApp:
+    path: str = scope["path"]
+    if isinstance(error, Unauthorized) and not path.startswith(_PROGRAMS):
+        accepts = Headers(scope=scope).get("accept", "")
+        if "text/html" in accepts:
+            wanted = quote(path if scope["method"] in ("GET", "HEAD") else "/", safe="/")
+            return RedirectResponse(f"{LOGIN}?next={wanted}", status_code=303)
+    return answer(path, error)

@@ -53,17 +53,23 @@ async def health() -> dict[str, str]:
 async def ready(request: Request, on: On) -> Response:
     """Answer 200 when every dependency and loop works, else 503 and which does not.
 
-    What is wrong with it is told to those who may ask everything, and the log.
+    What is wrong with it is told to those who may ask everything, and the log. A check-in that
+    is withheld makes nothing unready: those who can be answered still are.
     """
     verdicts = await run_checks(on.checks)
     good = not any(verdict.problem for verdict in verdicts.values())
-    body = {
+    body: dict[str, Any] = {
         "status": "ready" if good else "unready",
         "checks": {
             name: verdict.as_json(in_full=not is_anonymous(request))
             for name, verdict in verdicts.items()
         },
     }
+    check_ins = on.trying.check_ins.statuses()
+    if check_ins and not is_anonymous(request):
+        body["check_ins"] = {
+            each.name: {"result": each.result, "problem": each.problem} for each in check_ins
+        }
     return JSONResponse(body, status_code=200 if good else 503)
 
 

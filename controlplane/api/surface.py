@@ -11,11 +11,14 @@ from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
 from controlplane.clock import Clock, Timestamp
+from controlplane.events.ports import Bus
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.labels import Labels
 from controlplane.mute.silences import Silences
+from controlplane.notify.integrations.slack.interactions import Interactions
 from controlplane.notify.message import Message
 from controlplane.notify.ports import NotificationStore
+from controlplane.notify.trying import Trying
 from controlplane.probes.options import Module
 from controlplane.probes.prober import Tools
 from controlplane.promql.engine import Engine
@@ -38,6 +41,7 @@ class Surface:
     """The service behind the API. Without a `deleter` nobody may delete samples."""
 
     clock: Clock
+    bus: Bus
     registry: CollectorRegistry
     queries: QueryPool
     engine: Engine
@@ -54,12 +58,14 @@ class Surface:
     receivers_of: Callable[[Labels], Sequence[str]]
     redrive: Callable[[int, Timestamp], Awaitable[Message]]
     silences: Silences
+    slack: Interactions
     # Returns the ids of the silences, and the fingerprints of the alerts, that mute a label set.
     muting: Callable[[Labels, Timestamp], tuple[Sequence[str], Sequence[str]]]
     # Returns the groups that hold alerts, and the intervals that keep one from being told.
     groups: Callable[[Timestamp], Sequence[Flush]]
     outside_hours: Callable[[Flush], Sequence[str]]
     receivers: Callable[[], Sequence[str]]
+    trying: Trying
     alerting_configuration: Callable[[], str]
     started: Timestamp
     reload: Callable[[], Awaitable[None]]

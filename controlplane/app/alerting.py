@@ -1,7 +1,8 @@
 """The way of an alert, from whoever raises it to the receivers that are told."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -10,22 +11,30 @@ from controlplane.alerts.metrics import AlertMetrics, LedgerMetrics
 from controlplane.alerts.provider import Alerts
 from controlplane.app.deciding import Deciding
 from controlplane.app.notifying import Senders
+from controlplane.app.silencing import Silencing
+from controlplane.app.storms import Storms, build_storms
 from controlplane.app.supervisor import Supervisor
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.model.secret import Secret
 from controlplane.mute.hours import Hours
 from controlplane.mute.inhibition import Inhibitor
 from controlplane.mute.metrics import MuteMetrics
+from controlplane.mute.ports import LastOutcome
 from controlplane.mute.silences import Silences
-from controlplane.notify.channels import Channels
+from controlplane.notify.changes import Changes
+from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import redrive
+from controlplane.notify.integrations.slack.interactions import Interactions
+from controlplane.notify.integrations.slack.metrics import SlackMetrics
 from controlplane.notify.message import Message
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.pipeline import Pipeline
-from controlplane.notify.ports import Integration, NotificationStore
+from controlplane.notify.ports import Integration, Interactive, NotificationStore
+from controlplane.notify.silence_news import SilenceNews
 from controlplane.notify.sweeper import Sweeper
 from controlplane.notify.worker import Worker
 from controlplane.routing.dispatcher import Dispatcher
@@ -51,12 +60,16 @@ class Alerting:
     silences: Silences
     inhibitor: Inhibitor
     hours: Hours
+    storms: Storms
     dispatcher: Dispatcher
     channels: Channels
     notifications: NotificationStore
     worker: Worker
     pipeline: Pipeline
     sweeper: Sweeper
+    silence_news: SilenceNews
+    changes: Changes
+    interactions: Interactions
 
     async def begin(self) -> None:
         """Take up what was kept: first what mutes, then what is muted. Raises Unavailable."""
@@ -70,27 +83,35 @@ class Alerting:
     ) -> None:
         """Put another configuration in force: whom to tell, by which routes, and when not."""
         self.alerts.reload(config.alert_options())
-        for part in (self.pipeline, self.worker, self.sweeper):
+        for part in (self.pipeline, self.worker, self.sweeper, self.silence_news):
             part.configure(config.notification_settings)
         await self.channels.reload(integrations)
         # From here on nothing waits: no group is due between its old hours and its new ones.
         mute, kept = config.mute_options(), self.alerts.list()
         self.inhibitor.reload(mute.inhibit_rules, kept)
         self.hours.reload(mute.time_intervals)
-        self.dispatcher.reload(build_tree(config.route), kept, self.clock.now())
+        self.silences.configure(config.silence_settings)
+        now = self.clock.now()
+        self.storms.reload(config, mute, kept, now)
+        self.dispatcher.reload(build_tree(config.route), kept, now)
 
     def start(self, supervisor: Supervisor, grace: float) -> None:
         """Set everything in motion; `grace` is how many seconds deliveries have at the end."""
         supervisor.start("ledger", self.ledger.run, drain=self.ledger.drain)
         supervisor.start("worker", self.worker.run, drain=lambda: self.worker.drain(grace))
         supervisor.start("sweeper", self.sweeper.run)
+        supervisor.start("silence news", self.silence_news.run)
+        supervisor.start("changes", self.changes.run)
         supervisor.start("silences", self.silences.run)
+        supervisor.start("own network", self.storms.network.run)
         supervisor.start("dispatcher", self.dispatcher.run)
         supervisor.start("alerts", self.alerts.run)
 
     def muting(self, labels: Labels, now: Timestamp) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the silences, and the alerts, that mute an alert with these labels."""
-        return self.silences.muting(labels, now), self.inhibitor.muting(labels, now)
+        """Return the silences, and the alerts or targets, that mute an alert with these labels."""
+        inhibited = self.inhibitor.muting(labels, now)
+        depends = self.storms.dependencies.muting(labels, now)
+        return self.silences.muting(labels, now), (*inhibited, *depends)
 
     async def redrive(self, message_id: int, now: Timestamp) -> Message:
         """Queue a dead letter again. Raises NotFound, Conflict, Unavailable."""
@@ -126,8 +147,12 @@ def build_alerting(
     clock: Clock,
     registry: CollectorRegistry,
     replica: str,
+    last_outcome: LastOutcome,
 ) -> Alerting:
-    """Make the parts, in the order in which an alert meets them."""
+    """Make the parts, in the order in which an alert meets them.
+
+    `last_outcome` tells of a target, by id, whether its last probe was a success.
+    """
     alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
     ledger = Ledger(SqlLedger(database), clock, LedgerMetrics(registry))
     deciding = Deciding(ledger)
@@ -137,11 +162,23 @@ def build_alerting(
         MuteMetrics(registry),
         firing=lambda: alerts.list(AlertStatus.FIRING),
         past=SqlPast(database),
+        options=config.silence_settings,
     )
     mute = config.mute_options()
     inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
+    storms = build_storms(
+        config,
+        alerts,
+        senders.clients,
+        last_outcome=last_outcome,
+        release=lambda labels, now: dispatcher.hurry(labels, now),  # noqa: PLW0108 - made below
+        clock=clock,
+        registry=registry,
+    )
     delivery, metrics = config.notification_settings, NotifyMetrics(registry)
     notifications = SqlNotifications(database)
+    silencing = Silencing(silences, clock)
+    senders = replace(senders, silenced_by=silencing.silenced_by)
     channels = Channels(senders.build(config))
     worker = Worker(
         notifications,
@@ -160,7 +197,7 @@ def build_alerting(
         wake=worker.wake,
         options=delivery,
         metrics=metrics,
-        muters=(silences, inhibitor, hours),
+        muters=(silences, inhibitor, hours, storms.dependencies, storms.network),
         record=deciding.told,
     )
     dispatcher = Dispatcher(
@@ -181,9 +218,29 @@ def build_alerting(
         options=delivery,
         metrics=metrics,
     )
+    silence_news = SilenceNews(
+        notifications,
+        channels,
+        clock,
+        silenced_by=silencing.silenced_by,
+        find_alert=alerts.get,
+        wake=worker.wake,
+        options=delivery,
+        metrics=metrics,
+    )
+    silences.subscribe(silence_news.wake)
+    interactions = Interactions(
+        notifications,
+        signing=partial(_signing, channels),
+        find_alert=alerts.get,
+        silence=silencing.silence,
+        record=deciding.clicked,
+        metrics=SlackMetrics(registry),
+    )
     # Whoever mutes hears of an alert before it is grouped.
-    for subscriber in (ledger.heard, inhibitor.heard, silences.heard, dispatcher.offer):
+    for subscriber in (ledger.heard, inhibitor.heard, silences.heard, storms.heard):
         alerts.subscribe(subscriber)
+    alerts.subscribe(dispatcher.offer)
     return Alerting(
         clock,
         senders,
@@ -193,10 +250,21 @@ def build_alerting(
         silences,
         inhibitor,
         hours,
+        storms,
         dispatcher,
         channels,
         notifications,
         worker,
         pipeline,
         sweeper,
+        silence_news,
+        Changes(channels, clock, metrics=metrics),
+        interactions,
     )
+
+
+def _signing(channels: Channels) -> Iterator[tuple[Channel, Secret]]:
+    """Return the channels whose messages have buttons, with what clicks on them are signed with."""
+    for channel, integration in channels.all():
+        if isinstance(integration, Interactive) and integration.signing_secret is not None:
+            yield channel, integration.signing_secret

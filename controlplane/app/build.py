@@ -15,6 +15,7 @@ from controlplane.api.application import create_application
 from controlplane.api.limits import Limits
 from controlplane.api.probe import LONGEST_SECONDS
 from controlplane.api.query_pool import QueryPool
+from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
 from controlplane.app.alerting import build_alerting
 from controlplane.app.inforce import InForce
@@ -22,13 +23,18 @@ from controlplane.app.notifying import Senders
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
 from controlplane.app.scheduling import Jobs
+from controlplane.app.storms import Storms
 from controlplane.app.supervisor import Supervisor
+from controlplane.app.telling import Telling
+from controlplane.app.trying import build_rehearsal
 from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
 from controlplane.errors import Unavailable
+from controlplane.events.local import BusMetrics, LocalBus
+from controlplane.events.ports import Bus
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import MOST_BYTES, IngestOptions
 from controlplane.ingest.receiver import Receiver
@@ -73,7 +79,10 @@ from controlplane.tsdb.remote.metrics import DatasourceMetrics, RemoteWriteMetri
 from controlplane.tsdb.remote.ports import Family
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
+from controlplane.ui.routes import mount
 
+# A reader of the stream comes back after so many seconds, to where it was.
+_LONGEST_STREAM: Final = 3600.0
 # Where samples are pushed to: bodies as large as their protocols let them be.
 _PUSHED: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/", "/v1/metrics")
 
@@ -85,6 +94,7 @@ class Service:
     application: FastAPI
     reloader: Reloader
     supervisor: Supervisor
+    bus: Bus
 
 
 async def build(  # noqa: PLR0915 - one straight line, in the order of a sample's way
@@ -127,13 +137,26 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     engines = Engines(clients, clock=clock, metrics=DatasourceMetrics(registry))
     stack.push_async_callback(engines.close)
 
+    # Who looks is told what happens.
+    bus = LocalBus(clock, BusMetrics(registry))
+    telling = Telling(bus, clock)
+
     # From alerts to pages.
     senders = Senders(settings.external_url, clients)
     alerting = build_alerting(
-        config, database, senders, clock=clock, registry=registry, replica=settings.replica
+        config,
+        database,
+        senders,
+        clock=clock,
+        registry=registry,
+        replica=settings.replica,
+        last_outcome=lambda target_id: schedule.succeeded(target_id),  # noqa: PLW0108 - made below
     )
     stack.push_async_callback(alerting.channels.close)
     alerts = alerting.alerts
+    alerts.subscribe(telling.alerts)
+    alerting.ledger.subscribe(telling.decided)
+    alerting.silences.subscribe(telling.silences)
 
     # From samples to alerts.
     rules = Manager(
@@ -160,14 +183,19 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     tools = Tools(client, resolver, policy, clock)
     schedule = Schedule(
-        tools, PROBERS, store, ProbeMetrics(registry), partial(_keep_evidence, failures)
+        tools,
+        PROBERS,
+        store,
+        ProbeMetrics(registry),
+        partial(_keep_evidence, failures, alerting.storms),
+        telling.outcome,
     )
     scrapes = ScrapePool(
         own_fetch(registry, HttpFetch(client)), store, clock, ScrapeMetrics(registry)
     )
     stack.push_async_callback(scrapes.close)
     interval = config.global_.scrape_interval
-    watching = Watching(schedule, scrapes, config.modules, interval)
+    watching = Watching(schedule, scrapes, config.modules, interval, alerting.storms.targets)
     targets = TargetRegistry(
         SqlTargets(database),
         options=config.target_options(),
@@ -201,6 +229,16 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # What looks in from above.
     supervisor, jobs = Supervisor(clock, registry), Jobs(clock, registry)
+    checks = readiness_checks(database, store, supervisor)
+    rehearsal = build_rehearsal(
+        alerting,
+        database,
+        jobs,
+        groups=rules.groups,
+        checks=checks,
+        registry=registry,
+        replica=settings.replica,
+    )
     in_force = InForce(
         clock=clock,
         external_url=settings.external_url,
@@ -209,6 +247,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         remote_writes=remote_writes,
         engines=engines,
         alerting=alerting,
+        rehearsal=rehearsal,
         rules=rules,
         watching=watching,
         targets=targets,
@@ -216,9 +255,17 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         failures=failures,
         scrapes=scrapes,
     )
-    reloader = Reloader(settings.config, config, in_force.change, clock=clock, registry=registry)
+    reloader = Reloader(
+        settings.config,
+        config,
+        in_force.change,
+        clock=clock,
+        registry=registry,
+        told=telling.reloaded,
+    )
     surface = Surface(
         clock=clock,
+        bus=bus,
         registry=registry,
         queries=queries,
         engine=engine,
@@ -235,6 +282,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         receivers_of=alerting.dispatcher.receivers,
         redrive=alerting.redrive,
         silences=alerting.silences,
+        slack=alerting.interactions,
         muting=alerting.muting,
         groups=alerting.dispatcher.look,
         outside_hours=alerting.hours.muting,
@@ -244,7 +292,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         reload=reloader.reload,
         tools=tools,
         modules=lambda: reloader.config.modules,
-        checks=readiness_checks(database, store, supervisor),
+        checks=checks,
+        trying=rehearsal.parts,
         receiver=receiver,
         metadata=scrapes.metadata,
         external_labels=lambda: reloader.config.global_.external_labels,
@@ -256,6 +305,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # Everything is made; from here on it moves. What is started last ends first.
     await in_force.begin(config)
+    targets.subscribe(telling.target)
     stack.push_async_callback(supervisor.stop)
     grace = settings.shutdown_grace / 1000
     supervisor.start(
@@ -264,6 +314,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         drain=lambda: remote_writes.drain(settings.shutdown_grace),
     )
     alerting.start(supervisor, grace)
+    rehearsal.start(supervisor)
     supervisor.start("rules", rules.run, drain=rules.drain)
     supervisor.start("failures", failures.run, drain=failures.drain)
     supervisor.start("leases", leases.run)
@@ -278,8 +329,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     jobs.start()
     stack.callback(jobs.stop)
-    application = create_application(surface, Guard(settings.api_token), _limits(settings))
-    return Service(application, reloader, supervisor)
+    guard = Guard(settings.api_token)
+    application = create_application(surface, guard, _limits(settings))
+    mount(application, guard)
+    return Service(application, reloader, supervisor, bus)
 
 
 def _make_directory(directory: Path) -> None:
@@ -319,7 +372,11 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         body=settings.max_body,
         seconds=settings.request_timeout / 1000,
-        longer={"/prometheus/api/v1/": query, "/probe": LONGEST_SECONDS},
+        longer={
+            "/prometheus/api/v1/": query,
+            "/probe": LONGEST_SECONDS,
+            sse.PATH: _LONGEST_STREAM,
+        },
         larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
     )
 
@@ -361,8 +418,12 @@ def _flags(settings: Settings) -> dict[str, str]:
     }
 
 
-def _keep_evidence(log: FailureLog, target_id: str, time: Timestamp, outcome: Outcome) -> None:
+def _keep_evidence(
+    log: FailureLog, storms: Storms, target_id: str, time: Timestamp, outcome: Outcome
+) -> None:
     evidence = {} if outcome.evidence is None else asdict(outcome.evidence)
     evidence |= {"phases": dict(evidence.get("phases", ()))}
     reason = "" if outcome.reason is None else outcome.reason.value
     log.add(target_id, time, reason, {**evidence, "duration_seconds": outcome.duration})
+    peer = "" if outcome.evidence is None else outcome.evidence.peer
+    storms.network.failed(target_id, time, reason, peer)

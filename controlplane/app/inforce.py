@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from controlplane.app.alerting import Alerting
+from controlplane.app.notifying import configuration_change
+from controlplane.app.trying import Rehearsal
 from controlplane.app.watching import Watching
 from controlplane.clock import Clock
 from controlplane.config.config import Config
@@ -32,6 +34,7 @@ class InForce:
     remote_writes: RemoteWrites
     engines: Engines
     alerting: Alerting
+    rehearsal: Rehearsal
     rules: Manager
     watching: Watching
     targets: TargetRegistry
@@ -48,6 +51,7 @@ class InForce:
         await self.rules.apply(config.rules_options(self.external_url))
         self._scrape(config)
         await self.alerting.begin()
+        self.rehearsal.change(config)
 
     async def change(self, old: Config, new: Config) -> None:
         """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
@@ -62,9 +66,11 @@ class InForce:
             raise
         self.policy.replace(new.outbound.deny)
         await self.alerting.change(new, integrations)
+        self.rehearsal.change(new)
         await self.rules.apply(new.rules_options(self.external_url))
         await self.engines.keep_only(new.datasources())
         self._scrape(new)
+        self.alerting.changes.announce(configuration_change(old, new, self.clock.now()))
 
     def _watch(self, config: Config) -> None:
         options = config.target_options()

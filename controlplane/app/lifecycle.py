@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from controlplane.api.application import protocol
@@ -37,6 +36,15 @@ While = Callable[[str], Awaitable[None]]
 
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: ours reload and drain."""
+
+    def __init__(self, config: uvicorn.Config, parting: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._parting = parting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would not end by itself, then all the rest."""
+        self._parting()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,7 +97,7 @@ async def serve(
         stack.push_async_callback(asyncio.to_thread, TRACING.close)
         service = await build(settings, config, clock=clock, registry=registry, stack=stack)
         tune_interpreter()
-        server = _server(service.application)
+        server = _server(service)
         _handle_signals(server, service, stack)
         log.info("serving", url=settings.external_url, listen=str(settings.listen))
         if meanwhile is not None:
@@ -99,17 +107,18 @@ async def serve(
     log.info("stopped")
 
 
-def _server(application: FastAPI) -> _Server:
+def _server(service: Service) -> _Server:
     return _Server(
         uvicorn.Config(
-            application,
-            http=protocol(application, ConnectionLimits()),
+            service.application,
+            http=protocol(service.application, ConnectionLimits()),
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=_LONGEST_GOODBYE,
-        )
+        ),
+        parting=service.bus.close,
     )
 
 

@@ -29,12 +29,14 @@ class Reloader:
         *,
         clock: Clock,
         registry: CollectorRegistry,
+        told: Callable[[bool], None],
     ) -> None:
         self._path = path
         self._config = config
         self._change = change
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._told = told
         self._good = Gauge(
             "controlplane_config_last_reload_successful",
             "1 when the configuration file was taken at the last reload, 0 when refused.",
@@ -63,10 +65,12 @@ class Reloader:
                 await self._change(self._config, config)
             except ControlPlaneError as error:
                 self._good.set(0)
+                self._told(False)  # noqa: FBT003 - good or not
                 log.error("configuration refused", file=str(self._path), reason=str(error))
                 raise
             self._config = config
             self._note_success()
+            self._told(True)  # noqa: FBT003 - good or not
             log.info("configuration reloaded", file=str(self._path), digest=config.digest)
 
     def _note_success(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from controlplane.clock import Duration
 from controlplane.model.target import Target
+from controlplane.mute.watched import TargetBook, Watched
 from controlplane.probes.options import Module
 from controlplane.probes.schedule import ProbeJob, Schedule
 from controlplane.scrape.job import registered_job
@@ -23,7 +24,10 @@ class Watching:
         scrapes: ScrapePool,
         modules: Mapping[str, Module],
         default_interval: Duration,
+        book: TargetBook,
     ) -> None:
+        """`book` is where muting finds what is watched."""
+        self._book = book
         self._schedule = schedule
         self._scrapes = scrapes
         self._modules = modules
@@ -39,6 +43,7 @@ class Watching:
         if change.kind is Change.REMOVED or change.target.operator.paused:
             self._schedule.remove(change.target.id)
             self._scrapes.remove(_SCRAPE_KEY + change.target.id)
+            self._book.remove(change.target.id)
         else:
             self._watch(change.target)
 
@@ -58,6 +63,9 @@ class Watching:
     def _watch(self, target: Target) -> None:
         spec, labels = target.spec, target.labels()
         interval = spec.interval or self._default_interval
+        self._book.put(
+            Watched(target.id, target.name, labels, target.endpoint, interval, spec.depends_on)
+        )
         self._schedule.put(
             ProbeJob(
                 key=target.id,

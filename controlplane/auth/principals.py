@@ -10,6 +10,7 @@ class PrincipalKind(StrEnum):
 
     LOCAL = "local"  # a process on this machine, while no token is set
     TOKEN = "token"  # noqa: S105 - a kind, not a token
+    SESSION = "session"  # a browser that showed the token; the name is what was typed there
     ANONYMOUS = "anonymous"  # of a path that is open to all
 
 
@@ -24,3 +25,8 @@ class Principal:
 LOCAL: Final = Principal("local", PrincipalKind.LOCAL)
 TOKEN_HOLDER: Final = Principal("api-token", PrincipalKind.TOKEN)
 ANONYMOUS: Final = Principal("anonymous", PrincipalKind.ANONYMOUS)
+
+
+def of_session(name: str) -> Principal:
+    """Return who a session says to be: nobody has checked that name."""
+    return Principal(f"{name} (unverified)", PrincipalKind.SESSION)

@@ -6,6 +6,12 @@ from controlplane.clock import Timestamp
 from controlplane.probes.outcome import Outcome
 
 
+class StateSink(Protocol):
+    """Is told of a target's first state and of each change, on the loop. Must return at once."""
+
+    def __call__(self, target_id: str, up: bool, reason: str) -> None: ...  # noqa: FBT001 - a state
+
+
 class EvidenceSink(Protocol):
     """Is told of each failed probe, on the event loop. Must return at once."""
 

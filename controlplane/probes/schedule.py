@@ -16,7 +16,7 @@ from controlplane.model.labels import Labels
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.options import Module
 from controlplane.probes.outcome import Evidence, Outcome, Reason
-from controlplane.probes.ports import EvidenceSink
+from controlplane.probes.ports import EvidenceSink, StateSink
 from controlplane.probes.prober import Prober, Start, Tools
 from controlplane.probes.recording import Recorder, Row, writes_of
 from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
@@ -95,6 +95,7 @@ class Schedule:
         appender: Appender,
         metrics: ProbeMetrics,
         evidence: EvidenceSink,
+        changed: StateSink | None = None,
     ) -> None:
         self._tools = tools
         self._clock: Clock = tools.clock
@@ -102,6 +103,7 @@ class Schedule:
         self._appender = appender
         self._metrics = metrics
         self._evidence = evidence
+        self._changed = changed
         self._changes = ChangeLines(log, self._clock.monotonic)
         self._entries: dict[str, _Entry] = {}
         self._wheel: Wheel[str] = Wheel()
@@ -252,6 +254,9 @@ class Schedule:
 
     def _tell(self, entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
         """Say that a target went down or came back; that it was well from the start is no news."""
+        reason = "" if outcome.reason is None else outcome.reason.value
+        if self._changed is not None:
+            self._changed(entry.job.key, outcome.success, reason)
         if outcome.success and entry.succeeded is None:
             return
         self._changes.tell(
@@ -259,7 +264,7 @@ class Schedule:
             target=entry.job.labels.value("job"),
             instance=entry.job.labels.value("instance"),
             id=entry.job.key,
-            reason=None if outcome.reason is None else outcome.reason.value,
+            reason=reason or None,
             correlation_id=correlation_id,
         )
 

@@ -1,6 +1,6 @@
 """What `/api/v1/silences` takes and gives."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
@@ -13,10 +13,13 @@ from controlplane.model.duration import DAY
 from controlplane.model.labels import Labels, is_utf8
 from controlplane.model.matcher_syntax import format_matchers, parse_matcher, sort_matchers
 from controlplane.model.matchers import Matcher
-from controlplane.mute.silence import Action, Silence, SilenceChange, SilenceState
-
-# An acknowledgement whose alert never ends ends after this long, unless told otherwise.
-LONGEST_ACKNOWLEDGED: Final[Duration] = 7 * DAY
+from controlplane.mute.silence import (
+    LONGEST_ACKNOWLEDGED,
+    Action,
+    Silence,
+    SilenceChange,
+    SilenceState,
+)
 
 
 def _matcher(value: object) -> Matcher:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from controlplane.api.application import bare_application
+from controlplane.api.stream import sse
 from tests.unit.api.conftest import application
 
 DOCUMENT: Final = bare_application().openapi()
@@ -19,7 +20,8 @@ OPERATIONS: Final = sorted(
     (path, method)
     for path, operations in DOCUMENT["paths"].items()
     for method in operations
-    if path.startswith("/api/v1/")
+    # A stream has no end to wait for; test_stream.py reads it.
+    if path.startswith("/api/v1/") and path != sse.PATH
 )
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -29,7 +29,9 @@ class Changes:
 
 def _reloader(path: Path | None, changes: Changes, registry: CollectorRegistry) -> Reloader:
     config = Config() if path is None else load(path)
-    return Reloader(path, config, changes, clock=ManualClock(), registry=registry)
+    return Reloader(
+        path, config, changes, clock=ManualClock(), registry=registry, told=lambda good: None
+    )
 
 
 async def test_a_good_file_is_put_in_force(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def receiver() -> Receiver:
 @pytest.fixture
 async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     pool = QueryPool(threads=1)
-    surface = SimpleNamespace(receiver=receiver, intake=pool, registry=CollectorRegistry())
+    surface = SimpleNamespace(
+        receiver=receiver, intake=pool, registry=CollectorRegistry(), clock=ManualClock()
+    )
     limits = Limits(body=100, larger=dict.fromkeys(PUSHED, 10_000))
     application = create_application(cast(Any, surface), Guard(), limits)
     transport = httpx.ASGITransport(application)

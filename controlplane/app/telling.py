@@ -1,0 +1,70 @@
+"""What happens in the parts, put into the bus' events: for pages and streams that are open."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from controlplane.alerts.decision import Decision
+from controlplane.clock import Clock, Timestamp
+from controlplane.events.event import Data, Event, Kind
+from controlplane.events.ports import Bus
+from controlplane.model.alert import Alert
+from controlplane.targets.ports import Change, TargetChange
+
+# Of more changes at once one event tells: a page then reads its part anew.
+_MANY: Final = 200
+
+
+class Telling:
+    """One method for each part that has something to tell. None blocks, none fails."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+
+    def target(self, change: TargetChange) -> None:
+        """Tell that a target appeared, changed or was removed."""
+        change_of = {Change.ADDED: "added", Change.CHANGED: "changed", Change.REMOVED: "removed"}
+        target = change.target
+        data: Data = {
+            "change": change_of[change.kind],
+            "name": target.name,
+            "paused": target.operator.paused,
+        }
+        self._bus.publish(Event(Kind.TARGET, target.id, self._clock.now(), data))
+
+    def outcome(self, target_id: str, up: bool, reason: str) -> None:  # noqa: FBT001 - a state
+        """Tell that a target went down, came back, or was probed for the first time."""
+        data: Data = {"change": "state", "state": "up" if up else "down", "reason": reason}
+        self._bus.publish(Event(Kind.TARGET, target_id, self._clock.now(), data))
+
+    def alerts(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        """Tell that alerts fire, changed or ended."""
+        if len(alerts) > _MANY:
+            self._bus.publish(Event(Kind.ALERT, "", now, {"count": len(alerts)}))
+            return
+        for alert in alerts:
+            data: Data = {
+                "alertname": alert.labels.value("alertname"),
+                "status": alert.status(now).value,
+                "severity": alert.labels.value("severity"),
+            }
+            self._bus.publish(Event(Kind.ALERT, alert.fingerprint, now, data))
+
+    def decided(self, decisions: Sequence[Decision]) -> None:
+        """Tell what was decided on alerts: grouped, muted, queued."""
+        if len(decisions) > _MANY:
+            self._bus.publish(
+                Event(Kind.ALERT, "", self._clock.now(), {"decisions": len(decisions)})
+            )
+            return
+        for each in decisions:
+            data: Data = {"decision": each.kind.value, "place": each.place}
+            self._bus.publish(Event(Kind.ALERT, each.fingerprint, each.at, data))
+
+    def silences(self) -> None:
+        """Tell that silences changed."""
+        self._bus.publish(Event(Kind.SILENCE, "", self._clock.now()))
+
+    def reloaded(self, good: bool) -> None:  # noqa: FBT001 - good or not
+        """Tell that the configuration was read anew, or refused."""
+        self._bus.publish(Event(Kind.CONFIG, "", self._clock.now(), {"good": good}))

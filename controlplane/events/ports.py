@@ -1,0 +1,31 @@
+"""The port of the event bus."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from controlplane.events.event import Event
+
+
+class Bus(Protocol):
+    """Publish and subscribe with a bounded replay. Belongs to one event loop."""
+
+    def publish(self, event: Event) -> None:
+        """Tell an event to all who listen. Does not block, does not fail."""
+        ...
+
+    @property
+    def position(self) -> str:
+        """The id of the newest event: what is read now and resumed after it misses nothing."""
+        ...
+
+    def listen(self, after: str = "") -> AsyncIterator[Sequence[Event]]:
+        """Yield what happens, several events at a time, from the one after `after` on.
+
+        Without `after` from now on. Where events are no longer kept, or `after`
+        is unknown, a RESET comes first. Ends when the bus is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all listening."""
+        ...

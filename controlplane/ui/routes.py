@@ -1,0 +1,91 @@
+"""The table of pages, and how they are hung into the application."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from controlplane.api.problems import kind_of
+from controlplane.auth.guard import Guard
+from controlplane.errors import ControlPlaneError, NotFound, Unavailable
+from controlplane.telemetry.correlation import correlation_id
+from controlplane.telemetry.logs import get_logger
+from controlplane.ui.assets import PREFIX, Assets
+from controlplane.ui.console import HEADERS, Console, Page, PageFunction
+from controlplane.ui.pages import login, overview
+from controlplane.ui.rendering import Templates
+
+log = get_logger(__name__)
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path, and what is there: `show` on GET, `act` on POST."""
+
+    path: str
+    show: PageFunction | None = None
+    act: PageFunction | None = None
+
+
+PLACES: Final[Sequence[Place]] = (
+    Place("/", overview.show),
+    Place("/login", login.show, login.act),
+    Place("/logout", act=login.leave),
+)
+
+
+def mount(application: Starlette, guard: Guard) -> None:
+    """Hang all pages and files into the application."""
+    console = Console(guard, Assets(), Templates())
+    for place in PLACES:
+        methods = [m for m, f in (("GET", place.show), ("POST", place.act)) if f is not None]
+        route = Route(place.path, partial(_answer, console, place), methods=methods)
+        application.routes.append(route)
+    application.routes.append(Route(PREFIX + "{path:path}", partial(_file, console.assets)))
+    application.routes.append(Route("/sw.js", partial(_worker, console.assets)))
+
+
+async def _answer(console: Console, place: Place, request: Request) -> Response:
+    """Answer by the page of a place; an error of ours becomes a page as well."""
+    page = Page(console, request)
+    function = place.act if request.method == "POST" else place.show
+    try:
+        if function is None:
+            raise NotFound("there is no such page")
+        return await function(page)
+    except ControlPlaneError as error:
+        return _trouble(page, error)
+
+
+def _trouble(page: Page, error: ControlPlaneError) -> Response:
+    kind, detail = kind_of(error), str(error)
+    if type(error) is Unavailable:
+        # Its words name hosts and files of ours.
+        log.warning("a dependency does not answer", path=page.request.url.path, reason=detail)
+        detail = page.say("Something that this page needs does not answer; the log says what.")
+    context = {"title": kind.title, "detail": detail, "correlation_id": correlation_id()}
+    return page.render("trouble.html", context, status=kind.status)
+
+
+async def _file(assets: Assets, request: Request) -> Response:
+    asset = assets.at(request.url.path)
+    if asset is None:
+        raise HTTPException(404)
+    return Response(asset.content, media_type=asset.media_type, headers={"cache-control": _FOREVER})
+
+
+async def _worker(assets: Assets, _request: Request) -> Response:
+    """Serve the service worker, which must stand at the root and be looked at anew."""
+    asset = assets.named("worker.js")
+    if asset is None:
+        raise HTTPException(404)
+    headers = {**HEADERS, "cache-control": "no-cache"}
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
