@@ -59,12 +59,13 @@ class Receiver:
         when the samples should be sent again: all of them, as those that were
         kept already do no harm.
         """
-        protocol, decode = (
-            ("remote_write_1", read_version_1),
-            ("remote_write_2", read_version_2),
-        )[version - 1]
+        protocol = f"remote_write_{version}"
         try:
-            incoming = decode(decompress(body, self._options.max_bytes), self.metadata)
+            plain = decompress(body, self._options.max_bytes)
+            if version == 1:
+                incoming = read_version_1(plain, self.metadata, self._series)
+            else:
+                incoming = read_version_2(plain, self.metadata)
         except InvalidInput:
             self._metrics.unreadable.labels(protocol).inc()
             raise

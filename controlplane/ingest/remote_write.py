@@ -5,8 +5,8 @@ Versions are those of prometheus.io/docs/specs: `prometheus.WriteRequest` and
 room for them.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from typing import Any, Final, cast
 
 import cramjam
 import numpy as np
@@ -21,8 +21,15 @@ from controlplane.ingest.wire import decode, metric_type
 from controlplane.model.histogram import FloatHistogram
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_NAN
+from controlplane.tsdb.remote.protobuf import field
 
 Pairs = Sequence[tuple[str, str]]
+
+# Numbers of fields in TimeSeries: labels, and a sample, with its tag and length, of each layout
+# that is usual (see `columns`).
+_LABELS: Final = 1
+_SAMPLE_OF_16: Final = b"\x12\x10"
+_SAMPLE_OF_7: Final = b"\x12\x07"
 
 
 def decompress(body: bytes, most: int) -> bytes:
@@ -39,9 +46,14 @@ def decompress(body: bytes, most: int) -> bytes:
         raise InvalidInput(f"the body is no snappy block: {error}") from None
 
 
-def read_version_1(body: bytes, metadata: MetadataBook) -> Incoming:
-    """Return what a `prometheus.WriteRequest` holds. Raises InvalidInput."""
-    request = decode("WriteRequest", body)
+def read_version_1(
+    body: bytes, metadata: MetadataBook, known: Container[Hashable] = ()
+) -> Incoming:
+    """Return what a `prometheus.WriteRequest` holds. Raises InvalidInput.
+
+    Series whose keys are `known`, and which have one sample, cost a fraction of others.
+    """
+    request = decode("EncodedRequest", body)
     if body and not request.timeseries and not request.metadata:
         # Another message decodes as an empty one: accepting it would lose its samples.
         raise InvalidInput("the body holds neither series nor metadata: is it a WriteRequest?")
@@ -50,8 +62,15 @@ def read_version_1(body: bytes, metadata: MetadataBook) -> Incoming:
             said.metric_family_name, Metadata(metric_type(said.type), said.help, said.unit)
         )
     gathered = _Gathered()
-    for series in request.timeseries:
-        gathered.add(tuple(series.labels), series)
+    for encoded in request.timeseries:
+        # What begins with a known key, which is whole fields, and goes on with one field has that.
+        if encoded[-18:-16] == _SAMPLE_OF_16 and encoded[:-18] in known:
+            gathered.add_sample(encoded[:-18], encoded[-16:])
+        elif encoded[-9:-7] == _SAMPLE_OF_7 and encoded[:-9] in known:
+            gathered.add_sample(encoded[:-9], encoded[-7:])
+        else:
+            series = decode("TimeSeries", encoded)
+            gathered.add(b"".join([field(_LABELS, label) for label in series.labels]), series)
     return gathered.incoming("remote_write_1", _labels_1)
 
 
@@ -89,6 +108,12 @@ class _Gathered:
         self._samples: list[bytes] = []
         self._histograms: list[tuple[Hashable, Timestamp, FloatHistogram | None]] = []
         self._exemplars = 0
+
+    def add_sample(self, key: Hashable, sample: bytes) -> None:
+        """Take a series of one sample in."""
+        self._keys.append(key)
+        self._counts.append(1)
+        self._samples.append(sample)
 
     def add(self, key: Hashable, series: Any) -> None:
         """Take a series' samples in; count what cannot be stored."""
@@ -133,7 +158,8 @@ class _Gathered:
 
 
 def _labels_1(key: Hashable) -> Labels:
-    decoded = (decode("Label", each) for each in cast(Iterable[bytes], key))
+    labels = decode("TimeSeries", cast(bytes, key)).labels
+    decoded = (decode("Label", each) for each in labels)
     return checked_labels([(label.name, label.value) for label in decoded])
 
 

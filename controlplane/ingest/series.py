@@ -40,6 +40,10 @@ class SeriesBook:
         """The store's epoch of which the numbers are."""
         return self._epoch
 
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a key is known; may be asked without the lock, and be outdated then."""
+        return key in self._refs
+
     def refs(self, incoming: Incoming) -> Refs:
         """Return the number of each key's series, (m,); REFUSED, OVER_SENDER or -1 for none.
 

@@ -58,6 +58,11 @@ _SCHEMA: Final[Schema] = {
         "help_ref": (3, "uint32", _ONE),
         "unit_ref": (4, "uint32", _ONE),
     },
+    # WriteRequest, its series left encoded.
+    "EncodedRequest": {
+        "timeseries": (1, "bytes", _MANY),
+        "metadata": (3, "MetricMetadata", _MANY),
+    },
     "TimeSeries2": {
         "labels_refs": (1, "uint32", _MANY),
         "samples": (2, "bytes", _MANY),

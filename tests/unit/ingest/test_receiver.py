@@ -275,3 +275,45 @@ def test_a_full_store_asks_to_send_again() -> None:
         receiver.remote_write(body, 1)
     _Full.full = False
     assert receiver.remote_write(body, 1).written == 2
+
+
+@pytest.mark.parametrize("value", [2.5, 0.0])
+def test_series_that_are_known_are_read_as_those_that_are_not(value: float) -> None:
+    """Whatever stands around a known label set: more samples, more labels, samples first."""
+    bench = Bench()
+    bench.send((UP, [(NOW, 1.0)]))
+    bench.send((UP, [(NOW + 1, value)]))
+    bench.send((UP, [(NOW + 2, value), (NOW + 3, value), (NOW + 4, value)]))
+    bench.send((UP, []), ({**UP, "b": "1"}, [(NOW + 5, value)]))
+    request = message_class("WriteRequest").FromString(version_1([(UP, [(NOW + 6, value)])]))
+    series = request.timeseries[0]
+    labels = message_class("TimeSeries")(labels=series.labels).SerializeToString()
+    sample = message_class("TimeSeries")(samples=series.samples).SerializeToString()
+    more = message_class("Label")(name="c", value="2").SerializeToString()
+    last = message_class("TimeSeries")(labels=[more]).SerializeToString()
+    bodies = [sample + labels, labels + last + sample, labels + sample + last]
+    for body in bodies:
+        bench.receiver.remote_write(snappy(b"\x0a" + bytes([len(body)]) + body), 1)
+    wanted = [(NOW, 1.0), *((NOW + after, value) for after in (1, 2, 3, 4, 6))]
+    querier = bench.store.querier()
+    found = {
+        str(labels): querier.window(np.array([ref]), 0, 2**45).times.tolist()
+        for ref, labels in enumerate(querier.labels(querier.select([])))
+    }
+    assert found == {
+        'up{job="a"}': [time for time, _ in wanted],
+        'up{b="1", job="a"}': [NOW + 5],
+        'up{c="2", job="a"}': [NOW + 6],
+    }
+    assert bench.stored("up")[: len(wanted)] == wanted
+
+
+def test_a_series_of_a_request_that_is_cut_short_is_refused_whole() -> None:
+    """Also where it begins like one that is known."""
+    bench = Bench()
+    bench.send((UP, [(NOW, 1.0)]))
+    body = version_1([(UP, [(NOW + 1, 2.5)])])
+    series = body[2:-1]
+    with pytest.raises(InvalidInput):
+        bench.receiver.remote_write(snappy(b"\x0a" + bytes([len(series)]) + series), 1)
+    assert bench.stored("up") == [(NOW, 1.0)]
