@@ -27,13 +27,17 @@ from controlplane.notify.integrations.mattermost.options import (
 )
 from controlplane.notify.integrations.msteams.options import MSTeamsConfig
 from controlplane.notify.integrations.msteamsv2.options import MSTeamsV2Config
+from controlplane.notify.integrations.opsgenie.options import OpsgenieConfig
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
+from controlplane.notify.integrations.pushover.options import PushoverConfig
 from controlplane.notify.integrations.rocketchat.options import (
     RocketchatAction,
     RocketchatConfig,
     RocketchatField,
 )
 from controlplane.notify.integrations.slack.options import SlackConfig
+from controlplane.notify.integrations.telegram.options import TelegramConfig
+from controlplane.notify.integrations.victorops.options import VictoropsConfig
 from controlplane.notify.integrations.webex.options import WebexConfig
 from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.integrations.wechat.options import WechatConfig
@@ -97,6 +101,10 @@ _BARE: Final[dict[str, Any]] = {
     "apprise_config": AppriseConfig(_SECRET),
     "drill": DrillOptions("x", receiver="x", interval=3_600_000),
     "check_in": CheckInOptions("x", _SECRET),
+    "opsgenie_config": OpsgenieConfig(_SECRET),
+    "victorops_config": VictoropsConfig(_SECRET, "x"),
+    "pushover_config": PushoverConfig(_SECRET, _SECRET),
+    "telegram_config": TelegramConfig(_SECRET, chat_id_file=_SECRET),
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
     "outbound": OutboundOptions(),
@@ -155,6 +163,12 @@ _FROM_GLOBAL: Final = {
     ("webex_config", "api_url"): "of `global`",
     **{("rocketchat_config", name): "of `global`" for name in ("api_url", "token", "token_id")},
     **{("wechat_config", name): "of `global`" for name in ("api_url", "api_secret", "corp_id")},
+    ("opsgenie_config", "api_key"): "of `global`",
+    ("opsgenie_config", "api_url"): "of `global`",
+    ("victorops_config", "api_key"): "of `global`",
+    ("victorops_config", "api_url"): "of `global`",
+    ("telegram_config", "bot_token"): "of `global`",
+    ("telegram_config", "api_url"): "of `global`",
     **{("email_config", name): "of `global`" for name in ("from", *INHERITED)},
     ("target", "interval"): "`scrape_interval` of `global`",
 }
