@@ -31,7 +31,16 @@ def request(method: str, url: str, path: str, **options: Any) -> Any:
 
 def get(url: str, path: str, **parameters: Any) -> Any:
     """Return what `/api/v1` answers to a GET. Raises NotFound, InvalidInput, Unavailable."""
-    body = request("GET", url, path, params=parameters)
+    return _accepted(request("GET", url, path, params=parameters))
+
+
+def post(url: str, path: str) -> Any:
+    """Return what `/api/v1` answers to a POST without a body. Raises as `get` does."""
+    return _accepted(request("POST", url, path))
+
+
+def _accepted(body: Any) -> Any:
+    """Return an answer that is no problem; raise what a problem stands for."""
     status = body.get("status") if isinstance(body, dict) else None
     if isinstance(status, int) and status >= 400:
         kind = NotFound if status == 404 else InvalidInput

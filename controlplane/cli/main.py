@@ -22,6 +22,7 @@ COMMANDS: Final = (
     (("check", "routing"), "check_routing", "find routes and receivers that are never used"),
     (("test", "rules"), "test_rules", "run unit tests of rules, in promtool's format"),
     (("test", "routes"), "test_routes", "tell which receivers an alert goes to, and why"),
+    (("test", "receiver"), "test_receiver", "tell a receiver of a made-up alert, and its end"),
     (("test", "promql"), "test_promql", "run PromQL conformance tests"),
 )
 

@@ -22,10 +22,12 @@ targets:
 
 
 @asynccontextmanager
-async def application(directory: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of an application over a directory; the file owns one target."""
+async def application(
+    directory: Path, configuration: str = _CONFIG
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an application over a directory; the file owns one target, if it is ours."""
     path = directory / "controlplane.yml"
-    path.write_text(_CONFIG)
+    path.write_text(configuration)
     settings = Settings(data_dir=directory / "data", config=path, replica="test")
     settings.data_dir.mkdir(mode=0o700, exist_ok=True)
     migrated(settings.data_dir / "controlplane.db")

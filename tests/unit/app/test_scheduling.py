@@ -1,10 +1,12 @@
 """Coarse jobs: each run counted, one that fails is run again at its next time."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from controlplane.app.scheduling import Jobs
+from controlplane.app.scheduling import Jobs, calendar
+from controlplane.model.cron import parse_cron
 from tests.support.clock import ManualClock
 
 
@@ -34,3 +36,59 @@ async def test_runs_are_counted_by_their_result() -> None:
 def _runs(registry: CollectorRegistry, result: str) -> float:
     labels = {"job": "trim", "result": result}
     return registry.get_sample_value("controlplane_job_runs_total", labels) or 0
+
+
+def times(line: str, count: int, location: str = "UTC") -> list[str]:
+    """Return the next times of a crontab line from Friday, 30 January 2026, 10:00 UTC on."""
+    trigger = calendar(parse_cron(line, location))
+    now: datetime | None = datetime(2026, 1, 30, 10, tzinfo=UTC)
+    found: list[datetime] = []
+    while len(found) < count and now is not None:
+        previous = found[-1] if found else None
+        now = trigger.get_next_fire_time(previous, now)
+        if now is not None:
+            found.append(now)
+            now += timedelta(seconds=1)
+    return [each.astimezone(UTC).strftime("%a %d %b %H:%M") for each in found]
+
+
+def test_a_calendar_is_read_as_cron_reads_it() -> None:
+    """Monday is 1, and with day and weekday both named a day of either is meant."""
+    assert times("30 9 * * 1", 2) == ["Mon 02 Feb 09:30", "Mon 09 Feb 09:30"]
+    assert times("0 0 * * 0", 1) == times("0 0 * * sun", 1) == ["Sun 01 Feb 00:00"]
+    assert times("0 0 1,3 * fri", 4) == [
+        "Sun 01 Feb 00:00",
+        "Tue 03 Feb 00:00",
+        "Fri 06 Feb 00:00",
+        "Fri 13 Feb 00:00",
+    ]
+    assert times("*/25 10 31 * *", 3) == [
+        "Sat 31 Jan 10:00",
+        "Sat 31 Jan 10:25",
+        "Sat 31 Jan 10:50",
+    ]
+
+
+def test_a_calendar_is_that_of_its_zone() -> None:
+    """Nine in Berlin, in winter and, after the clocks were changed, in summer."""
+    found = times("0 9 28-29 mar *", 2, "Europe/Berlin")
+    assert found == ["Sat 28 Mar 08:00", "Sun 29 Mar 07:00"]
+
+
+async def test_a_job_that_was_dropped_runs_no_more() -> None:
+    """Another one may take its name."""
+    jobs, ran = Jobs(ManualClock(), CollectorRegistry()), asyncio.Event()
+
+    async def never() -> None:
+        raise AssertionError("it was dropped")
+
+    async def work() -> None:
+        ran.set()
+
+    jobs.at(20, "drill", never)
+    jobs.drop("drill")
+    jobs.at(20, "drill", work)
+    jobs.start()
+    async with asyncio.timeout(10):
+        await ran.wait()
+    jobs.stop()
