@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.labels import Labels
 from controlplane.notify.message import Notification
 
 _NEVER: Final = "0001-01-01T00:00:00Z"
@@ -24,9 +25,9 @@ def payload(
         "status": _status(content.at, sent),
         "alerts": [_alert(alert, content.status_of(alert)) for alert in sent],
         "notification_reason": content.reason.value,
-        "groupLabels": dict(content.group_labels),
-        "commonLabels": _common([dict(alert.labels) for alert in sent]),
-        "commonAnnotations": _common([dict(alert.annotations) for alert in sent]),
+        "groupLabels": dict(content.group_labels.pairs),
+        "commonLabels": _common([alert.labels for alert in sent]),
+        "commonAnnotations": _common([alert.annotations for alert in sent]),
         "externalURL": external_url,
         "version": version,
         "groupKey": notification.key,
@@ -43,8 +44,8 @@ def _alert(alert: Alert, status: AlertStatus) -> dict[str, Any]:
     ended = status is AlertStatus.RESOLVED
     return {
         "status": status.value,
-        "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
+        "labels": dict(alert.labels.pairs),
+        "annotations": dict(alert.annotations.pairs),
         "startsAt": _go_time(alert.starts_at),
         "endsAt": _go_time(alert.ends_at) if ended else _NEVER,
         "generatorURL": alert.generator_url,
@@ -52,10 +53,10 @@ def _alert(alert: Alert, status: AlertStatus) -> dict[str, Any]:
     }
 
 
-def _common(sets: list[dict[str, str]]) -> dict[str, str]:
+def _common(sets: list[Labels]) -> dict[str, str]:
     if not sets:
         return {}
-    shared = set(sets[0].items()).intersection(*(other.items() for other in sets[1:]))
+    shared = set(sets[0].pairs).intersection(*(other.pairs for other in sets[1:]))
     return dict(sorted(shared))
 
 
