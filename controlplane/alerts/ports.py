@@ -1,6 +1,7 @@
 """What the active alerts need of others."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from controlplane.alerts.decision import Decision
@@ -9,6 +10,9 @@ from controlplane.model.alert import Alert
 
 # Called with the alerts that changed, merged, once they are durable. Must not block.
 Subscriber = Callable[[Sequence[Alert], Timestamp], None]
+
+# Is entered before the parts of one large change are told, and left after them.
+Gathering = Callable[[], AbstractContextManager[None]]
 
 
 class AlertRepository(Protocol):

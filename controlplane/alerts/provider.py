@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Final
 
 from controlplane.alerts.merge import check, merged
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
-from controlplane.alerts.ports import AlertRepository, Subscriber
+from controlplane.alerts.ports import AlertRepository, Gathering, Subscriber
 from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.errors import ControlPlaneError, Overloaded, Unavailable
 from controlplane.model.alert import Alert, AlertStatus
@@ -15,6 +17,9 @@ from controlplane.model.labels import Labels
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+
+# Changes that subscribers are told at once: a few milliseconds' work.
+_PART: Final = 250
 
 
 @dataclass(slots=True)
@@ -43,6 +48,7 @@ class Alerts:
         self._alerts: dict[Labels, Alert] = {}
         self._labels: dict[str, Labels] = {}
         self._subscribers: list[Subscriber] = []
+        self._gatherings: list[Gathering] = []
         self._waiting: list[_Entry] = []
         self._writing = asyncio.Lock()
         metrics.observe("active", lambda: self._count(AlertStatus.FIRING))
@@ -53,9 +59,15 @@ class Alerts:
         """How long an alert without an end lasts."""
         return self._options.resolve_timeout
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Have `subscriber` called with every change from now on."""
+    def subscribe(self, subscriber: Subscriber, gathering: Gathering | None = None) -> None:
+        """Have `subscriber` called with every change from now on.
+
+        Many changes come in parts, between which others have their turn;
+        `gathering` is entered around all parts of what belongs together.
+        """
         self._subscribers.append(subscriber)
+        if gathering is not None:
+            self._gatherings.append(gathering)
 
     def reload(self, options: AlertOptions) -> None:
         """Use other bounds from now on."""
@@ -76,7 +88,9 @@ class Alerts:
 
     def announce(self) -> None:
         """Hand all alerts to the subscribers."""
-        self._publish(list(self._alerts.values()), self._clock.now())
+        now, alerts = self._clock.now(), list(self._alerts.values())
+        for subscriber in self._subscribers:
+            subscriber(alerts, now)
 
     async def __call__(self, alerts: Sequence[Alert]) -> None:
         """Accept alerts, as `put` does: the sink that rules know."""
@@ -126,7 +140,7 @@ class Alerts:
                 await self._repository.save(ran_out)
                 for alert in ran_out:
                     self._keep(alert)
-                self._publish(ran_out, now)
+                await self._publish(ran_out, now)
             old = now - self._options.resolved_kept
             gone = [alert for alert in self._alerts.values() if alert.ends_at <= old]
             if gone:
@@ -165,7 +179,7 @@ class Alerts:
             for alert in changed.values():
                 self._keep(alert)
                 self._metrics.received.labels(alert.status(now).value).inc()
-            self._publish(list(changed.values()), now)
+            await self._publish(list(changed.values()), now)
 
     def _merge(self, entry: _Entry, changed: dict[Labels, Alert], now: Timestamp) -> None:
         """Merge one call's alerts into `changed`; of too many, those that are known already."""
@@ -187,9 +201,22 @@ class Alerts:
         self._alerts[alert.labels] = alert
         self._labels[alert.fingerprint] = alert.labels
 
-    def _publish(self, alerts: Sequence[Alert], now: Timestamp) -> None:
-        for subscriber in self._subscribers:
-            subscriber(alerts, now)
+    async def _publish(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        """Hand changes on, in parts: ten thousand at once would hold up everybody else."""
+        parts = [alerts[start : start + _PART] for start in range(0, len(alerts), _PART)]
+        steps = ((subscriber, part) for subscriber in self._subscribers for part in parts)
+        with ExitStack() as stack:
+            for gathering in self._gatherings:
+                stack.enter_context(gathering())
+            try:
+                for subscriber, part in steps:
+                    subscriber(part, now)
+                    if len(parts) > 1:
+                        await self._clock.sleep(0)
+            finally:
+                # Whoever goes away meanwhile takes no news from anybody.
+                for subscriber, part in steps:
+                    subscriber(part, now)
 
     def _count(self, status: AlertStatus) -> int:
         now = self._clock.now()

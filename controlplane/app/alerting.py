@@ -240,7 +240,7 @@ def build_alerting(
     # Whoever mutes hears of an alert before it is grouped.
     for subscriber in (ledger.heard, inhibitor.heard, silences.heard, storms.heard):
         alerts.subscribe(subscriber)
-    alerts.subscribe(dispatcher.offer)
+    alerts.subscribe(dispatcher.offer, dispatcher.gathering)
     return Alerting(
         clock,
         senders,

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from controlplane.clock import Duration, Timestamp
@@ -72,5 +73,11 @@ def parse_time(text: str) -> Timestamp:
 
 def format_time(instant: Timestamp) -> str:
     """Return an instant as RFC 3339 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(instant / 1000, tz=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(instant, 1000)
+    return f"{_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    """Return the part that the many times of a list mostly share."""
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat()[:19]

@@ -2,7 +2,8 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Collection, Iterable, KeysView
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
+from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
@@ -57,6 +58,7 @@ class Dispatcher:
         self._timers: list[tuple[Timestamp, int, Group]] = []
         self._order = count()
         self._woken = asyncio.Event()
+        self._gathering = 0
 
     def receivers(self, labels: Labels) -> tuple[str, ...]:
         """Return the names of the receivers that an alert with these labels is for."""
@@ -81,6 +83,16 @@ class Dispatcher:
                 self._insert(node, alert, now)
         self._metrics.groups.set(len(self._groups))
         self._woken.set()
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Hand nothing on while the block runs: what comes in parts is told as one."""
+        self._gathering += 1
+        try:
+            yield
+        finally:
+            self._gathering -= 1
+            self._woken.set()
 
     def reload(self, root: Node, alerts: Iterable[Alert], now: Timestamp) -> None:
         """Change to another tree: all alerts are grouped anew.
@@ -115,7 +127,7 @@ class Dispatcher:
     async def flush_due(self, now: Timestamp) -> int:
         """Hand on all groups that are due at `now`; return how many."""
         done = 0
-        while due := self._take_due(now):
+        while due := () if self._gathering else self._take_due(now):
             for group in due:
                 self._metrics.lateness.observe(max(0, now - group.due) / 1000)
             pairs = [(group, group.flush(now)) for group in due]
@@ -136,8 +148,10 @@ class Dispatcher:
             last = now
             await self.flush_due(now)
             due = self.next_due()
-            wait = _LONGEST_SLEEP if due is None else (due - self._clock.now()) / 1000
-            await sleep_unless(self._clock, self._woken, min(wait, _LONGEST_SLEEP))
+            wait = _LONGEST_SLEEP
+            if due is not None and not self._gathering:
+                wait = min(wait, (due - self._clock.now()) / 1000)
+            await sleep_unless(self._clock, self._woken, wait)
 
     def _recipients(self, labels: Labels) -> tuple[Node, ...]:
         return recipients(self._root, labels, self._tells)

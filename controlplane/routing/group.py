@@ -94,5 +94,5 @@ def counts(group: Group, now: Timestamp) -> tuple[int, int]:
 def _order(alert: Alert) -> tuple[object, ...]:
     """Sort as Alertmanager does: by job and instance (absent ones last), then the labels."""
     labels = alert.labels
-    leading = tuple((name not in labels, labels.value(name)) for name in ("job", "instance"))
-    return (*leading, len(labels), labels.pairs)
+    job, instance = labels.value("job"), labels.value("instance")
+    return (not job, job, not instance, instance, len(labels), labels.pairs)

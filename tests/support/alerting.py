@@ -190,8 +190,9 @@ async def alerting(
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),
     )
-    for subscriber in (inhibitor.heard, silences.heard, dispatcher.offer):
+    for subscriber in (inhibitor.heard, silences.heard):
         alerts.subscribe(subscriber)
+    alerts.subscribe(dispatcher.offer, dispatcher.gathering)
     sweeper = Sweeper(
         store,
         channels,

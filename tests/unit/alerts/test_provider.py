@@ -1,7 +1,8 @@
 """Active alerts: accepted when durable, merged, bounded, collected."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -209,3 +210,58 @@ def test_who_spoke_last_counts_also_after_the_clock_was_set_back() -> None:
     new = alert(0, 30_000, updated=30_000)
     found = merged(old, new, NOW + 30_000)
     assert found.status(NOW + 30_000) is AlertStatus.RESOLVED
+
+
+class Parts:
+    """A subscriber that counts, and a gathering around what belongs together."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.open = 0
+        self.gathered: list[int] = []
+
+    def take(self, alerts: Sequence[Alert], _now: Timestamp) -> None:
+        assert self.open == 1
+        self.sizes.append(len(alerts))
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self.gathered.append(sum(self.sizes))
+
+
+async def test_many_changes_come_in_parts_between_which_others_have_their_turn() -> None:
+    """In their order, to one subscriber after the other; what belongs together is gathered."""
+    system, parts = System(), Parts()
+    system.alerts.subscribe(parts.take, parts.gathering)
+    many = [alert(n=f"{n:04}") for n in range(1000)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while not parts.gathered:
+            turns += 1
+            await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop
+
+    await asyncio.gather(system.alerts.put(many), others())
+    assert system.published == many
+    assert (len(parts.sizes), parts.gathered) == (4, [1000])
+    assert turns >= 8
+
+
+async def test_whoever_goes_away_takes_no_news_from_anybody() -> None:
+    """A caller that is cancelled between two parts leaves nobody without the rest."""
+    system, parts = System(), Parts()
+    begun = asyncio.Event()
+    system.alerts.subscribe(lambda _alerts, _now: begun.set())
+    system.alerts.subscribe(parts.take, parts.gathering)
+    put = asyncio.create_task(system.alerts.put([alert(n=str(n)) for n in range(1000)]))
+    await begun.wait()
+    put.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await put
+    assert (len(system.published), parts.gathered) == (1000, [1000])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from controlplane.errors import Unavailable
-from controlplane.model.alert import Alert
+from controlplane.model.alert import OWN_NETWORK_DOWN, Alert
 from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.routing.dispatcher import Dispatcher
@@ -202,3 +202,42 @@ def test_it_is_said_why_an_alert_goes_where_it_goes() -> None:
     assert len(said) == 4
     subject.reload(build_tree(ROUTE), [], NOW + 3)
     assert (said[-1].receiver, said[-1].route) == ("ops", "{}")
+
+
+async def test_nothing_is_handed_on_while_alerts_gather() -> None:
+    """What comes in parts is told as one, also by a group that waits for nothing."""
+    clock = ManualClock(NOW)
+    subject, stage = dispatcher(replace(ROUTE, group_wait=0), clock)
+    task = asyncio.create_task(subject.run())
+    with subject.gathering():
+        for n in range(3):
+            subject.offer([alert(job="a", n=f"{n}")], NOW)
+            await clock.settle()
+        assert stage.calls == 0
+    await clock.settle()
+    assert [len(flush.alerts) for flush in stage.flushes] == [3]
+    task.cancel()
+
+
+async def test_what_was_held_is_handed_on_at_once() -> None:
+    """Only the groups of those alerts; then they go on by their interval."""
+    subject, stage = dispatcher()
+    subject.offer([alert(job="a"), alert(job="b")], NOW)
+    await subject.flush_due(NOW + 30_000)
+    subject.hurry({alert(job="a").labels}, NOW + 40_000)
+    assert await subject.flush_due(NOW + 40_000) == 1
+    assert stage.flushes[-1].group_labels == Labels({"job": "a"})
+    assert subject.next_due() == NOW + 90_000
+
+
+async def test_the_alert_about_our_own_network_waits_for_nobody() -> None:
+    """Neither for group_wait nor for the interval of the group that it comes to; once."""
+    subject, stage = dispatcher(replace(ROUTE, group_by=()))
+    subject.offer([alert()], NOW)
+    await subject.flush_due(NOW + 30_000)
+    ours = Alert(Labels({"alertname": OWN_NETWORK_DOWN}), NOW + 40_000, NOW + 10**9, NOW + 40_000)
+    subject.offer([ours], NOW + 40_000)
+    assert await subject.flush_due(NOW + 40_000) == 1
+    assert len(stage.flushes[-1].alerts) == 2
+    subject.offer([replace(ours, updated_at=NOW + 60_000)], NOW + 60_000)
+    assert subject.next_due() == NOW + 100_000
