@@ -39,6 +39,8 @@ Source: {{ .GeneratorURL }}
 {{ end }}
 {{ end }}
 
+{{- define "__description" }}{{ end }}
+
 {{- define "__annotations" }}{{ .CommonAnnotations.SortedPairs.Values.Join " " }}{{ end }}
 
 {{- define "__lists" }}
@@ -137,8 +139,8 @@ AlertmanagerUrl:
 {{- define "jira.default.description" }}{{ template "__lists_markdown" . }}{{ end }}
 {{- define "jira.default.priority" -}}
 {{ $of := .Alerts.Firing }}{{ $known := false -}}
-{{ range $of }}{{ if match "^(critical|warning|info)$" .Labels.severity }}{{ $known = true }}{{ end -}}
-{{ end }}{{ if not $known }}{{ $of = .Alerts.Resolved }}{{ end }}{{ $priority := "" -}}
+{{ range $of }}{{ if match "^(critical|warning|info)$" .Labels.severity }}{{ $known = true -}}
+{{ end }}{{ end }}{{ if not $known }}{{ $of = .Alerts.Resolved }}{{ end }}{{ $priority := "" -}}
 {{ range $of }}{{ if eq .Labels.severity "critical" }}{{ $priority = "High" -}}
 {{ else if and (eq .Labels.severity "warning") (ne $priority "High") }}{{ $priority = "Medium" -}}
 {{ else if and (eq .Labels.severity "info") (eq $priority "") }}{{ $priority = "Low" }}{{ end -}}
@@ -146,4 +148,30 @@ AlertmanagerUrl:
 {{- end }}
 """
 
-ALERTMANAGER_TEMPLATES: Final = _SHARED + _BY_SERVICE
+# Of those that we write to in words of our own: for files that name or override these.
+_ON_DEMAND: Final = """
+{{- define "slack.default.title" }}{{ template "__subject" . }}{{ end }}
+{{- define "slack.default.username" }}{{ template "__alertmanager" . }}{{ end }}
+{{- define "slack.default.fallback" -}}
+{{ template "slack.default.title" . }} | {{ template "slack.default.titlelink" . }}
+{{- end }}
+{{- define "slack.default.color" -}}
+{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}
+{{- end }}
+{{- define "slack.default.titlelink" }}{{ template "__alertmanagerURL" . }}{{ end }}
+{{- define "slack.default.callbackid" }}{{ end }}
+{{- define "slack.default.pretext" }}{{ end }}
+{{- define "slack.default.iconemoji" }}{{ end }}
+{{- define "slack.default.iconurl" }}{{ end }}
+{{- define "slack.default.text" }}{{ end }}
+{{- define "slack.default.footer" }}{{ end }}
+
+{{- define "pagerduty.default.description" }}{{ template "__subject" . }}{{ end }}
+{{- define "pagerduty.default.client" }}{{ template "__alertmanager" . }}{{ end }}
+{{- define "pagerduty.default.clientURL" }}{{ template "__alertmanagerURL" . }}{{ end }}
+{{- define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
+
+{{- define "email.default.subject" }}{{ template "__subject" . }}{{ end }}
+"""
+
+ALERTMANAGER_TEMPLATES: Final = _SHARED + _BY_SERVICE + _ON_DEMAND

@@ -6,22 +6,20 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 from controlplane.notify.alertmanager_templates import ALERTMANAGER_TEMPLATES
-from controlplane.notify.default_templates import DEFAULT_TEMPLATES
+from controlplane.notify.apprise_templates import APPRISE_TEMPLATES
+from controlplane.notify.default_templates import DEFAULT_TEMPLATES, STANDS_FOR
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.options import Templated
 from controlplane.notify.message import FailureReason, Notification
-from controlplane.templating import (
-    ALERTMANAGER_FUNCTIONS,
-    Library,
-    TemplateError,
-    alertmanager_functions,
-    compile_template,
-)
+from controlplane.notify.message_functions import MESSAGE_FUNCTIONS, Shown, message_functions
+from controlplane.notify.reading import Readings, no_readings
+from controlplane.templating import Library, TemplateError, compile_template, nodes
 from controlplane.templating.data import Data
 
 _DEFAULTS: Final = (
     ("alertmanager.tmpl", ALERTMANAGER_TEMPLATES),
     ("default.tmpl", DEFAULT_TEMPLATES),
+    ("apprise.tmpl", APPRISE_TEMPLATES),
 )
 
 
@@ -34,16 +32,26 @@ class Render(Protocol):
 class Templates:
     """The default templates and those of the `templates` files put over them.
 
-    `files` are (name, text). Raises TemplateError for one that cannot be parsed.
+    `files` are (name, text); one that overrides a text of Alertmanager's also
+    overrides ours in its place. Raises TemplateError for one that cannot be parsed.
     """
 
-    def __init__(self, *, external_url: str, files: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        external_url: str,
+        files: Iterable[tuple[str, str]] = (),
+        readings: Readings = no_readings,
+    ) -> None:
         self.external_url = external_url.rstrip("/")
-        self._library = Library([*_DEFAULTS, *files], ALERTMANAGER_FUNCTIONS)
+        self._readings = readings
+        given = [*files]
+        overrides = ("overrides.tmpl", _overrides(Library(given, MESSAGE_FUNCTIONS)))
+        self._library = Library([*_DEFAULTS, overrides, *given], MESSAGE_FUNCTIONS)
 
     def check(self, text: str) -> None:
         """Raise TemplateError when a text cannot be compiled, or calls what is not defined."""
-        compile_template(text, functions=ALERTMANAGER_FUNCTIONS, library=self._library).check()
+        compile_template(text, functions=MESSAGE_FUNCTIONS, library=self._library).check()
 
     def data(self, notification: Notification) -> Data:
         """Return what templates see of a notification."""
@@ -57,8 +65,8 @@ class Templates:
         )
         return replace(data, notification_reason=content.reason.value)
 
-    def renderer(self, notification: Notification) -> Render:
-        """Return a function from template to text.
+    def renderer(self, notification: Notification, picture: Shown | None = None) -> Render:
+        """Return a function from template to text; a `picture` stands in the message already.
 
         It raises DeliveryError, permanent, for a template that fails.
         """
@@ -68,14 +76,15 @@ class Templates:
             """What templates see is put together for the first of them, if there is one."""
             return self.data(notification)
 
-        functions = alertmanager_functions(notification.content.at)
+        at = notification.content.at
+        functions = message_functions(at, self.external_url, self._readings, picture)
 
         def render(text: str, *, html: bool = False) -> str:
             if "{{" not in text:
                 return text
             try:
                 template = compile_template(
-                    text, functions=ALERTMANAGER_FUNCTIONS, library=self._library, html=html
+                    text, functions=MESSAGE_FUNCTIONS, library=self._library, html=html
                 )
                 return template.render(data(), functions)
             except TemplateError as error:
@@ -84,6 +93,25 @@ class Templates:
                 ) from error
 
         return render
+
+
+def _overrides(given: Library) -> str:
+    """Return definitions that put what files say in Alertmanager's name in the place of ours."""
+    known = {**Library(_DEFAULTS, MESSAGE_FUNCTIONS).definitions, **given.definitions}
+
+    def changed(name: str, seen: frozenset[str] = frozenset()) -> bool:
+        if name in given.definitions:
+            return True
+        if name in seen or name not in known or name.startswith(("controlplane.", "cp.")):
+            return False
+        called = (call.name for call in nodes.calls(known[name].body))
+        return any(changed(each, seen | {name}) for each in called)
+
+    return "".join(
+        f'{{{{ define "{ours}" }}}}{{{{ template "{theirs}" . }}}}{{{{ end }}}}'
+        for ours, theirs in STANDS_FOR.items()
+        if changed(theirs)
+    )
 
 
 def render_tree(tree: Templated, render: Render) -> Any:

@@ -106,7 +106,7 @@ async def test_a_mail_says_what_is_broken(mailer: Mailer) -> None:
     assert "shop &lt;b&gt;is&lt;/b&gt; down" in shown
     assert "javascript" not in shown
     assert "For 1m 30s" in shown
-    assert "http://cp/api/v1/alerts/" in shown
+    assert "http://cp/alerts/" in shown
 
 
 async def test_the_same_message_has_the_same_id(mailer: Mailer) -> None:

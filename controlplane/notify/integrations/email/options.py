@@ -57,7 +57,7 @@ class EmailConfig:
     auth_secret: Secret | None = None
     auth_identity: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    html: str = '{{ template "email.default.html" . }}'
+    html: str = '{{ template "controlplane.email.html" . }}'
     text: str = ""
     require_tls: bool = True
     force_implicit_tls: bool | None = None

@@ -14,7 +14,7 @@ from controlplane.notify.integrations.email.options import EmailConfig
 from controlplane.notify.message import FailureReason, Notification
 from controlplane.notify.rendering import Render
 
-SUBJECT: Final = '{{ template "email.default.subject" . }}'
+SUBJECT: Final = '{{ template "controlplane.email.subject" . }}'
 
 
 def mail(

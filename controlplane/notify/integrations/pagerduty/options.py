@@ -44,7 +44,8 @@ class PagerdutyConfig:
     """One entry of `pagerduty_configs`: Events API v2. `service_key` (v1) is refused by config.
 
     `details` is put over DEFAULT_DETAILS. `source` defaults to the instance or job that all
-    alerts share, else to `client`; `links` to the alerts' runbook, dashboard, query and story.
+    alerts share, else to `client`; `links` to the alerts' runbook, dashboard, graph, story
+    and silence form.
     With `change_events`, a key of ours, the service is told of every new configuration.
     """
 
@@ -52,9 +53,9 @@ class PagerdutyConfig:
     send_resolved: bool = True
     http_config: HTTPClientConfig = HTTP_DEFAULTS
     url: str = PAGERDUTY_URL
-    client: str = '{{ template "pagerduty.default.client" . }}'
-    client_url: str = '{{ template "pagerduty.default.clientURL" . }}'
-    description: str = '{{ template "pagerduty.default.description" . }}'
+    client: str = '{{ template "controlplane.pagerduty.client" . }}'
+    client_url: str = '{{ template "controlplane.pagerduty.clientURL" . }}'
+    description: str = '{{ template "controlplane.pagerduty.description" . }}'
     details: Mapping[str, Templated] = field(default_factory=dict)
     images: tuple[PagerdutyImage, ...] = ()
     links: tuple[PagerdutyLink, ...] = ()

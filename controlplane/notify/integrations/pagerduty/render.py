@@ -20,12 +20,13 @@ from controlplane.notify.rendering import Render, render_tree, truncate
 MAX_SUMMARY: Final = 1_024
 MAX_FIELD: Final = 1_024
 MAX_EVENT: Final = 512_000
-_SOURCE: Final = '{{ template "pagerduty.default.source" . }}'
+_SOURCE: Final = '{{ template "controlplane.pagerduty.source" . }}'
 _DEFAULT_LINKS: Final = (
-    PagerdutyLink('{{ template "pagerduty.default.runbook" . }}', "runbook"),
-    PagerdutyLink('{{ template "pagerduty.default.dashboard" . }}', "dashboard"),
-    PagerdutyLink('{{ template "pagerduty.default.query" . }}', "query"),
-    PagerdutyLink('{{ template "pagerduty.default.clientURL" . }}', "story"),
+    PagerdutyLink('{{ template "controlplane.pagerduty.runbook" . }}', "runbook"),
+    PagerdutyLink('{{ template "controlplane.pagerduty.dashboard" . }}', "dashboard"),
+    PagerdutyLink('{{ template "controlplane.pagerduty.graph" . }}', "graph"),
+    PagerdutyLink('{{ template "controlplane.pagerduty.story" . }}', "story"),
+    PagerdutyLink('{{ template "controlplane.pagerduty.silence" . }}', "silence"),
 )
 _SEVERITIES: Final = frozenset({"critical", "error", "warning", "info"})
 

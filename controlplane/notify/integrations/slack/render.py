@@ -17,7 +17,7 @@ MAX_FIELD: Final = 2_000
 MAX_FIELDS: Final = 10
 MAX_ACTIONS: Final = 5
 _MAX_FOOTER: Final = 300
-_HISTORY: Final = '{{ template "slack.default.history" . }}'
+_HISTORY: Final = '{{ template "controlplane.slack.history" . }}'
 
 
 def cut(config: SlackConfig) -> int:
