@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev run test test-slow chaos check lock bench api-client openapi clean
+.PHONY: setup setup-dev scripts words run test test-slow chaos check lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -31,8 +31,19 @@ $(VENV)/.dev.stamp: requirements/dev.txt $(VENV)/.run.stamp
 	$(LOCKED) requirements/dev.txt
 	@touch $@
 
-run: setup
+run: setup scripts
 	$(BIN)/controlplane demo
+
+# Third-party scripts that make the console live. Without them its pages work, but stand still.
+VENDOR := controlplane/ui/static/vendor
+SCRIPTS := node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
+	node_modules/uplot/dist/uPlot.min.css
+
+scripts:
+	@test $(VENDOR)/.stamp -nt package-lock.json || \
+		{ command -v npm >/dev/null && npm ci --silent && mkdir -p $(VENDOR) && \
+		  cp $(SCRIPTS) $(VENDOR)/ && touch $(VENDOR)/.stamp; } || \
+		echo "npm is not there or did not work: the console's pages will not be live (install npm, then: make scripts)" >&2
 
 # Every test is run by one of the two: `slow` marks what is slow by its nature. What is skipped is
 # listed at the end with its reason.

@@ -16,6 +16,7 @@ from controlplane.auth.guard import CSRF_FIELD, Guard
 from controlplane.clock import Duration, Timestamp
 from controlplane.ui import times
 from controlplane.ui.assets import Assets
+from controlplane.ui.compression import compressed
 from controlplane.ui.language import LANGUAGES, Language, chosen
 from controlplane.ui.rendering import Templates
 
@@ -99,6 +100,7 @@ class Page:
             name, self.language, {**self._common(), **context}, self.part
         )
         response = HTMLResponse(text, status_code=status, headers=dict(HEADERS))
+        compressed(self.request, response)
         if self.request.query_params.get("lang") == self.language.code:
             response.set_cookie(
                 LANGUAGE_COOKIE, self.language.code, max_age=_YEAR_SECONDS, samesite="strict"

@@ -17,6 +17,7 @@ from controlplane.errors import ControlPlaneError, NotFound, Unavailable
 from controlplane.telemetry.correlation import correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.ui.assets import PREFIX, Assets
+from controlplane.ui.compression import compressed
 from controlplane.ui.console import HEADERS, Console, Page, PageFunction
 from controlplane.ui.pages import login, overview
 from controlplane.ui.rendering import Templates
@@ -55,6 +56,8 @@ def mount(application: Starlette, guard: Guard) -> None:
 
 async def _answer(console: Console, place: Place, request: Request) -> Response:
     """Answer by the page of a place; an error of ours becomes a page as well."""
+    # Named in logs and metrics by its template, as the API's routes are.
+    request.scope["route"] = place
     page = Page(console, request)
     function = place.act if request.method == "POST" else place.show
     try:
@@ -79,7 +82,10 @@ async def _file(assets: Assets, request: Request) -> Response:
     asset = assets.at(request.url.path)
     if asset is None:
         raise HTTPException(404)
-    return Response(asset.content, media_type=asset.media_type, headers={"cache-control": _FOREVER})
+    headers = {"cache-control": _FOREVER}
+    return compressed(
+        request, Response(asset.content, headers=headers, media_type=asset.media_type)
+    )
 
 
 async def _worker(assets: Assets, _request: Request) -> Response:

@@ -1,0 +1,35 @@
+"""Answers made smaller for readers who can take them so."""
+
+from functools import lru_cache
+from typing import Final
+
+from cramjam import gzip
+from starlette.requests import Request
+from starlette.responses import Response
+
+# What fits into one packet is not worth it.
+_SMALLEST: Final = 1_200
+_LEVEL: Final = 5
+
+
+def compressed(request: Request, response: Response) -> Response:
+    """Compress the body of a response in place, if the reader takes gzip; return the response."""
+    response.headers["vary"] = "accept-encoding"
+    body = bytes(response.body)
+    if len(body) < _SMALLEST or "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    # Only files are kept: pages hardly ever repeat.
+    immutable = "immutable" in response.headers.get("cache-control", "")
+    response.body = _file(body) if immutable else _gzip(body)
+    response.headers["content-encoding"] = "gzip"
+    response.headers["content-length"] = str(len(response.body))
+    return response
+
+
+def _gzip(body: bytes) -> bytes:
+    return bytes(gzip.compress(body, level=_LEVEL))
+
+
+@lru_cache(maxsize=32)
+def _file(body: bytes) -> bytes:
+    return _gzip(body)
