@@ -11,7 +11,7 @@ from typing import Any, Final
 from controlplane.clock import Timestamp
 from controlplane.model.duration import MINUTE, SECOND, format_duration, format_time
 from controlplane.notify.integrations.slack.options import SlackAction, SlackConfig
-from controlplane.notify.integrations.slack.render import MAX_ACTIONS, MAX_FIELDS, MAX_TITLE
+from controlplane.notify.integrations.slack.render import MAX_ACTIONS, MAX_FIELDS
 from controlplane.notify.message import Notification
 from controlplane.notify.rendering import Render, truncate
 from controlplane.notify.silenced import Quiet, Silenced
@@ -23,12 +23,13 @@ MAX_VALUE: Final = 2_000
 MAX_URL: Final = 3_000
 # Slack refuses a message whose blocks hold more than some 13,000 characters
 # together: these shares stay below it.
-_MOST_TITLE: Final = 900
-_MOST_PRETEXT: Final = 600
-_MOST_TEXT: Final = 6_000
-_MOST_FIELD: Final = 400
+_MOST_TITLE: Final = 500
+_MOST_LINK: Final = 1_500
+_MOST_PRETEXT: Final = 300
+_MOST_TEXT: Final = 5_000
+_MOST_FIELD: Final = 250
 _MOST_FOOTER: Final = 300
-_MOST_WORDS: Final = 200
+_MOST_WORDS: Final = 100
 _MOST_SILENCES: Final = 3
 
 # What the buttons do: the id of each, what it says, and for how long it silences; None means
@@ -46,7 +47,7 @@ def blocks(
     """Return the blocks of the group's one message."""
     title, link = truncate(render(config.title), _MOST_TITLE), render(config.title_link)
     pretext = truncate(render(config.pretext), _MOST_PRETEXT)
-    linked = f"*<{link}|{title}>*" if link and len(link) <= MAX_URL - MAX_TITLE else f"*{title}*"
+    linked = f"*<{link}|{title}>*" if link and len(link) <= _MOST_LINK else f"*{title}*"
     return [
         {"type": "header", "text": _plain(state(notification), MAX_HEADER)},
         *([_section(pretext)] if pretext else ()),
