@@ -71,10 +71,13 @@ class Posting(Configured[_Config], ABC):
         return Delivery(status_code=answer.status_code)
 
 
-def reveal(secret: Secret, key: str) -> str:
-    """Return what a key holds. Raises DeliveryError, temporary, for a file that cannot be read."""
+def reveal(secret: Secret | None, key: str) -> str:
+    """Return what a key holds, if anything.
+
+    Raises DeliveryError, temporary, for a file that cannot be read.
+    """
     try:
-        return secret.reveal().strip()
+        return "" if secret is None else secret.reveal().strip()
     except Unavailable as error:
         raise DeliveryError(f"{key}: {error}", temporary=True) from None
 

@@ -19,8 +19,8 @@ class AppriseConfig:
 
     url: Secret
     send_resolved: bool = True
-    title: str = '{{ template "apprise.default.title" . }}'
-    body: str = '{{ template "apprise.default.body" . }}'
+    title: str = '{{ template "controlplane.apprise.title" . }}'
+    body: str = '{{ template "controlplane.apprise.body" . }}'
     format: str = "text"
     type: str = '{{ if eq .Status "firing" }}failure{{ else }}success{{ end }}'
     timeout: Duration = 0

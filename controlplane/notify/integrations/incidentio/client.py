@@ -1,8 +1,9 @@
 """Sends groups to incident.io."""
 
 import json
+from dataclasses import replace
 
-from controlplane.notify.integrations.http import Answer, ask, refusal
+from controlplane.notify.integrations.http import Answer, Call
 from controlplane.notify.integrations.incidentio.options import IncidentioConfig
 from controlplane.notify.integrations.incidentio.render import body
 from controlplane.notify.integrations.posting import Posting, reveal
@@ -21,18 +22,12 @@ class Incidentio(Posting[IncidentioConfig]):
             max_alerts=config.max_alerts,
             external_url=self._templates.external_url,
         )
-        answer = await ask(
-            self._client, "POST", url, encoded, headers=self._token(), seconds=notification.seconds
-        )
-        if not 200 <= answer.status_code < 300:
-            raise refusal(answer, _problem(answer), url)
-        return Delivery(status_code=answer.status_code, cut=cut)
-
-    def _token(self) -> dict[str, str]:
-        token = self._config.alert_source_token
-        if token is None:
-            return {}
-        return {"Authorization": f"Bearer {reveal(token, 'alert_source_token')}"}
+        token = reveal(config.alert_source_token, "alert_source_token")
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        call = Call("POST", url, encoded, headers, hides=(token,))
+        return replace(await self._call(call, notification.seconds, _problem), cut=cut)
 
 
 def _problem(answer: Answer) -> str:

@@ -1,7 +1,6 @@
 """What Jira is asked for and told: the search for a group's issue, and the issue's fields."""
 
 import json
-from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ from controlplane.clock import Duration
 from controlplane.model.duration import MINUTE
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.jira.options import JiraConfig
+from controlplane.notify.integrations.posting import dedup_key
 from controlplane.notify.message import FailureReason
 from controlplane.notify.rendering import Render, render_tree, truncate
 
@@ -18,7 +18,7 @@ MAX_DESCRIPTION: Final = 32_767
 
 def group_label(key: str) -> str:
     """Return the label by which the issue of a group is found again."""
-    return f"ALERT{{{sha256(key.encode()).hexdigest()}}}"
+    return f"ALERT{{{dedup_key(key)}}}"
 
 
 def search(config: JiraConfig, label: str, render: Render, *, firing: bool) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Posts messages to Rocket.Chat."""
 
 import json
+from typing import Final
 
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.integrations.http import Answer, ask, refusal, scrub
+from controlplane.notify.integrations.http import Answer, Call, answer_to, below
 from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.integrations.rocketchat.options import RocketchatConfig
 from controlplane.notify.integrations.rocketchat.render import message
 from controlplane.notify.message import Delivery, FailureReason, Notification
+
+_MOST_TOLD: Final = 200
 
 
 class Rocketchat(Posting[RocketchatConfig]):
@@ -16,26 +19,22 @@ class Rocketchat(Posting[RocketchatConfig]):
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
         config = self._config
-        body = message(config, self._templates.renderer(notification))
-        url = f"{config.api_url.rstrip('/')}/api/v1/chat.postMessage"
-        answer = await ask(
-            self._client,
+        token, user = reveal(config.token, "token"), reveal(config.token_id, "token_id")
+        call = Call.json(
             "POST",
-            url,
-            json.dumps(body, ensure_ascii=False).encode(),
-            headers={
-                "X-Auth-Token": reveal(config.token, "token"),
-                "X-User-Id": reveal(config.token_id, "token_id"),
-            },
-            seconds=notification.seconds,
+            below(config.api_url, "api/v1/chat.postMessage"),
+            message(config, self._templates.renderer(notification)),
+            headers={"X-Auth-Token": token, "X-User-Id": user},
+            hides=(token, user),
         )
+        answer = await answer_to(self._client, call, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
-            raise refusal(answer, answer.text, url)
-        _check(answer, url)
+            raise call.refused(answer, answer.text)
+        _check(answer, call)
         return Delivery(status_code=answer.status_code)
 
 
-def _check(answer: Answer, url: str) -> None:
+def _check(answer: Answer, call: Call) -> None:
     """Raise DeliveryError for a no that came with a yes of HTTP."""
     try:
         said = json.loads(answer.text)
@@ -46,7 +45,7 @@ def _check(answer: Answer, url: str) -> None:
         ) from None
     if accepted is not True:
         raise DeliveryError(
-            f"Rocket.Chat answered: {scrub(detail, url)[:100]}",
+            f"Rocket.Chat answered: {call.scrub(detail)[:_MOST_TOLD]}",
             reason=FailureReason.CLIENT_ERROR,
             status_code=answer.status_code,
         )

@@ -2,12 +2,11 @@
 
 import json
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import httpx
 
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.integrations.http import Answer, ask, refusal, scrub
+from controlplane.notify.integrations.http import Answer, ask, below, refusal, scrub
 from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.integrations.wechat.options import WechatConfig
 from controlplane.notify.integrations.wechat.render import message
@@ -66,7 +65,7 @@ class Wechat(Posting[WechatConfig]):
         return token
 
     def _url(self, method: str, **query: str) -> str:
-        return f"{self._config.api_url}{method}?{urlencode(query)}"
+        return below(self._config.api_url, method, **query)
 
 
 def _said(answer: Answer, url: str) -> dict[str, Any]:
