@@ -27,7 +27,6 @@ from controlplane.notify.integrations.telegram.client import Telegram
 from controlplane.notify.integrations.victorops.client import Victorops
 from controlplane.notify.integrations.webex.client import Webex
 from controlplane.notify.integrations.webhook.client import Webhook
-from controlplane.notify.integrations.webhook.options import WebhookConfig
 from controlplane.notify.integrations.wechat.client import Wechat
 from controlplane.notify.options import Receiver
 from controlplane.notify.picture import Picture, no_picture
@@ -95,10 +94,6 @@ def _pagerduty(name: str, config: PagerdutyConfig, around: Surroundings) -> Inte
     return PagerDuty(name, config, around.templates, client, silenced_by=around.silenced_by)
 
 
-def _webhook(name: str, config: WebhookConfig, around: Surroundings) -> Integration:
-    return Webhook(name, config, around.templates, around.http_client(config.http_config))
-
-
 def _posting(kind: type[Posting[Any]]) -> Build:
     """Return how one is built that needs nothing but a client of its own."""
 
@@ -123,7 +118,7 @@ def _apprise(name: str, config: AppriseConfig, around: Surroundings) -> Integrat
 INTEGRATIONS: Final[Sequence[tuple[str, str, Build]]] = (
     ("slack_configs", "slack", _slack),
     ("pagerduty_configs", "pagerduty", _pagerduty),
-    ("webhook_configs", "webhook", _webhook),
+    ("webhook_configs", "webhook", _posting(Webhook)),
     ("email_configs", "email", _email),
     ("opsgenie_configs", "opsgenie", _posting(Opsgenie)),
     ("victorops_configs", "victorops", _posting(Victorops)),
