@@ -46,24 +46,25 @@ class Receivers(BaseModel):
         return ReceiverFilter(pattern, labels=no_labels_match(self.receiver_matchers))
 
 
-class AlertParameters(Receivers):
+class Firing(Receivers):
+    """Which alerts are wanted, by what keeps them from being told and by their labels."""
+
+    active: Flag = True
+    silenced: Flag = True
+    inhibited: Flag = True
+    filter: Filters
+
+
+class AlertParameters(Firing):
     """Which alerts are wanted. `unprocessed` is taken, and none of ours ever is."""
 
-    active: Flag = True
-    silenced: Flag = True
-    inhibited: Flag = True
     unprocessed: Flag = True
-    filter: Filters
 
 
-class GroupParameters(Receivers):
+class GroupParameters(Firing):
     """Which groups are wanted, and which of their alerts."""
 
-    active: Flag = True
-    silenced: Flag = True
-    inhibited: Flag = True
     muted: Flag = True
-    filter: Filters
 
 
 class SilenceParameters(BaseModel):
