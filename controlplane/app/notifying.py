@@ -1,11 +1,11 @@
 """From the file's receivers and templates to integrations that can send."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass
 
 from controlplane.clock import Timestamp
 from controlplane.config.config import Config
+from controlplane.config.document import Context, document
 from controlplane.errors import ConfigError, Problem
 from controlplane.notify.changes import Change
 from controlplane.notify.integrations.table import Surroundings, build_integrations
@@ -14,9 +14,6 @@ from controlplane.notify.rendering import Templates
 from controlplane.notify.silenced import SilencedBy
 from controlplane.templating import TemplateError
 from controlplane.transport.http_client import HTTPClients
-
-# What every version of a configuration has for itself.
-_PASSING: Final = frozenset({"path", "digest", "files", "template_texts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,14 @@ class Senders:
 
 
 def configuration_change(old: Config, new: Config, now: Timestamp) -> Change:
-    """Return what receivers of changes are told of a new configuration: its sections, no values."""
-    sections = [
-        field.name.rstrip("_")
-        for field in fields(Config)
-        if field.name not in _PASSING and getattr(old, field.name) != getattr(new, field.name)
-    ]
-    what = ", ".join(sections) or "nothing that counts"
+    """Return what receivers of changes are told of a new configuration: its sections, no values.
+
+    A secret that is another one now is not noticed: here all are alike.
+    """
+    before, after = (document(Context()).show(each) for each in (old, new))
+    sections = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if old.groups != new.groups:
+        sections.append("rules")
+    what = ", ".join(sections) or "no section"
     details = {"sections": what, "digest": new.digest, "digest_before": old.digest}
     return Change(f"controlplane: configuration reloaded ({what})", now, details)
