@@ -92,20 +92,27 @@ def _index_one(item: object, at: object) -> object:
         return item.get(at, "" if isinstance(item, StringMap) else None)
     if isinstance(item, str):
         raw = item.encode()
-        return raw[_index_arg(at, len(raw), inclusive=False)]
+        return raw[_place(at, len(raw), "string")]
     if is_list(item):
-        return item[_index_arg(at, len(item), inclusive=False)]
+        return item[_place(at, len(item), "slice")]
     if item is None:
         raise FunctionError("index of nil pointer")
     raise FunctionError(f"can't index item of type {go_type(item)}")
 
 
-def _index_arg(at: object, size: int, *, inclusive: bool) -> int:
+def _place(at: object, size: int, what: str) -> int:
+    place = _index_arg(at, size)
+    if place == size:
+        raise FunctionError(f"reflect: {what} index out of range")  # Go's words for just behind
+    return place
+
+
+def _index_arg(at: object, size: int) -> int:
     if at is None:
         raise FunctionError("cannot index slice/array with nil")
     if isinstance(at, bool) or not isinstance(at, int):
         raise FunctionError(f"cannot index slice/array with type {go_type(at)}")
-    if not 0 <= at < size + inclusive:
+    if not 0 <= at <= size:
         raise FunctionError(f"index out of range: {at}")
     return at
 
@@ -131,7 +138,7 @@ def slice_(item: object, *indexes: object) -> object:
 
 
 def _bounds(indexes: tuple[object, ...], size: int) -> tuple[int, int]:
-    found = [_index_arg(at, size, inclusive=True) for at in indexes]
+    found = [_index_arg(at, size) for at in indexes]
     start, end = (found + [size] * 2)[:2] if found else (0, size)
     for low, high in ((start, end), (end, found[2] if len(found) == 3 else size)):
         if low > high:

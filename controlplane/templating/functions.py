@@ -176,11 +176,12 @@ def re_replace_all(pattern: str, replacement: str, text: str) -> str:
         shown = quote(pattern) if "`" in pattern else f"`{pattern}`"
         raise FunctionError(f"regexp: Compile({shown}): {error.reason}") from None
     out: list[str] = []
-    pos = 0
+    end = -1  # of the match before: an empty one there is none of its own
     for each in found:
-        out += (text[pos : each.start()], _expand(replacement, each))
-        pos = each.end()
-    return bounded("".join([*out, text[pos:]]))
+        if each.end() > end:
+            out += (text[max(end, 0) : each.start()], _expand(replacement, each))
+            end = each.end()
+    return bounded("".join([*out, text[max(end, 0) :]]))
 
 
 def _expand(replacement: str, found: Any) -> str:

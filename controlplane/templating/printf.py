@@ -44,6 +44,8 @@ class Directive:
     minus: bool = False
     plus: bool = False
     sharp: bool = False
+    plus_v: bool = False  # of `%+v`: with the names of fields
+    sharp_v: bool = False  # of `%#v`: as Go source
     space: bool = False
     zero: bool = False
     width: int | None = None
@@ -148,8 +150,10 @@ class _Formatter:
         directive = Directive(
             verb=verb,
             minus=minus,
-            plus="+" in flags,
-            sharp="#" in flags,
+            plus="+" in flags and verb != "v",
+            sharp="#" in flags and verb != "v",
+            plus_v="+" in flags and verb == "v",
+            sharp_v="#" in flags and verb == "v",
             space=" " in flags,
             zero="0" in flags and not minus,
             width=None if width is None else abs(width),
@@ -186,8 +190,8 @@ def _format(value: object, directive: Directive, depth: int) -> str:
     if depth > _MAX_DEPTH:
         raise FunctionError(f"value nested deeper than {_MAX_DEPTH} levels")
     if directive.verb == "T":
-        return directive.pad(go_type(value))
-    if isinstance(value, Struct) and not directive.sharp and directive.verb in "vsxXq":
+        return directive.pad(go_type(value)[: directive.precision])
+    if isinstance(value, Struct) and not directive.sharp_v and directive.verb in "vsxXq":
         text = value.go_string()
         if text is not None:
             return _string(text, directive)
@@ -213,7 +217,7 @@ def _composite(value: object, directive: Directive, depth: int) -> str:
     def inner(item: object) -> str:
         return _format(item, directive, depth + 1)
 
-    name = go_type(value) if directive.sharp and directive.verb == "v" else ""
+    name = go_type(value) if directive.sharp_v else ""
     comma = ", " if name else " "
     if isinstance(value, Mapping):
         parts = [f"{inner(key)}:{inner(item)}" for key, item in entries(value)]
@@ -222,7 +226,7 @@ def _composite(value: object, directive: Directive, depth: int) -> str:
         parts = [inner(item) for item in value]
         opening, closing = (f"{name}{{", "}") if name else ("[", "]")
     elif isinstance(value, Struct):
-        named = directive.verb == "v" and (directive.plus or directive.sharp)
+        named = directive.plus_v or directive.sharp_v
         parts = [
             f"{field}:{inner(getattr(value, attribute))}"
             if named
@@ -274,7 +278,7 @@ def _rune(value: int, directive: Directive) -> str:
 def _sign(negative: bool, directive: Directive) -> str:  # noqa: FBT001 - the sign itself
     if negative:
         return "-"
-    if directive.plus and directive.verb != "v":  # `%+v` asks for the names of fields
+    if directive.plus:
         return "+"
     return " " if directive.space else ""
 
@@ -340,13 +344,19 @@ def _string(text: str, directive: Directive) -> str:
     if directive.precision is not None:
         text = text[: directive.precision]
     if verb in "xX":
-        separator = " " if directive.space else ""
-        text = text.encode().hex(separator) if separator else text.encode().hex()
-        return directive.pad(text.upper() if verb == "X" else text)
-    if verb == "q" or (verb == "v" and directive.sharp):
+        return directive.pad(_hexadecimal(text.encode(), directive))
+    if verb == "q" or directive.sharp_v:
         raw = verb == "q" and directive.sharp and "`" not in text and text.isprintable()
         return directive.pad(f"`{text}`" if raw else quote(text, ascii_only=directive.plus))
     return directive.pad(text)
+
+
+def _hexadecimal(raw: bytes, directive: Directive) -> str:
+    """Return bytes in hexadecimal, each apart (`% x`), with 0x before each or before all (`%#x`)."""
+    prefix = "0x" if directive.sharp and raw else ""
+    text = raw.hex(" ").replace(" ", f" {prefix}") if directive.space else raw.hex()
+    text = prefix + text
+    return text.upper() if directive.verb == "X" else text
 
 
 def quote(text: str, *, ascii_only: bool = False) -> str:

@@ -92,3 +92,40 @@ def test_data_of_a_group() -> None:
     assert gone.status is AlertStatus.RESOLVED
     assert render("{{ .Status }} {{ len .Alerts.Firing }}", gone) == "resolved 0"
     assert data.alerts.alerts()[0].starts_at == Time.of(NOW - 1000)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        (
+            "{{ title \"it's o'neill-smith a_b x.y 3rd ALL\" }}",
+            "It's O'neill-Smith A_b X.y 3Rd All",
+        ),
+        ('{{ printf "%+v %+d %#x %# x %#X" 1 1 "ab" "ab" "ab" }}', "1 +1 0x6162 0x61 0x62 0X6162"),
+        ('{{ printf "%+t|%#t|%.3T" 5 "" 5.5 }}', "%!t(int=+5)|%!t(string=)|flo"),
+        ('{{ reReplaceAll "\\\\b" "|" "is it" }}', "|is| |it|"),
+        ('{{ reReplaceAll "x*" "-" "abxc" }}', "-a-b-c-"),
+    ],
+)
+def test_as_go_writes_it(template: str, text: str) -> None:
+    """Titles of words, flags of verbs, and matches of nothing at all."""
+    compiled = compile_template(template, functions=ALERTMANAGER_FUNCTIONS)
+    assert compiled.render(None, alertmanager_functions(0)) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ('{{ match "(" "x" }}', "error parsing regexp: missing closing ): `(`"),
+        ('{{ match "a**" "x" }}', "invalid nested repetition operator: `**`"),
+        ('{{ reReplaceAll "[" "x" "y" }}', "regexp: Compile(`[`): error parsing regexp: missing"),
+        ('{{ index (stringSlice "a") 1 }}', "reflect: slice index out of range"),
+        ('{{ index (stringSlice "a") 2 }}', "index out of range: 2"),
+    ],
+)
+def test_reasons_as_go_gives_them(template: str, reason: str) -> None:
+    """Also for patterns that cannot be compiled."""
+    compiled = compile_template(template, functions=ALERTMANAGER_FUNCTIONS)
+    with pytest.raises(TemplateError) as refused:
+        compiled.render(None, alertmanager_functions(0))
+    assert reason in str(refused.value)
