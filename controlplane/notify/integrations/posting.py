@@ -14,7 +14,7 @@ from controlplane.model.secret import Secret
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, Call, answer_to
 from controlplane.notify.integrations.options import IntegrationConfig
-from controlplane.notify.message import Delivery, Notification
+from controlplane.notify.message import Delivery, FailureReason, Notification
 from controlplane.notify.rendering import Templates
 
 _Config = TypeVar("_Config", bound=IntegrationConfig)
@@ -72,14 +72,19 @@ class Posting(Configured[_Config], ABC):
 
 
 def reveal(secret: Secret | None, key: str) -> str:
-    """Return what a key holds, if anything.
+    """Return what a key holds; nothing where it was not given.
 
-    Raises DeliveryError, temporary, for a file that cannot be read.
+    Raises DeliveryError: temporary for a file that cannot be read, else for one that is empty.
     """
+    if secret is None:
+        return ""
     try:
-        return "" if secret is None else secret.reveal().strip()
+        text = secret.reveal().strip()
     except Unavailable as error:
         raise DeliveryError(f"{key}: {error}", temporary=True) from None
+    if not text:
+        raise DeliveryError(f"{key} is empty", reason=FailureReason.CLIENT_ERROR)
+    return text
 
 
 def dedup_key(key: str) -> str:

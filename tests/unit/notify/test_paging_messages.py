@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from controlplane.notify.integrations.opsgenie.options import OpsgenieResponder
 from controlplane.notify.integrations.telegram.render import truncate_html
 from controlplane.notify.message import Outcome
 from controlplane.settings.secret_files import FileSecret
+from tests.support.recorder import Request
 from tests.unit.notify.paging import ALIAS, FIRING, KEY, RESOLVED, says, send
 
 
@@ -60,6 +62,16 @@ async def test_opsgenie_s_texts_are_not_written_where_there_is_no_alert() -> Non
     """A failure ends the attempt: the next one begins with the alert."""
     sent = await send("opsgenie", update_alerts=True, answers=says(500))
     assert len(sent.requests) == 1
+
+
+async def test_an_alert_that_was_opened_is_not_taken_for_refused() -> None:
+    """Where only its texts could not be written, its end has to be told."""
+
+    def picky(request: Request) -> web.Response:
+        return web.Response(status=202 if request.method == "POST" else 422)
+
+    error = (await send("opsgenie", update_alerts=True, answers=picky)).failure
+    assert (error.outcome, error.temporary, error.status_code) == (Outcome.UNKNOWN, False, 422)
 
 
 async def test_victorops_hears_of_one_entity() -> None:

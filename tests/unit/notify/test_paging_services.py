@@ -87,6 +87,9 @@ async def test_a_key_whose_file_is_gone_is_tried_again(kind: str, tmp_path: Path
     file = tmp_path / "key"
     sent = await send(kind, secret=FileSecret(file))
     assert (sent.failure.temporary, sent.requests) == (True, [])
+    file.write_text(" \n")
+    sent = await send(kind, secret=FileSecret(file))
+    assert (sent.failure.temporary, sent.requests) == (False, [])
     file.write_text(f"{KEY}\n")
     sent = await send(kind, secret=FileSecret(file))
     assert sent.error is None

@@ -3,11 +3,12 @@
 from typing import Any
 
 from controlplane.model.alert import AlertStatus
+from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Call, below
 from controlplane.notify.integrations.opsgenie.options import OpsgenieConfig
 from controlplane.notify.integrations.opsgenie.render import alert
 from controlplane.notify.integrations.posting import Posting, dedup_key, reveal
-from controlplane.notify.message import Delivery, Notification
+from controlplane.notify.message import Delivery, Notification, Outcome
 from controlplane.notify.rendering import Render
 
 
@@ -29,8 +30,12 @@ class Opsgenie(Posting[OpsgenieConfig]):
             for method, url, body in requests
         ]
         delivery = await self._call(first, seconds)
-        for call in more:
-            await self._call(call, seconds)
+        try:
+            for call in more:
+                await self._call(call, seconds)
+        except DeliveryError as error:
+            error.outcome = Outcome.UNKNOWN  # whatever it says, the alert is open
+            raise
         return delivery
 
     def _requests(
