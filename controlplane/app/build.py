@@ -20,6 +20,7 @@ from controlplane.api.surface import Surface
 from controlplane.app.alerting import build_alerting
 from controlplane.app.inforce import InForce
 from controlplane.app.notifying import Senders
+from controlplane.app.picturing import Pictures, RuleReadings
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
 from controlplane.app.scheduling import Jobs
@@ -40,6 +41,8 @@ from controlplane.ingest.options import MOST_BYTES, IngestOptions
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR, format_duration
 from controlplane.model.secret import Secret
+from controlplane.plot.metrics import PlotMetrics
+from controlplane.plot.plotter import Plotter
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.outcome import Outcome
 from controlplane.probes.prober import Tools
@@ -142,7 +145,17 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     telling = Telling(bus, clock)
 
     # From alerts to pages.
-    senders = Senders(settings.external_url, clients)
+    plotter = Plotter(engine.range, clock, PlotMetrics(registry))
+    stack.callback(plotter.close)
+    senders = Senders(
+        settings.external_url,
+        clients,
+        picture=Pictures(plotter, settings.external_url),
+        readings=RuleReadings(
+            lambda: rules.groups(),  # noqa: PLW0108 - they are made below
+            lambda: reloader.config.global_.external_labels,
+        ),
+    )
     alerting = build_alerting(
         config,
         database,

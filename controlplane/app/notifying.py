@@ -9,7 +9,9 @@ from controlplane.config.document import Context, document
 from controlplane.errors import ConfigError, Problem
 from controlplane.notify.changes import Change
 from controlplane.notify.integrations.table import Surroundings, build_integrations
+from controlplane.notify.picture import Picture, no_picture
 from controlplane.notify.ports import Integration
+from controlplane.notify.reading import Readings, no_readings
 from controlplane.notify.rendering import Templates
 from controlplane.notify.silenced import SilencedBy
 from controlplane.templating import TemplateError
@@ -20,17 +22,24 @@ from controlplane.transport.http_client import HTTPClients
 class Senders:
     """Builds the integrations of a configuration; links in messages begin with the URL.
 
-    `silenced_by` tells those that show it who has taken an alert on.
+    `silenced_by` tells those that show it who has taken an alert on, `picture`
+    what it looks like, and `readings` how bad it is.
     """
 
     external_url: str
     clients: HTTPClients
     silenced_by: SilencedBy = lambda _labels: ()
+    picture: Picture = no_picture
+    readings: Readings = no_readings
 
     def build(self, config: Config) -> Mapping[str, Sequence[Integration]]:
         """Return the integrations of each receiver. Raises ConfigError for a bad template."""
         try:
-            templates = Templates(external_url=self.external_url, files=config.template_texts)
+            templates = Templates(
+                external_url=self.external_url,
+                files=config.template_texts,
+                readings=self.readings,
+            )
         except TemplateError as error:
             raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
         around = Surroundings(
@@ -40,6 +49,7 @@ class Senders:
             self.clients.dial,
             self.clients.guarded,
             silenced_by=self.silenced_by,
+            picture=self.picture,
         )
         return build_integrations(config.receivers, around)
 

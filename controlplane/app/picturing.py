@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from controlplane.model import links
-from controlplane.model.alert import AlertStatus
+from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.notify.message import Content
 from controlplane.notify.picture import Graph
@@ -14,7 +15,7 @@ from controlplane.plot.subject import threshold_of
 from controlplane.rules.status import GroupStatus
 
 # A picture is of one expression: the labels of so many of its alerts choose the series.
-_MOST_ALERTS = 100
+_MOST_ALERTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Pictures:
     def _scene(self, content: Content) -> Scene | None:
         firing = [a for a in content.alerts if content.status_of(a) is AlertStatus.FIRING]
         newest = max(firing or content.alerts, key=lambda a: a.starts_at, default=None)
-        expr = "" if newest is None else links.expression(self.external_url, newest.generator_url)
+        expr = "" if newest is None else self._expr(newest)
         if newest is None or not expr:
             return None
         alike = [a for a in firing or content.alerts if a.generator_url == newest.generator_url]
@@ -46,6 +47,9 @@ class Pictures:
             until=content.at,
             over=None if firing else newest.ends_at,
         )
+
+    def _expr(self, alert: Alert) -> str:
+        return links.expression(self.external_url.rstrip("/"), alert.generator_url)
 
 
 @dataclass(frozen=True, slots=True)

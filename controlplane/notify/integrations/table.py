@@ -107,7 +107,7 @@ def _email(name: str, config: EmailConfig, around: Surroundings) -> Integration:
     # Imports for those who send mail alone.
     from controlplane.notify.integrations.email.client import Email  # noqa: PLC0415 - as said
 
-    return Email(name, config, around.templates, around.dial)
+    return Email(name, config, around.templates, around.dial, around.picture)
 
 
 def _apprise(name: str, config: AppriseConfig, around: Surroundings) -> Integration:

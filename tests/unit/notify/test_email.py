@@ -1,5 +1,6 @@
 """Mail, handed to a real SMTP server: what it gets, and what its refusals mean."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from controlplane.notify.incident import Reason
 from controlplane.notify.integrations.email.client import Email
 from controlplane.notify.integrations.email.options import EmailConfig, Smarthost, Threading
 from controlplane.notify.message import Content, FailureReason, Notification, Outcome
+from controlplane.notify.picture import Graph, Picture, no_picture
 from controlplane.notify.rendering import Templates
 from controlplane.transport.dial import dial
 from controlplane.transport.options import TLSConfig
@@ -48,7 +50,14 @@ class Mailer:
     resolver: StubResolver
     denied: tuple[str, ...] = ()
 
-    async def send(self, port: int, what: Notification | None = None, **settings: Any) -> int:
+    async def send(
+        self,
+        port: int,
+        what: Notification | None = None,
+        *,
+        picture: Picture = no_picture,
+        **settings: Any,
+    ) -> int:
         usual: dict[str, Any] = {
             "to": "Ops <ops@example.org>, two@example.org",
             "from_": "Control Plane <cp@example.org>",
@@ -56,7 +65,7 @@ class Mailer:
             "require_tls": False,
         }
         config = EmailConfig(**usual | settings)
-        integration = Email("email/0", config, TEMPLATES, self._dial)
+        integration = Email("email/0", config, TEMPLATES, self._dial, picture)
         delivery = await integration.send(what or notification())
         await integration.close()
         assert delivery.status_code is not None
@@ -251,3 +260,43 @@ async def test_what_makes_no_mail_is_given_up(mailer: Mailer, settings: dict[str
         with pytest.raises(DeliveryError) as refused:
             await mailer.send(server.port, **settings)
     assert not refused.value.temporary
+
+
+GRAPH = Graph(b"\x89PNG\r\n\x1a\nnot really", 600, 230, 'Graph of "up"')
+
+
+async def test_a_picture_comes_with_the_page(mailer: Mailer) -> None:
+    """It stands in the mail itself: nothing has to be fetched from anywhere."""
+
+    async def picture(_content: Content) -> Graph | None:
+        return GRAPH
+
+    async with mail_server() as server:
+        await mailer.send(server.port, picture=picture, text="plain")
+        await mailer.send(server.port, picture=picture, html="<p>a page of my own</p>")
+        await mailer.send(server.port, picture=picture, html="", text="plain")
+    page = server.mails[0].get_body(("html",))
+    assert page is not None
+    (image,) = [part for part in server.mails[0].walk() if part.get_content_type() == "image/png"]
+    assert image.get_content() == GRAPH.png
+    assert f'src="cid:{image["Content-ID"].strip("<>")}" width="600"' in page.get_content()
+    assert 'alt="Graph of &#34;up&#34;"' in page.get_content()
+    plain = server.mails[0].get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().strip() == "plain"
+    for mail in server.mails[1:]:
+        assert "image/png" not in [part.get_content_type() for part in mail.walk()]
+
+
+async def test_no_mail_waits_for_its_picture(mailer: Mailer) -> None:
+    """It goes out without one after a quarter of its time."""
+
+    async def never(_content: Content) -> Graph | None:
+        await asyncio.Event().wait()
+        return GRAPH
+
+    async with mail_server() as server:
+        await mailer.send(server.port, replace(notification(), seconds=1.0), picture=never)
+    (mail,) = server.mails
+    assert "image/png" not in [part.get_content_type() for part in mail.walk()]
+    assert "cid:" not in mail.as_string()

@@ -14,9 +14,10 @@ from aiosmtplib import SMTP
 from controlplane.errors import ControlPlaneError
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.email.options import EmailConfig
-from controlplane.notify.integrations.email.render import mail
+from controlplane.notify.integrations.email.render import mail, shown
 from controlplane.notify.integrations.posting import Configured
 from controlplane.notify.message import Delivery, FailureReason, Notification, Outcome
+from controlplane.notify.picture import Graph, Picture, no_picture
 from controlplane.notify.ports import Dial
 from controlplane.notify.rendering import Templates
 from controlplane.transport.contexts import ssl_context
@@ -28,17 +29,26 @@ _QUIT_SECONDS: Final = 1.0
 class Email(Configured[EmailConfig]):
     """One entry of `email_configs`; `name` is its kind and place, such as `email/0`."""
 
-    def __init__(self, name: str, config: EmailConfig, templates: Templates, dial: Dial) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: EmailConfig,
+        templates: Templates,
+        dial: Dial,
+        picture: Picture = no_picture,
+    ) -> None:
         super().__init__(name, config, templates)
         self._dial = dial
+        self._picture = picture
 
     async def close(self) -> None:
         """Nothing stays open between two mails."""
 
     async def send(self, notification: Notification) -> Delivery:
         """Hand the mail to the server. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
-        sender, recipients, message = mail(notification, self._config, render)
+        graph = await self._graph(notification)
+        render = self._templates.renderer(notification, shown(notification, graph))
+        sender, recipients, message = mail(notification, self._config, render, graph)
         sending = _Sending()
         try:
             async with asyncio.timeout(notification.seconds):
@@ -55,6 +65,16 @@ class Email(Configured[EmailConfig]):
         except (aiosmtplib.SMTPException, TimeoutError, OSError, ControlPlaneError) as error:
             raise sending.failure(error) from None
         return Delivery(status_code=code)
+
+    async def _graph(self, notification: Notification) -> Graph | None:
+        """Return a picture for the page, if it comes within a part of the attempt's time."""
+        if not self._config.html:
+            return None
+        try:
+            async with asyncio.timeout(notification.seconds / 4):
+                return await self._picture(notification.content)
+        except TimeoutError:
+            return None
 
     async def _connect(self, seconds: float) -> SMTP:
         config, where = self._config, self._config.smarthost

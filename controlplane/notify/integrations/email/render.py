@@ -12,15 +12,17 @@ from typing import Final
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.email.options import EmailConfig
 from controlplane.notify.message import FailureReason, Notification
+from controlplane.notify.message_functions import Shown
+from controlplane.notify.picture import Graph
 from controlplane.notify.rendering import Render
 
 SUBJECT: Final = '{{ template "controlplane.email.subject" . }}'
 
 
 def mail(
-    notification: Notification, config: EmailConfig, render: Render
+    notification: Notification, config: EmailConfig, render: Render, graph: Graph | None = None
 ) -> tuple[str, Sequence[str], EmailMessage]:
-    """Return the sender, the recipients and the message.
+    """Return the sender, the recipients and the message, with the picture if the page shows it.
 
     Raises DeliveryError, permanent, for what is no address or no header.
     """
@@ -36,6 +38,8 @@ def mail(
             message[name] = _line(render(template))
         _identify(message, notification, config)
         _fill(message, config, render)
+        if graph is not None:
+            _illustrate(message, notification, graph)
     except (ValueError, HeaderParseError) as error:
         raise _unusable(f"headers: {error}") from None
     return senders[0], recipients, message
@@ -62,6 +66,22 @@ def _fill(message: EmailMessage, config: EmailConfig, render: Render) -> None:
     message.set_content(text if text or not page else _PLAIN)
     if page:
         message.add_alternative(page, subtype="html")
+
+
+def shown(notification: Notification, graph: Graph | None) -> Shown | None:
+    """Return how a page refers to the picture that its mail brings along (RFC 2392)."""
+    if graph is None:
+        return None
+    group = hashlib.sha256(notification.key.encode()).hexdigest()[:16]
+    name = f"graph-{group}-{notification.content.at}@controlplane"
+    return Shown(name, graph.width, graph.height, graph.words)
+
+
+def _illustrate(message: EmailMessage, notification: Notification, graph: Graph) -> None:
+    """Put the picture beside the page, if that shows it (RFC 2387)."""
+    page, picture = message.get_body(("html",)), shown(notification, graph)
+    if isinstance(page, EmailMessage) and picture and f"cid:{picture.id}" in page.get_content():
+        page.add_related(graph.png, "image", "png", cid=f"<{picture.id}>", filename="graph.png")
 
 
 _PLAIN: Final = "This message is a page: your reader shows its text only.\n"
