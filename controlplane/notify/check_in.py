@@ -18,7 +18,7 @@ METHODS: Final = ("GET", "HEAD", "POST")
 
 @dataclass(frozen=True, slots=True)
 class CheckInOptions:
-    """One entry of `check_ins`. `fail_url` is told, with the reason, when something is wrong."""
+    """One entry of `check_ins`. `fail_url` is told when something is wrong."""
 
     name: str
     url: Secret

@@ -8,6 +8,7 @@ import httpx
 
 from controlplane.clock import Clock
 from controlplane.errors import ControlPlaneError, Forbidden
+from controlplane.model.secret import Secret
 from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
 from controlplane.notify.integrations.http import scrub
 from controlplane.notify.trying_metrics import TryingMetrics
@@ -22,7 +23,6 @@ Condition = Callable[[], Awaitable[str]]
 
 # So many seconds a condition has to say whether it holds.
 _CONDITION_SECONDS: Final = 5.0
-_MOST_SAID: Final = 2_000
 
 
 class CheckIns:
@@ -68,14 +68,15 @@ class CheckIns:
 
     async def turn(self, options: CheckInOptions, client: httpx.AsyncClient) -> CheckInStatus:
         """Look whether all is well and tell the monitor, or say why not."""
-        problem = await self._problem()
-        url = options.url if not problem else options.fail_url
+        problems = await self._problems()
+        url = options.fail_url if problems else options.url
         failure = ""
         if url is not None:
-            failure = await _ask(options, client, url.reveal, problem)
+            failure = await _ask(options, client, url, tuple(problems))
         told = Result.FAILED if failure else Result.SENT
-        result = Result.WITHHELD if problem else told
-        status = CheckInStatus(options.name, result, self._clock.now(), problem or failure)
+        result = Result.WITHHELD if problems else told
+        words = "; ".join(f"{name}: {problem}" for name, problem in problems.items()) or failure
+        status = CheckInStatus(options.name, result, self._clock.now(), words)
         self._note(status, failure)
         return status
 
@@ -89,10 +90,12 @@ class CheckIns:
                 past = (self._clock.monotonic() - begin) % seconds
                 await self._clock.sleep(seconds - past)
 
-    async def _problem(self) -> str:
-        """Return all that is wrong, each with the condition's name, or nothing."""
+    async def _problems(self) -> Mapping[str, str]:
+        """Return what is wrong, by the name of the condition."""
         found = await asyncio.gather(*(self._look(*each) for each in self._conditions.items()))
-        return "; ".join(problem for problem in found if problem)
+        return {
+            name: problem for name, problem in zip(self._conditions, found, strict=True) if problem
+        }
 
     async def _look(self, name: str, condition: Condition) -> str:
         try:
@@ -103,7 +106,7 @@ class CheckIns:
         except ControlPlaneError as error:
             problem = str(error)
         self._metrics.well.labels(name).set(not problem)
-        return f"{name}: {problem}" if problem else ""
+        return problem
 
     def _note(self, status: CheckInStatus, failure: str) -> None:
         before = self._statuses.get(status.name)
@@ -124,14 +127,17 @@ class CheckIns:
 
 
 async def _ask(
-    options: CheckInOptions, client: httpx.AsyncClient, reveal: Callable[[], str], problem: str
+    options: CheckInOptions, client: httpx.AsyncClient, address: Secret, unwell: Sequence[str]
 ) -> str:
-    """Ask for a URL; return what went wrong, without the URL, or nothing."""
+    """Ask for a URL; return what went wrong, without the URL, or nothing.
+
+    Of what is `unwell` the names are told: the words may name hosts and files of ours.
+    """
     url = ""
     try:
-        url = reveal()
-        method = "POST" if problem else options.method
-        body = problem[:_MOST_SAID].encode() if problem else None
+        url = address.reveal()
+        method = "POST" if unwell else options.method
+        body = f"not well: {', '.join(unwell)}".encode() if unwell else None
         seconds = options.timeout / 1000
         async with asyncio.timeout(seconds + 1):
             answer = await client.request(method, url, content=body, timeout=seconds)
