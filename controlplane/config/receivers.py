@@ -48,10 +48,10 @@ INTEGRATIONS: Final[Mapping[str, Callable[[GlobalOptions, Check], Section[Any]]]
     "apprise_configs": apprise_config,
 }
 # What receivers of Alertmanager can have besides.
-_UNSUPPORTED: Final = (
-    "labels",
-    "sns_configs",
-)
+_UNSUPPORTED: Final = {
+    "labels": "an Alertmanager key",
+    "sns_configs": "an Alertmanager key (apprise_configs reach Amazon SNS)",
+}
 
 
 def receiver(defaults: GlobalOptions, check: Check) -> Section[Receiver]:
@@ -64,7 +64,7 @@ def receiver(defaults: GlobalOptions, check: Check) -> Section[Receiver]:
         "receiver",
         Receiver,
         {"name": Key(TEXT, required=True), **lists},
-        unsupported=dict.fromkeys(_UNSUPPORTED, "an Alertmanager key"),
+        unsupported=_UNSUPPORTED,
     )
 
 
