@@ -12,6 +12,7 @@ from controlplane.model.relabel import RelabelConfig
 from controlplane.model.secret import Secret
 from controlplane.model.target import TargetSpec
 from controlplane.model.time_interval import TimeInterval
+from controlplane.mute.options import SilenceOptions, StormOptions
 from controlplane.notify.check_in import CheckInOptions
 from controlplane.notify.drill import DrillOptions
 from controlplane.notify.integrations.apprise.options import AppriseConfig
@@ -73,6 +74,8 @@ _BARE: Final[dict[str, Any]] = {
     "target": TargetSpec("x"),
     "target_settings": TargetOptions(),
     "notification_settings": DeliveryOptions(),
+    "silence_settings": SilenceOptions(),
+    "storm_settings": StormOptions(),
     "email_config": EmailConfig("x", "x", Smarthost("x", 25)),
     "email_threading": Threading(),
     "time_interval": TimeInterval(),
