@@ -37,7 +37,7 @@ MESSAGE = Message(7, "i", "ops", "slack/0", Told(), CONTENT, NOW, NOW, NOW)
         (Kind.SILENCED, {"by": ["s-1", "s-2"]}, f"{PLACE} is not told: silenced by mia's, s-2"),
         (Kind.INHIBITED, {"by": ["s-1"]}, f"{PLACE} is not told: inhibited by mia's"),
         (Kind.MUTED, {"by": ["night"]}, f"{PLACE} is not told: by the hours of its route: night"),
-        (Kind.HELD, {"by": ["storm"]}, f"{PLACE} is not told yet: held by storm"),
+        (Kind.HELD, {"by": ["storm"]}, f"{PLACE} is not told yet: held for a short while: storm"),
         (
             Kind.DEDUPLICATED,
             {"reason": "told already", "repeat_at": NOW},
@@ -55,6 +55,17 @@ MESSAGE = Message(7, "i", "ops", "slack/0", Told(), CONTENT, NOW, NOW, NOW)
             "it stays as it was: its rule cannot tell (no_data): 1 series could not be read",
         ),
         (Kind.KNOWN, {}, "its rule can tell again"),
+        (
+            Kind.CLICKED,
+            {"by": ["s-1"], "author": "slack:ada", "action": "acknowledge", "until": NOW},
+            f"slack:ada acknowledged it until it has ended, at most until {THEN}: a button in the "
+            f"message of {PLACE} was clicked: silence mia's",
+        ),
+        (
+            Kind.CLICKED,
+            {"by": ["s-1"], "author": "slack:ada", "action": "silence_1h", "until": NOW},
+            f"slack:ada silenced it until {THEN}",
+        ),
     ],
 )
 def test_decisions(kind: Kind, detail: dict[str, object], said: str) -> None:

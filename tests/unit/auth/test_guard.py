@@ -165,6 +165,13 @@ class TestWithToken:
         """Health needs no token."""
         assert self.guard.admit(Request("GET", {}, "203.0.113.9", public=True)) == ANONYMOUS
 
+    @pytest.mark.parametrize("token", [None, Secret("s3cret")])
+    def test_signed_paths_are_their_routes_affair(self, token: Secret | None) -> None:
+        """A service that signs what it sends has no token of ours, and any Host."""
+        headers = {"host": "cp.example.org", "content-type": FORM, "content-length": "3"}
+        request = Request("POST", headers, "203.0.113.9", signed=True)
+        assert Guard(token).admit(request) == ANONYMOUS
+
     def test_a_rotated_token_counts_at_once(self) -> None:
         """The token is read at each request."""
         tokens = iter(["old", "new", "new"])

@@ -63,6 +63,22 @@ def test_defaults_are_filled_in() -> None:
     assert "169.254.0.0/16" in shown["outbound"]["deny"]
 
 
+def test_keys_of_ours_are_not_shown_to_programs_that_know_alertmanagers(tmp_path: Path) -> None:
+    """They would refuse the whole file."""
+    text = """\
+    global: {slack_app_token: hunter2, slack_signing_secret_file: f}
+    route: {receiver: r}
+    receivers:
+      - name: r
+        slack_configs: [{channel: c}]
+        pagerduty_configs: [{routing_key: hunter2, change_events: true}]
+    """
+    config = read(tmp_path, text)
+    ours = ("signing_secret", "change_events")
+    assert all(key in render(config) for key in ours)
+    assert not any(key in render_alerting(config) for key in ours)
+
+
 def test_the_part_that_alertmanager_has_is_shown_alone(tmp_path: Path) -> None:
     """Nothing secret, nothing of Prometheus or ours; younger keys only where they say something."""
     config = read(tmp_path, SECRETS)

@@ -190,6 +190,16 @@ REFUSED = [
     (ROUTE + "receivers: [{name: r, jira_configs: []}]", 2, "jira_configs: an Alertmanager key"),
     (ROUTE + "receivers: [{name: r}, {}]", 2, "receiver: name is missing"),
     (SLACK + "channel: c", 5, "no Slack api_url and no app_token"),
+    (
+        SLACK + "{api_url: http://x/y, signing_secret: s}",
+        5,
+        "a signing_secret is for the buttons of a bot",
+    ),
+    (
+        PAGER + "{routing_key: k, url: http://x/y, change_events: true}",
+        5,
+        "change_events needs a url ending with /v2/enqueue",
+    ),
     (SLACK + "{api_url: http://x/y, app_token: t}", 5, "at most one of api_url/api_url_file &"),
     (SLACK + "{api_url: nothing}", 5, "api_url: not a URL"),
     *(
@@ -322,6 +332,32 @@ def test_slack_falls_back_to_global(tmp_path: Path) -> None:
         "http://slack.test/api",
     )
     assert (hook.app_token, hook.api_url is None) == (None, False)
+
+
+def test_the_global_signing_secret_gives_bots_buttons(tmp_path: Path) -> None:
+    """But for those that are told not to update their messages, and for webhooks."""
+    config = read(
+        tmp_path,
+        """\
+        global: {slack_app_token: xoxb-1, slack_signing_secret: s}
+        route: {receiver: r}
+        receivers:
+          - name: r
+            slack_configs:
+              - {channel: a}
+              - {channel: b, signing_secret: own}
+              - {channel: c, update_message: true}
+              - {channel: d, update_message: false}
+              - {channel: e, api_url: http://x/y}
+        """,
+    )
+    shown = [
+        slack.signing_secret.reveal() if slack.signing_secret is not None else None
+        for slack in config.receivers[0].slack_configs
+    ]
+    assert shown == ["s", "own", "s", None, None]
+    one = [slack.keeps_one_message for slack in config.receivers[0].slack_configs]
+    assert one == [True, True, True, False, False]
 
 
 def test_pagerduty_takes_the_global_url(tmp_path: Path) -> None:
