@@ -72,8 +72,13 @@ class Drills:
         self._woken = asyncio.Event()
 
     def configure(self, drills: Iterable[DrillOptions]) -> None:
-        """Have these drills from now on; what those that are gone have left behind is ended."""
+        """Have these drills from now on; what those that are gone have left behind is ended.
+
+        Routes and receivers may have changed with them: a run that is under way
+        is judged by those that there are now.
+        """
         self._drills = {drill.name: drill for drill in drills}
+        self._runs = {name: self._rerouted(run) for name, run in self._runs.items()}
         self._changed = True
         self._woken.set()
 
@@ -121,6 +126,8 @@ class Drills:
             if run.stage.over:
                 continue
             messages = await self._store.about(run.alert.fingerprint, _MESSAGES)
+            if self._runs.get(name) is not run:
+                continue  # it was changed meanwhile: the next look judges it
             after = judge(run, messages, now)
             if after.stage is not run.stage:
                 with correlated(run.alert.correlation_id):
@@ -136,6 +143,14 @@ class Drills:
         ]
         closing = frozenset(channel for channel, each in told if each.send_resolved)
         return Run(drill, alert, tuple(channel for channel, _ in told), closing)
+
+    def _rerouted(self, run: Run) -> Run:
+        if run.stage.over:
+            return run
+        now = self._planned(run.drill, run.alert)
+        if run.stage is Stage.RAISED:
+            return replace(run, channels=now.channels, closing=now.closing)
+        return replace(run, closing=run.closing & frozenset(now.channels))
 
     async def _act(self, before: Run, after: Run, now: Timestamp) -> None:
         """Do what a change of stage asks for."""

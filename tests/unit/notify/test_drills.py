@@ -114,7 +114,7 @@ async def test_a_drill_comes_back(tmp_path: Path) -> None:
 
 async def test_a_drill_that_does_not_come_back_is_told_to_another_receiver(tmp_path: Path) -> None:
     """One alert about the receiver that was not told; it ends with the next run that went well."""
-    quick = DrillOptions("weekly", receiver="desk", interval=3_600_000, deliver_within=300)
+    quick = DrillOptions("weekly", receiver="desk", interval=3_600_000, deliver_within=2_000)
     async with WebhookStandIn() as ops, WebhookStandIn() as desk:
         desk.fail_always(Fault.answer(500))
         async with world(tmp_path, ops, desk) as (system, drills):
@@ -148,6 +148,23 @@ async def test_a_drill_by_labels_takes_their_way(tmp_path: Path) -> None:
             run = await over(system, drills, "way")
             assert (run.stage, run.channels) == (Stage.RESOLVED, (("desk", "webhook/0"),))
         assert ops.requests == 0
+
+
+async def test_a_reload_takes_a_run_along(tmp_path: Path) -> None:
+    """The receiver that it was for is gone: who is told now counts."""
+    by_labels = DrillOptions("way", labels=Labels({"team": "desk"}), interval=3_600_000)
+    async with WebhookStandIn() as ops, WebhookStandIn() as desk:
+        desk.fail_always(Fault.answer(500))
+        async with world(tmp_path, ops, desk) as (system, drills):
+            drills.configure([by_labels])
+            await drills.begin("way")
+            await desk.wait_for(lambda: desk.requests > 0)
+            await system.reload(
+                Route(receiver="ops", group_wait=0, group_interval=50), [hook(ops, "ops")]
+            )
+            drills.configure([by_labels])
+            run = await over(system, drills, "way")
+            assert (run.stage, run.channels) == (Stage.RESOLVED, (("ops", "webhook/0"),))
 
 
 async def test_a_drill_that_is_silenced_fails(tmp_path: Path) -> None:
