@@ -168,12 +168,15 @@ class Pipeline:
         """Compare the group with what was told."""
         flush, incident = draft.flush, draft.incident
         known = incident.told if incident is not None else None
-        told = seen(known, _state(draft.visible, flush), _state(draft.muted, flush))
+        visible = _state(draft.visible, flush)
+        told = seen(known, visible, _state(draft.muted, flush))
+        # What nobody is to be told of is not repeated, though its end will be told.
+        due = bool(visible.firing) and repeat_elapsed(incident, flush.repeat_interval, flush.at)
         reason = needs_update(
             known,
             told,
             send_resolved=draft.integration.send_resolved,
-            repeat_elapsed=repeat_elapsed(incident, flush.repeat_interval, flush.at),
+            repeat_elapsed=due,
         )
         if reason is Reason.NOTHING_NEW:
             book.note(draft, None)

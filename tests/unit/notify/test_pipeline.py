@@ -85,6 +85,31 @@ async def test_a_silence_hides_the_firing_and_never_the_end(tmp_path: Path) -> N
     assert last["alerts"][0]["labels"]["n"] == "told"
 
 
+async def test_what_is_silenced_is_not_repeated(tmp_path: Path) -> None:
+    """An acknowledged alert pages nobody again, however long it lasts; others of its group do."""
+    silence = Silence()
+    async with (
+        WebhookStandIn() as server,
+        alerting(tmp_path, Route(receiver="nobody"), [hook(server)]) as system,
+    ):
+        subject = pipeline(system, silence)
+        now = system.clock.now()
+        await system.alerts.put([firing(now, lasts=90_000_000, n=name) for name in ("a", "b")])
+        await subject(flush(system, at=now))
+        await server.wait_for(lambda: len(server.payloads) == 1)
+        await system.worker.idle()
+        silence.names = {"a", "b"}
+        later = now + 4_000_000
+        await subject(flush(system, at=later))
+        assert await system.store.channels_due(later) == []
+        await system.worker.idle()
+        assert len(server.payloads) == 1
+        silence.names = {"a"}
+        await subject(flush(system, at=later))
+        await server.wait_for(lambda: len(server.payloads) == 2)
+    assert server.payloads[-1]["status"] == "firing"
+
+
 async def test_without_send_resolved_the_end_is_not_sent(tmp_path: Path) -> None:
     """The incident is closed all the same, so that the next firing is a first one."""
     async with WebhookStandIn() as server:
