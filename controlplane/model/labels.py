@@ -1,6 +1,5 @@
 """Label sets: immutable, sorted by name, equal by content."""
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -119,10 +118,8 @@ class Labels(Mapping[str, str]):
         return ""
 
     def share(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Hold these very objects, which are equal to those held so far, and no others."""
+        """Hold these very objects from now on, which are equal to those held so far."""
         _set(self, "pairs", tuple(pairs))
-        with contextlib.suppress(AttributeError):
-            object.__delattr__(self, "_dict")
 
     def keep(self, names: Iterable[str]) -> "Labels":
         """Return the set with only the named labels."""

@@ -51,7 +51,7 @@ def _exported(served: Mapping[str, str], target: Mapping[str, str]) -> dict[str,
 def _check(labels: Labels, config: ScrapeConfig) -> None:
     if not labels.name:
         raise ScrapeFailed(Failure.LABELS, "missing metric name (__name__ label)")
-    if "" in labels:
+    if not labels.pairs[0][0]:  # names are sorted
         raise ScrapeFailed(Failure.LABELS, f"invalid metric name or label names: {labels}")
     if is_unlimited(config):
         return

@@ -10,8 +10,8 @@ reader therefore stays consistent with a state and a count of series.
 """
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from controlplane.clock import Timestamp
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.samples import Mask, Refs
+from controlplane.tsdb.pairs import pair_table
 
 NO_SERIES: Final = -1
 _NONE: Final[Refs] = np.empty(0, dtype=np.int64)
@@ -70,21 +71,23 @@ class IndexState:
     def extend(self, first: int, series: Sequence[Labels]) -> None:
         """Enter series numbered from `first` on, above all others; the lock must be held."""
         self.everything.extend(np.arange(first, first + len(series)))
-        having: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-        for ref, labels in enumerate(series, first):
-            for pair in labels.pairs:
-                having[pair].append(ref)
-        shared: dict[tuple[str, str], tuple[str, str]] = {}
-        for pair, refs in having.items():
+        table = pair_table(series)
+        owners = np.repeat(np.arange(first, first + len(series)), table.counts)
+        owners = owners[np.argsort(table.numbers, kind="stable")]
+        ends = np.cumsum(np.bincount(table.numbers, minlength=len(table.pairs))).tolist()
+        shared, begin = [], 0
+        for pair, end in zip(table.pairs, ends, strict=True):
             values = self._names.setdefault(pair[0], {})
             posting = values.get(pair[1])
             if posting is None:
                 posting = values[pair[1]] = Posting(pair=pair)
-            posting.extend(refs)
-            shared[pair] = posting.pair
+            posting.extend(owners[begin:end])
+            shared.append(posting.pair)
+            begin = end
         # Equal pairs of many series become one: mostly they are of few values.
-        for labels in series:
-            labels.share(map(shared.__getitem__, labels.pairs))
+        each = map(shared.__getitem__, table.numbers.tolist())
+        for labels, count in zip(series, table.counts.tolist(), strict=True):
+            labels.share(islice(each, count))
 
     def without(self, gone: Mask, labels: list[Labels], bound: int) -> "IndexState":
         """Return a state of the series under `bound` that are not `gone`, (bound,).
@@ -223,9 +226,11 @@ class Index:
     def since(self, start: int) -> tuple[int, list[tuple[int, Labels]]]:
         """Return the bound, and number and labels of what lives at `start` or above."""
         with self._lock:
-            bound = len(self._labels)
-            fresh = [(ref, self._labels[ref]) for ref in range(start, bound)]
-            return bound, [(ref, labels) for ref, labels in fresh if self._refs.get(labels) == ref]
+            fresh = enumerate(self._labels[start:], start)
+            # What was removed has left the empty set behind, which may be a series itself.
+            empty = self._refs.get(EMPTY)
+            alive = [(ref, labels) for ref, labels in fresh if labels.pairs or ref == empty]
+            return len(self._labels), alive
 
     def _numbers(
         self, series: Sequence[Labels], free: int, limit: int

@@ -11,6 +11,7 @@ from controlplane.tsdb.histograms import HistogramRun
 from controlplane.tsdb.remote.position import Position
 from controlplane.tsdb.sift import Batch
 from controlplane.tsdb.wal.records import (
+    FORMER_SERIES,
     HISTOGRAMS,
     SAMPLES,
     SERIES,
@@ -25,6 +26,7 @@ from controlplane.tsdb.wal.segment import numbered, segments
 log = get_logger(__name__)
 
 _CHUNK: Final = 4 << 20
+_SERIES: Final = (SERIES, FORMER_SERIES)
 
 # What a record holds: label sets by number, samples with such numbers, or
 # histograms, which the next samples name by numbers of their own.
@@ -65,7 +67,9 @@ class Tail:
             end = 0
             for frame in frames(read):
                 end = frame.end
-                if frame.kind == SERIES and (record := self._record(frame, at)) is not None:
+                if frame.kind not in _SERIES:
+                    continue
+                if (record := self._record(frame, at)) is not None:
                     yield record
             if not end:
                 return
@@ -117,8 +121,8 @@ class Tail:
 
     def _record(self, frame: Frame, at: int) -> Record | None:
         try:
-            if frame.kind == SERIES:
-                return dict(read_series(frame.payload))
+            if frame.kind in _SERIES:
+                return dict(read_series(frame))
             if frame.kind == SAMPLES:
                 return read_samples(frame.payload)
             if frame.kind == HISTOGRAMS:

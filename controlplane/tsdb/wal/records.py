@@ -4,7 +4,10 @@ A frame is the magic `CPW1`, the length of the payload (u32), a CRC-32 of
 length, kind and payload (u32) and the kind (u8), all little-endian, then the
 payload. The magic lets a reader find the next good frame behind a bad one.
 
-Series (kind 1): zlib of a JSON list of `[number, name, value, name, value, ...]`.
+Series (kind 6): zlib of: how many series (u32), the length of a JSON list (u32), that list, which
+has the different label pairs, name, value, name, value, ...; then the number of each series (i64),
+how many labels each has (u32), and which pairs these are (u32), series after series.
+Series as former releases wrote them (kind 1): zlib of a JSON list of `[number, name, value, ...]`.
 Samples (kind 2), sorted by series: how many (u32), how the two columns are
 written (u8 each), the base instant (i64), then numbers, times and float64
 values. Numbers and times are written as runs (neighbouring series; one instant
@@ -19,9 +22,9 @@ Deletion (kind 5): zlib of a JSON object: `start`, `end`, and the numbers of the
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from typing import Final
 
 import numpy as np
@@ -30,19 +33,22 @@ from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, Times
 from controlplane.tsdb.histograms import HistogramRun
+from controlplane.tsdb.pairs import pair_table
 from controlplane.tsdb.sift import Batch
 
-SERIES: Final = 1
+FORMER_SERIES: Final = 1
 SAMPLES: Final = 2
 HISTOGRAMS: Final = 3
 FLOOR: Final = 4
 DELETION: Final = 5
+SERIES: Final = 6
 
 _MAGIC: Final = b"CPW1"
 _FRAME: Final = struct.Struct("<4sIIB")
 _CHECKED: Final = struct.Struct("<IB")
 _COLUMNS: Final = struct.Struct("<IBBq")
 _NUMBERED: Final = struct.Struct("<QI")
+_TABLE: Final = struct.Struct("<II")
 _INSTANT: Final = struct.Struct("<q")
 
 _RUNS: Final = 0
@@ -94,19 +100,42 @@ def _read(segment: memoryview, begin: int) -> Frame | None:
     return Frame(kind, payload, begin, start + length)
 
 
-def series_record(series: Iterable[tuple[int, Labels]]) -> bytes:
+def series_record(series: Sequence[tuple[int, Labels]]) -> bytes:
     """Return the framed record of label sets and their numbers."""
-    rows = [[ref, *chain.from_iterable(labels.pairs)] for ref, labels in series]
-    return frame(SERIES, zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1))
+    table = pair_table([labels for _, labels in series])
+    texts = json.dumps(list(chain.from_iterable(table.pairs)), separators=(",", ":")).encode()
+    refs = np.array([ref for ref, _ in series], dtype="<i8")
+    columns = (refs, table.counts.astype("<u4"), table.numbers.astype("<u4"))
+    plain = b"".join(
+        (_TABLE.pack(len(series), len(texts)), texts, *map(np.ndarray.tobytes, columns))
+    )
+    return frame(SERIES, zlib.compress(plain, 1))
 
 
-def read_series(payload: memoryview) -> list[tuple[int, Labels]]:
+def read_series(record: Frame) -> list[tuple[int, Labels]]:
     """Return numbers and label sets. Raises ValueError when it makes no sense."""
+    read = _read_rows if record.kind == FORMER_SERIES else _read_table
     try:
-        rows = json.loads(zlib.decompress(payload))
-        return [(int(row[0]), Labels(zip(row[1::2], row[2::2], strict=True))) for row in rows]
-    except (zlib.error, TypeError, IndexError, KeyError) as error:
+        return read(zlib.decompress(record.payload))
+    except (zlib.error, struct.error, TypeError, IndexError, KeyError) as error:
         raise ValueError(f"bad series record: {error}") from None
+
+
+def _read_table(plain: bytes) -> list[tuple[int, Labels]]:
+    size, length = _TABLE.unpack_from(plain)
+    at = _TABLE.size + length
+    texts = json.loads(plain[_TABLE.size : at])
+    pairs = list(zip(texts[::2], texts[1::2], strict=True))
+    refs = np.frombuffer(plain, "<i8", size, at).tolist()
+    counts = np.frombuffer(plain, "<u4", size, at + 8 * size).tolist()
+    numbers = np.frombuffer(memoryview(plain)[at + 12 * size :], "<u4").tolist()
+    each = iter([pairs[number] for number in numbers])
+    return [(ref, Labels(islice(each, count))) for ref, count in zip(refs, counts, strict=True)]
+
+
+def _read_rows(plain: bytes) -> list[tuple[int, Labels]]:
+    rows = json.loads(plain)
+    return [(int(row[0]), Labels(zip(row[1::2], row[2::2], strict=True))) for row in rows]
 
 
 def samples_record(batch: Batch) -> bytes:

@@ -17,6 +17,7 @@ from controlplane.tsdb.sift import NEVER, Batch
 from controlplane.tsdb.wal.records import (
     DELETION,
     FLOOR,
+    FORMER_SERIES,
     HISTOGRAMS,
     SAMPLES,
     SERIES,
@@ -126,8 +127,8 @@ class _SegmentReader:
 
     def _apply(self, record: Frame) -> None:
         try:
-            if record.kind == SERIES:
-                self._labels.update(read_series(record.payload))
+            if record.kind in (SERIES, FORMER_SERIES):
+                self._labels.update(read_series(record))
             elif record.kind == SAMPLES:
                 self._add(read_samples(record.payload))
             elif record.kind == HISTOGRAMS:

@@ -1,7 +1,9 @@
 """The log: what goes in comes out, whatever happened to the file."""
 
 import errno
+import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,11 @@ from controlplane.tsdb.options import StoreOptions
 from controlplane.tsdb.sift import Batch
 from controlplane.tsdb.wal.log import WriteAheadLog
 from controlplane.tsdb.wal.records import (
+    FORMER_SERIES,
     SAMPLES,
+    SERIES,
     Deletion,
+    Frame,
     frame,
     frames,
     read_samples,
@@ -131,15 +136,33 @@ def test_label_sets_survive_their_record() -> None:
     """Any text may stand in a label, also quotes, line ends and other scripts."""
     series = [(7, Labels({"__name__": "m", "x": 'a"b\n\\'})), (9, Labels({"ключ.1": "значение"}))]
     (record,) = frames(series_record(series))
-    assert read_series(record.payload) == series
+    assert read_series(record) == series
+    (record,) = frames(series_record([]))
+    assert read_series(record) == []
+
+
+def test_series_of_former_releases_are_read() -> None:
+    """Logs outlive an upgrade: label sets one by one, as these wrote them."""
+    rows = [[7, "__name__", "m", "x", 'a"b'], [9, "ключ.1", "значение"], [12]]
+    (record,) = frames(frame(FORMER_SERIES, zlib.compress(json.dumps(rows).encode())))
+    assert read_series(record) == [
+        (7, Labels({"__name__": "m", "x": 'a"b'})),
+        (9, Labels({"ключ.1": "значение"})),
+        (12, Labels()),
+    ]
 
 
 @given(st.binary(max_size=200))
 def test_a_record_of_nonsense_is_refused(payload: bytes) -> None:
     """A payload with a right checksum and wrong content is a ValueError, nothing else."""
-    for read in (read_samples, read_series):
-        with pytest.raises(ValueError, match=r".*"):
-            read(memoryview(payload + b"x"))
+    nonsense = memoryview(payload + b"x")
+    with pytest.raises(ValueError, match=r".*"):
+        read_samples(nonsense)
+    packed = memoryview(zlib.compress(nonsense))
+    for kind in (SERIES, FORMER_SERIES):
+        for content in (nonsense, packed):
+            with pytest.raises(ValueError, match=r".*"):
+                read_series(Frame(kind, content, 0, 0))
 
 
 def test_what_was_logged_is_read_back(tmp_path: Path) -> None:
@@ -215,7 +238,7 @@ def test_removed_series_leave_the_next_segment(tmp_path: Path) -> None:
     journal.log.close()
     last = segments(tmp_path)[-1].read_bytes()
     checkpoint = next(iter(frames(last)))
-    assert [ref for ref, _ in read_series(checkpoint.payload)] == [0, 2]
+    assert [ref for ref, _ in read_series(checkpoint)] == [0, 2]
 
 
 @settings(max_examples=40, deadline=None)
