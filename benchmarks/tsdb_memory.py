@@ -8,6 +8,7 @@ last tick, and after a pause in which garbage may be collected.
 """
 
 import argparse
+import http.client
 import os
 import sys
 import tempfile
@@ -29,6 +30,7 @@ TICK = 15_000
 REQUEST = 10_000
 _SETTLED = 30.0
 _VALUE = 8
+_ATTEMPTS = 5
 
 
 class Bodies:
@@ -78,8 +80,14 @@ def send(url: str, body: bytes) -> None:
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         },
     )
-    with urllib.request.urlopen(request, timeout=120):
-        pass
+    for attempt in range(_ATTEMPTS):
+        try:
+            with urllib.request.urlopen(request, timeout=120):
+                return
+        except (OSError, http.client.HTTPException) as error:
+            print(f"  sent again: {url}: {error}", file=sys.stderr, flush=True)
+            time.sleep(attempt)
+    raise TimeoutError(f"{url} takes nothing")
 
 
 def fill(urls: Sequence[str], series: int, ticks: int) -> None:
