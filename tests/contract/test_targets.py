@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from controlplane.errors import Conflict
+from controlplane.model.dependency import parse_dependencies
 from controlplane.model.labels import Labels
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
 from controlplane.storage.database import Database
@@ -39,6 +40,7 @@ async def test_a_target_comes_back_whole(database: Database) -> None:
             labels=Labels({"team": 'ü"\\\n\x00', "instance": "x"}),
             metrics_url="https://checkout.test/metrics",
             lease=90_000,
+            depends_on=parse_dependencies(["db", '{job="a\\"b",zone=~"x|y"}']),
         ),
         provenance=Provenance.FILE,
         operator=Operator(paused=True, labels={"team": ""}, actor="ann", changed_at=9),

@@ -57,14 +57,14 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
-    """Give an application whose one receiver is a real server."""
+async def world(directory: Path, **extra: object) -> AsyncIterator[World]:
+    """Give an application whose one receiver is a real server; `extra` are keys of its file."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(WebhookStandIn())
         path = directory / "controlplane.yml"
         receiver = {"name": "ops", "webhook_configs": [{"url": server.url}]}
         route = {"receiver": "ops", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
-        path.write_text(json.dumps({"route": route, "receivers": [receiver]}))
+        path.write_text(json.dumps({"route": route, "receivers": [receiver], **extra}))
         settings = Settings(data_dir=directory / "data", config=path, replica="test")
         settings.data_dir.mkdir(mode=0o700)
         migrated(settings.data_dir / "controlplane.db")

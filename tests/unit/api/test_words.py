@@ -37,6 +37,11 @@ MESSAGE = Message(7, "i", "ops", "slack/0", Told(), CONTENT, NOW, NOW, NOW)
         (Kind.SILENCED, {"by": ["s-1", "s-2"]}, f"{PLACE} is not told: silenced by mia's, s-2"),
         (Kind.INHIBITED, {"by": ["s-1"]}, f"{PLACE} is not told: inhibited by mia's"),
         (Kind.MUTED, {"by": ["night"]}, f"{PLACE} is not told: by the hours of its route: night"),
+        (
+            Kind.DEPENDENT,
+            {"by": ["target/db"]},
+            f"{PLACE} is not told: it depends on target/db, which is down",
+        ),
         (Kind.HELD, {"by": ["storm"]}, f"{PLACE} is not told yet: held for a short while: storm"),
         (
             Kind.DEDUPLICATED,

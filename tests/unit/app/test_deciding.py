@@ -38,7 +38,9 @@ class World:
         ("silence", Kind.SILENCED),
         ("inhibition", Kind.INHIBITED),
         ("time_interval", Kind.MUTED),
-        ("storm", Kind.HELD),
+        ("dependency", Kind.DEPENDENT),
+        ("held", Kind.HELD),
+        ("another one", Kind.HELD),
         (UNCHANGED, Kind.DEDUPLICATED),
     ],
 )

@@ -128,6 +128,10 @@ async def test_silences_have_bounds() -> None:
         await world.silences.set(silence('a="1", b="2", c="3"'))
     with pytest.raises(InvalidInput, match="characters"):
         await world.silences.set(replace(made, comment="x" * 11))
+    world.silences.configure(SilenceOptions(max_size=20))
+    with pytest.raises(InvalidInput, match="more than 20 bytes"):
+        await world.silences.set(replace(made, comment="\u00e4" * 4))
+    assert world.silences.list() == [made]
 
 
 async def test_an_unknown_id_is_not_found() -> None:

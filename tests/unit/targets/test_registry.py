@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controlplane.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
+from controlplane.model.dependency import parse_dependencies
 from controlplane.model.labels import Labels
 from controlplane.model.target import Provenance, TargetSpec
 from controlplane.targets.index import Query, State
@@ -294,3 +295,22 @@ async def test_everything_is_there_after_a_restart(
     await other.apply_file([TargetSpec("b", url="http://b.test/")], 9)
     assert set(other) == set(registry)
     assert [target.name for target, _ in other.find(Query()).items] == ["b", "checkout"]
+
+
+async def test_nothing_may_come_to_depend_on_itself(registry: TargetRegistry) -> None:
+    """Neither by a name nor by matchers, nor over others; what only leads there is taken."""
+    gateway = TargetSpec("gateway", address="gw.test:443", module="tcp_connect")
+    await registry.register(replace(gateway, depends_on=parse_dependencies(["checkout"])), 1)
+    for text in ("gateway", '{job="gateway"}', "checkout"):
+        with pytest.raises(InvalidInput) as caught:
+            await registry.register(replace(SPEC, depends_on=parse_dependencies([text])), 2)
+        assert caught.value.pointer == "/depends_on"
+        assert caught.value.reason.endswith("checkout")
+    by_own = replace(SPEC, depends_on=parse_dependencies(['{team="shop"}']))
+    target, _ = await registry.register(by_own, 3)
+    worse = replace(by_own, depends_on=parse_dependencies(["gateway"]))
+    with pytest.raises(InvalidInput, match="checkout -> gateway -> checkout"):
+        await registry.update(target.id, lambda edit: replace(edit, spec=worse), actor="", now=4)
+    many = replace(SPEC, depends_on=parse_dependencies([f"t{n}" for n in range(65)]))
+    with pytest.raises(InvalidInput, match="at most 64"):
+        await registry.register(many, 5)
