@@ -27,7 +27,7 @@ log = get_logger(__name__)
 MOST_SERIES: Final = 10
 # Longer than most queries of rules take, short enough for a message in hand.
 _QUERY_TIMEOUT: Final[Duration] = 3 * SECOND
-_SECONDS: Final = 5.0
+_SECONDS: Final = 10.0
 _MOST_WAITING: Final = 8
 _KEPT: Final = 16
 _POINTS: Final = 240

@@ -46,7 +46,8 @@ def pictures() -> Pictures:
     """Return what draws from a store with two series."""
     samples = [(NOW - place * 15_000, float(place % 7)) for place in range(600)]
     store = ListStore({Labels({"__name__": "load", "job": job}): samples for job in ("a", "b")})
-    plotter = Plotter(Engine(store).range, SystemClock(), PlotMetrics(CollectorRegistry()))
+    metrics = PlotMetrics(CollectorRegistry())
+    plotter = Plotter(Engine(store).range, SystemClock(), metrics, seconds=60.0)
     return Pictures(plotter, URL)
 
 
@@ -97,7 +98,7 @@ receivers:
   - name: ops
     email_configs:
       - {{to: ops@example.org, from: cp@example.org, smarthost: "localhost:{server.port}",
-          require_tls: false}}
+          require_tls: false, timeout: 60s}}
 """)
         settings = Settings(data_dir=tmp_path / "data", config=path, replica="test")
         settings.data_dir.mkdir(mode=0o700)

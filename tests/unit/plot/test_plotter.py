@@ -32,7 +32,7 @@ def matrix(*labels: dict[str, str], times: Any = None) -> Matrix:
 class World:
     """A plotter over a query that is ours, and what it counted."""
 
-    def __init__(self, answer: Callable[[], Matrix], seconds: float = 5.0) -> None:
+    def __init__(self, answer: Callable[[], Matrix], seconds: float = 60.0) -> None:
         self.asked: list[tuple[str, int, int, int]] = []
         self.canceled: list[Callable[[], bool]] = []
         self.registry = CollectorRegistry()
