@@ -188,7 +188,6 @@ _PROMETHEUS_ONLY: Final = (
     "metric_name_validation_scheme",
     "metric_name_escaping_scheme",
 )
-_ALERTMANAGER_ONLY: Final = ()
 
 GLOBAL: Final = Section(
     "global",
@@ -253,8 +252,5 @@ GLOBAL: Final = Section(
         "smtp_tls_config": Key(TLS),
         "smtp_force_implicit_tls": Key(BOOLEAN),
     },
-    unsupported={
-        **dict.fromkeys(_PROMETHEUS_ONLY, "a Prometheus key"),
-        **dict.fromkeys(_ALERTMANAGER_ONLY, "an Alertmanager key"),
-    },
+    unsupported=dict.fromkeys(_PROMETHEUS_ONLY, "a Prometheus key"),
 )

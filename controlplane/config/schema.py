@@ -9,7 +9,7 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from controlplane.config.findings import Findings, Refused, Values
@@ -251,9 +251,12 @@ class Section(Kind[T]):
     def show(self, value: T) -> dict[str, object]:
         plain: dict[str, object] = {}
         for name, key in self.keys.items():
-            held = getattr(value, key.field or name, None)
+            argument = key.field or name
+            held = getattr(value, argument, None)
             shown = None if held is None else key.kind.show(held)
-            if not (shown is OMITTED or shown is None or shown in ("", {})):
+            if shown == "" and _default(value, argument):
+                plain[name] = shown  # left out, it would be another text
+            elif not (shown is OMITTED or shown is None or shown in ("", {})):
                 plain[name] = shown
         for argument, section in self.inlines.items():
             plain |= section.show(getattr(value, argument))
@@ -274,6 +277,12 @@ class Section(Kind[T]):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{name}: unknown key in {self.name}{hint}"
+
+
+def _default(options: object, argument: str) -> object:
+    """Return what an argument of a dataclass is when it is not given, if it has a plain default."""
+    known = getattr(type(options), "__dataclass_fields__", {}).get(argument)
+    return None if known is None or known.default is MISSING else known.default
 
 
 class _Reading:

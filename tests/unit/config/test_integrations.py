@@ -129,6 +129,17 @@ def shown_receiver(tmp_path: Path, receiver: str) -> dict[str, Any]:
     return dict(shown["receivers"][0])
 
 
+def test_an_empty_text_is_shown_where_it_says_something(tmp_path: Path) -> None:
+    """Left out, the default would take its place."""
+    bare = "telegram_configs: [{bot_token: t, chat_id: 1, parse_mode: '', message: ''}]"
+    [telegram] = shown_receiver(tmp_path, bare)["telegram_configs"]
+    assert (telegram["parse_mode"], telegram["message"]) == ("", "")
+    [pushover] = shown_receiver(tmp_path, "pushover_configs: [{token: t, user_key: u}]")[
+        "pushover_configs"
+    ]
+    assert "sound" not in pushover
+
+
 def test_what_older_programs_refuse_is_left_out(tmp_path: Path) -> None:
     """A younger key is shown to them only where it says something, one of ours never."""
     plain = shown_receiver(tmp_path, "pushover_configs: [{token: t, user_key: u, timeout: 9s}]")

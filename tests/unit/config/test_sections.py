@@ -22,7 +22,7 @@ REFUSED = [
     ("global: {scrape_timeout: 2m}", 1, "scrape_timeout is greater than scrape_interval"),
     ("global: {scrape_protocols: []}", 1, "scrape_protocols cannot be empty"),
     ("global: {query_log_file: x}", 1, "query_log_file: a Prometheus key, not supported here"),
-    ("global: {jira_api_url: x}", 1, "jira_api_url: an Alertmanager key, not supported here"),
+    ("global: {jira_api_url: x}", 1, "jira_api_url: not a URL with http:// or https:// and "),
     ("global: {smtp_smarthost: mail}", 1, "smtp_smarthost: expected HOST:PORT"),
     ("global: {smtp_smarthost: 'mail:0'}", 1, "smtp_smarthost: expected HOST:PORT"),
     (
@@ -187,7 +187,7 @@ REFUSED = [
     ),
     # receivers
     (ROUTE + "receivers: [{name: r}, {name: r}]", 2, "name 'r' is not unique"),
-    (ROUTE + "receivers: [{name: r, jira_configs: []}]", 2, "jira_configs: an Alertmanager key"),
+    (ROUTE + "receivers: [{name: r, sns_configs: []}]", 2, "sns_configs: an Alertmanager key"),
     (ROUTE + "receivers: [{name: r}, {}]", 2, "receiver: name is missing"),
     (SLACK + "channel: c", 5, "no Slack api_url and no app_token"),
     (
