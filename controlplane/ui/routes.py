@@ -46,12 +46,15 @@ PLACES: Final[Sequence[Place]] = (
 def mount(application: Starlette, guard: Guard) -> None:
     """Hang all pages and files into the application."""
     console = Console(guard, Assets(), Templates())
-    for place in PLACES:
-        methods = [m for m, f in (("GET", place.show), ("POST", place.act)) if f is not None]
-        route = Route(place.path, partial(_answer, console, place), methods=methods)
-        application.routes.append(route)
-    application.routes.append(Route(PREFIX + "{path:path}", partial(_file, console.assets)))
-    application.routes.append(Route("/sw.js", partial(_worker, console.assets)))
+    pages = [_route(console, place) for place in PLACES]
+    pages.append(Route(PREFIX + "{path:path}", partial(_file, console.assets)))
+    pages.append(Route("/sw.js", partial(_worker, console.assets)))
+    application.routes[:0] = pages
+
+
+def _route(console: Console, place: Place) -> Route:
+    methods = [m for m, f in (("GET", place.show), ("POST", place.act)) if f is not None]
+    return Route(place.path, partial(_answer, console, place), methods=methods)
 
 
 async def _answer(console: Console, place: Place, request: Request) -> Response:
