@@ -15,11 +15,10 @@ from controlplane.model.matchers import Matcher, MatchOp
 ALERTS: Final = "/alerts"
 QUERY: Final = "/query"
 NEW_SILENCE: Final = "/silences/new"
-# The parameters of the query page and of the silence form, as Prometheus' and
-# Alertmanager's own pages name them.
-EXPR: Final = "g0.expr"
-END: Final = "g0.end_input"
-FILTER: Final = "filter"
+# The parameters of the query page and of the silence form.
+EXPR: Final = "expr"
+END: Final = "end"
+MATCH: Final = "match"
 
 
 def alerts(base: str) -> str:
@@ -41,7 +40,7 @@ def graph(base: str, expr: str, until: Timestamp | None = None) -> str:
 def silence(base: str, labels: Mapping[str, str]) -> str:
     """Return the form for a silence of what has these labels."""
     matchers = tuple(Matcher(name, MatchOp.EQUAL, value) for name, value in labels.items())
-    return f"{base}{NEW_SILENCE}?{FILTER}={quote(format_matchers(matchers), safe='')}"
+    return f"{base}{NEW_SILENCE}?{MATCH}={quote(format_matchers(matchers), safe='')}"
 
 
 def expression(base: str, url: str) -> str:

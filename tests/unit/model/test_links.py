@@ -15,9 +15,9 @@ def test_links_lead_below_the_external_url() -> None:
     """Whatever path it has."""
     assert links.alerts(BASE) == f"{BASE}/alerts"
     assert links.story(BASE, "a/b") == f"{BASE}/alerts/a%2Fb"
-    assert links.graph(BASE, "up == 0") == f"{BASE}/query?g0.expr=up%20%3D%3D%200"
+    assert links.graph(BASE, "up == 0") == f"{BASE}/query?expr=up%20%3D%3D%200"
     until = links.graph(BASE, "up", 1_700_000_000_000)
-    assert until.endswith("&g0.end_input=2023-11-14T22%3A13%3A20.000Z")
+    assert until.endswith("&end=2023-11-14T22%3A13%3A20.000Z")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
@@ -31,5 +31,5 @@ def test_a_graph_remembers_its_expression(expr: str) -> None:
 def test_a_silence_form_is_filled_with_matchers(labels: dict[str, str]) -> None:
     """What it is filled with matches the labels, whatever is in them."""
     query = parse_qs(urlsplit(links.silence(BASE, labels)).query, strict_parsing=True)
-    matchers = parse_utf8_matchers(query["filter"][0])
+    matchers = parse_utf8_matchers(query["match"][0])
     assert {matcher.name: matcher.value for matcher in matchers} == labels

@@ -47,7 +47,7 @@ def alert(instance: str = "web-1", *, ends_at: int = NOW + 1, severity: str = "c
         ends_at,
         NOW,
         annotations=Labels(notes),
-        generator_url="http://cp/query?g0.expr=x%20%3E%205",
+        generator_url="http://cp/query?expr=x%20%3E%205",
     )
 
 
@@ -71,9 +71,9 @@ def test_a_message_says_what_how_badly_since_when_and_what_to_do() -> None:
         "Now 0.1235, limit &gt; 0.05",
         "For 1m 30s, since 2023-11-14 22:11:50 UTC",
         "<https://runbooks/errors|runbook>"
-        " · <http://cp/query?g0.expr=x%20%3E%205&g0.end_input=2023-11-14T22%3A13%3A20.000Z|graph>"
+        " · <http://cp/query?expr=x%20%3E%205&end=2023-11-14T22%3A13%3A20.000Z|graph>"
         f" · <http://cp/alerts/{fingerprint}|story>"
-        f" · <http://cp/silences/new?filter={silence}|silence>",
+        f" · <http://cp/silences/new?match={silence}|silence>",
     ]
     assert shown("controlplane.slack.title", alert()) == "CRITICAL: ErrorRateHigh on web-1"
     assert shown("controlplane.slack.color", alert(severity="warning")) == "warning"

@@ -49,7 +49,7 @@ def test_an_alert_from_first_sight_to_its_end(world: World) -> None:
     assert fired.annotations == Labels({"summary": "a is 0"})
     assert (fired.starts_at, fired.correlation_id) == (T0 + 10 * SECOND, "c2")
     assert fired.ends_at == T0 + 10 * SECOND + 4 * 60 * SECOND
-    assert fired.generator_url == "http://x/query?g0.expr=up%20%3D%3D%200"
+    assert fired.generator_url == "http://x/query?expr=up%20%3D%3D%200"
     world.put(T0 + 20 * SECOND, {"up{instance=a}": 1})
     (ended,) = group.evaluate(T0 + 20 * SECOND, "c3").alerts
     assert ended.status(T0 + 20 * SECOND) is AlertStatus.RESOLVED
