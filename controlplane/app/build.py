@@ -170,6 +170,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     alerts.subscribe(telling.alerts)
     alerting.ledger.subscribe(telling.decided)
     alerting.silences.subscribe(telling.silences)
+    alerting.worker.subscribe(telling.attempt)
 
     # From samples to alerts.
     rules = Manager(
@@ -303,6 +304,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         alerting_configuration=lambda: render_alerting(reloader.config),
         started=clock.now(),
         reload=reloader.reload,
+        standing=reloader.standing,
+        jobs=jobs.statuses,
         tools=tools,
         modules=lambda: reloader.config.modules,
         checks=checks,
@@ -387,6 +390,8 @@ def _limits(settings: Settings) -> Limits:
         seconds=settings.request_timeout / 1000,
         longer={
             "/prometheus/api/v1/": query,
+            "/query": query,
+            "/rules/": query,
             "/probe": LONGEST_SECONDS,
             sse.PATH: _LONGEST_STREAM,
         },

@@ -8,6 +8,7 @@ from controlplane.clock import Clock, Timestamp
 from controlplane.events.event import Data, Event, Kind
 from controlplane.events.ports import Bus
 from controlplane.model.alert import Alert
+from controlplane.notify.message import Attempt, Message, MessageState, Outcome
 from controlplane.targets.ports import Change, TargetChange
 
 # Of more changes at once one event tells: a page then reads its part anew.
@@ -60,6 +61,18 @@ class Telling:
         for each in decisions:
             data: Data = {"decision": each.kind.value, "place": each.place}
             self._bus.publish(Event(Kind.ALERT, each.fingerprint, each.at, data))
+
+    def attempt(self, message: Message, attempt: Attempt, state: MessageState) -> None:
+        """Tell that a message was sent, that an attempt failed, or that it was given up."""
+        failed = "dead" if state is MessageState.DEAD else "failed"
+        data: Data = {
+            "outcome": "sent" if attempt.outcome is Outcome.DELIVERED else failed,
+            "receiver": message.receiver,
+            "integration": message.integration,
+            "attempt": attempt.number,
+            "reason": "" if attempt.reason is None else attempt.reason.value,
+        }
+        self._bus.publish(Event(Kind.NOTIFICATION, str(message.id), self._clock.now(), data))
 
     def silences(self) -> None:
         """Tell that silences changed."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from random import Random, SystemRandom
@@ -21,6 +21,7 @@ from controlplane.notify.message import (
     Attempt,
     Claim,
     Delivery,
+    Message,
     MessageState,
     Seat,
 )
@@ -82,6 +83,7 @@ class Worker:
         self._busy: Counter[Channel] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._subscribers: list[Callable[[Message, Attempt, MessageState], None]] = []
         self._draining = False
         self._released = False
         self._depth_due = 0.0
@@ -96,6 +98,10 @@ class Worker:
         self._options = options
         self._rates.clear()
         self.wake()
+
+    def subscribe(self, tried: Callable[[Message, Attempt, MessageState], None]) -> None:
+        """Have `tried` called after each attempt with the state it left; it must not block."""
+        self._subscribers.append(tried)
 
     def wake(self) -> None:
         """Look for work now."""
@@ -300,6 +306,7 @@ class Worker:
                 status=claimed.notification.status.value,
                 seconds=round(waited, 3),
             )
+            self._tell(claimed.message, attempt, MessageState.DELIVERED)
             if self._dead_letters is not None:
                 await self._dead_letters.arrived(channel)
 
@@ -328,6 +335,7 @@ class Worker:
             if self._dead_letters is not None:
                 failed = replace(claimed.message, failure=error.detail)
                 await self._dead_letters.died(channel, failed)
+        self._tell(claimed.message, attempt, state)
         say = log.error if state is MessageState.DEAD else log.warning
         say(
             "notification failed",
@@ -340,6 +348,10 @@ class Worker:
             detail=error.detail,
             now=state.value,
         )
+
+    def _tell(self, message: Message, attempt: Attempt, state: MessageState) -> None:
+        for tried in self._subscribers:
+            tried(message, attempt, state)
 
     def _wait(self, error: DeliveryError, attempts: int) -> Duration:
         if error.retry_after is None:
