@@ -66,6 +66,9 @@ class LocalBus:
         if self._waking is None and self._waiting:
             self._waking = asyncio.get_running_loop().call_later(_TOGETHER, self._wake)
 
+    def recent(self) -> Sequence[Event]:
+        return tuple(reversed(self._ring))
+
     async def listen(self, after: str = "") -> AsyncIterator[Sequence[Event]]:
         seen = self._last if not after else self._number(after)
         self._metrics.listeners.inc()

@@ -18,6 +18,10 @@ class Bus(Protocol):
         """The id of the newest event: what is read now and resumed after it misses nothing."""
         ...
 
+    def recent(self) -> Sequence[Event]:
+        """Return the events that are still kept, the newest first."""
+        ...
+
     def listen(self, after: str = "") -> AsyncIterator[Sequence[Event]]:
         """Yield what happens, several events at a time, from the one after `after` on.
 

@@ -12,7 +12,7 @@ from controlplane.model.labels import EMPTY
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
 from controlplane.targets.dependencies import Depending, cycle_through
 from controlplane.targets.feed import ChangeFeed
-from controlplane.targets.index import Page, Query, State, TargetIndex, page, state_of
+from controlplane.targets.index import Entry, Page, Query, State, TargetIndex, page, state_of
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.options import TargetOptions
 from controlplane.targets.ports import (
@@ -106,6 +106,10 @@ class TargetRegistry:
     def find(self, query: Query) -> Page:
         """Return a page of targets by name, each with its state. Raises InvalidInput."""
         return page(self._index.ordered(), query, self._last_outcome)
+
+    def entries(self) -> Sequence[Entry]:
+        """Return all targets by name, each with its labels: a snapshot, safe in any thread."""
+        return self._index.ordered()
 
     def subscribe(self, listener: TargetListener) -> Callable[[], None]:
         """Tell `listener` of every target (as added) now, and of each change later.

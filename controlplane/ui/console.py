@@ -1,7 +1,7 @@
 """What a page is given: the request with its reader, and the ways to answer."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -17,6 +17,7 @@ from controlplane.clock import Duration, Timestamp
 from controlplane.ui import times
 from controlplane.ui.assets import Assets
 from controlplane.ui.compression import compressed
+from controlplane.ui.kept import Kept
 from controlplane.ui.language import LANGUAGES, Language, chosen
 from controlplane.ui.rendering import Templates
 
@@ -56,6 +57,7 @@ class Console:
     guard: Guard
     assets: Assets
     templates: Templates
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def live(self) -> bool:
