@@ -11,8 +11,10 @@ from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
 from controlplane.clock import Clock, Timestamp
+from controlplane.config.standing import Standing
 from controlplane.events.ports import Bus
 from controlplane.ingest.receiver import Receiver
+from controlplane.model.job import JobStatus
 from controlplane.model.labels import Labels
 from controlplane.mute.silences import Silences
 from controlplane.notify.integrations.slack.interactions import Interactions
@@ -69,6 +71,9 @@ class Surface:
     alerting_configuration: Callable[[], str]
     started: Timestamp
     reload: Callable[[], Awaitable[None]]
+    # Reads all rules: not on the event loop.
+    standing: Callable[[], Standing]
+    jobs: Callable[[], Sequence[JobStatus]]
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]
     checks: Mapping[str, Check]

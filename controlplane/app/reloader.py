@@ -8,7 +8,9 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from controlplane.clock import Clock
 from controlplane.config.config import Config
+from controlplane.config.doubts import doubts
 from controlplane.config.loader import load
+from controlplane.config.standing import Standing
 from controlplane.errors import ConfigError, ControlPlaneError, InvalidInput, Problem
 from controlplane.telemetry.logs import get_logger
 
@@ -37,6 +39,7 @@ class Reloader:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._told = told
+        self._refused: tuple[str, ...] = ()
         self._good = Gauge(
             "controlplane_config_last_reload_successful",
             "1 when the configuration file was taken at the last reload, 0 when refused.",
@@ -54,6 +57,19 @@ class Reloader:
         """The configuration in force."""
         return self._config
 
+    def standing(self) -> Standing:
+        """Return what is in force, its doubts, and how the last try went. Takes a while."""
+        config = self._config
+        return Standing(
+            path=config.path,
+            files=config.files,
+            digest=config.digest,
+            loaded_at=self._loaded_at,
+            tried_at=self._tried_at,
+            refused=self._refused,
+            doubts=tuple(doubts(config)),
+        )
+
     async def reload(self) -> None:
         """Load and apply. Raises ConfigError for a bad file, Unavailable; nothing then changed."""
         if self._path is None:
@@ -65,6 +81,7 @@ class Reloader:
                 await self._change(self._config, config)
             except ControlPlaneError as error:
                 self._good.set(0)
+                self._tried_at, self._refused = self._clock.now(), tuple(str(error).splitlines())
                 self._told(False)  # noqa: FBT003 - good or not
                 log.error("configuration refused", file=str(self._path), reason=str(error))
                 raise
@@ -74,8 +91,10 @@ class Reloader:
             log.info("configuration reloaded", file=str(self._path), digest=config.digest)
 
     def _note_success(self) -> None:
+        self._loaded_at = self._tried_at = self._clock.now()
+        self._refused = ()
         self._good.set(1)
-        self._at.set(self._clock.now() / 1000)
+        self._at.set(self._loaded_at / 1000)
 
 
 def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:

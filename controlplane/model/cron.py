@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from controlplane.errors import InvalidInput
@@ -50,6 +50,7 @@ class Cron:
     any_day: bool
     any_weekday: bool
     location: str = "UTC"
+    text: str = field(default="", compare=False)  # as it was written
 
 
 def parse_cron(text: str, location: str = "UTC") -> Cron:
@@ -72,6 +73,7 @@ def parse_cron(text: str, location: str = "UTC") -> Cron:
         any_day=fields[2].startswith("*"),
         any_weekday=fields[4].startswith("*"),
         location=location,
+        text=" ".join(fields),
     )
 
 

@@ -86,3 +86,24 @@ async def test_without_a_file_there_is_nothing_to_reload() -> None:
     reloader = _reloader(None, Changes(), CollectorRegistry())
     with pytest.raises(InvalidInput, match="--config"):
         await reloader.reload()
+
+
+async def test_how_the_last_try_went_can_be_read(tmp_path: Path) -> None:
+    """A refused file is told line by line beside the one in force; a good one clears it."""
+    path, changes, registry = tmp_path / "c.yml", Changes(), CollectorRegistry()
+    path.write_text(GOOD)
+    reloader = _reloader(path, changes, registry)
+    first = reloader.standing()
+    assert (first.path, first.refused) == (str(path), ())
+    assert first.loaded_at == first.tried_at
+    path.write_text("targets: 5\nunknown: 1\n")
+    with pytest.raises(ConfigError):
+        await reloader.reload()
+    bad = reloader.standing()
+    assert bad.digest == first.digest
+    assert len(bad.refused) == 2
+    assert "c.yml:2" in bad.refused[1]
+    path.write_text(GOOD.replace("name: a", "name: b"))
+    await reloader.reload()
+    assert reloader.standing().refused == ()
+    assert reloader.standing().digest != first.digest

@@ -1,12 +1,15 @@
 """Coarse jobs: each run counted, one that fails is run again at its next time."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
 from controlplane.app.scheduling import Jobs, calendar
+from controlplane.errors import Unavailable
 from controlplane.model.cron import parse_cron
+from controlplane.model.job import JobResult, JobStatus
 from tests.support.clock import ManualClock
 
 
@@ -92,3 +95,84 @@ async def test_a_job_that_was_dropped_runs_no_more() -> None:
     async with asyncio.timeout(10):
         await ran.wait()
     jobs.stop()
+
+
+async def test_what_came_of_a_run_can_be_read() -> None:
+    """When it was due, began and ended, why it failed, and when the next one is."""
+    clock = ManualClock()
+    jobs, tries = Jobs(clock, CollectorRegistry()), 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Unavailable("the database is away")
+
+    jobs.at(20, "trim", work)
+    (before,) = jobs.statuses()
+    assert (before.schedule, before.runs, before.next_at) == ("20ms", 0, None)
+    jobs.start()
+    failed = await _status(jobs, lambda status: status.runs == 1)
+    assert failed.result is JobResult.FAILURE
+    assert failed.failure == "the database is away"
+    assert failed.failures == 1
+    assert failed.started_at == failed.ended_at == clock.now()
+    well = await _status(jobs, lambda status: status.result is JobResult.SUCCESS)
+    jobs.stop()
+    assert well.failure == ""
+    assert well.correlation_id not in ("", failed.correlation_id)
+    assert well.due_at is not None
+    assert well.next_at is not None
+    assert well.next_at > well.due_at
+
+
+async def test_a_run_under_way_is_told_and_those_left_out_for_it_are_counted() -> None:
+    """The next times of a job that lasts are missed, in its status and as a metric."""
+    registry, going_on = CollectorRegistry(), asyncio.Event()
+    jobs = Jobs(ManualClock(), registry)
+
+    async def work() -> None:
+        await going_on.wait()
+
+    jobs.at(20, "trim", work)
+    jobs.start()
+    lasting = await _status(jobs, lambda status: status.missed >= 2)
+    assert lasting.running
+    assert lasting.result is None
+    assert _runs(registry, "missed") >= 2
+    going_on.set()
+    over = await _status(jobs, lambda status: status.runs > 0)
+    jobs.stop()
+    assert over.result is JobResult.SUCCESS
+
+
+async def test_schedules_are_told_as_they_were_written() -> None:
+    """A calendar with its zone, an interval as a duration; what fails strangely by its class."""
+    jobs = Jobs(ManualClock(), CollectorRegistry())
+
+    async def work() -> None:
+        raise ValueError("secret")
+
+    jobs.every(3_600_000, "retention", work)
+    jobs.at(parse_cron("30  9 * * mon", "Europe/Berlin"), "drill", work)
+    jobs.at(20, "odd", work)
+    jobs.start()
+    odd = await _status(jobs, lambda status: status.runs > 0, "odd")
+    jobs.stop()
+    schedules = {status.name: status.schedule for status in jobs.statuses()}
+    assert schedules == {
+        "drill": "30 9 * * mon Europe/Berlin",
+        "odd": "20ms",
+        "retention": "1h",
+    }
+    assert odd.failure == "ValueError"
+
+
+async def _status(jobs: Jobs, wanted: Callable[[JobStatus], bool], name: str = "trim") -> JobStatus:
+    """Return the status of a job as soon as it is as wanted."""
+    async with asyncio.timeout(10):
+        while True:
+            status = next(each for each in jobs.statuses() if each.name == name)
+            if wanted(status):
+                return status
+            await asyncio.to_thread(lambda: None)
