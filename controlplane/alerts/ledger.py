@@ -122,6 +122,10 @@ class Ledger:
         """Return alerts that have ended, by fingerprints above `after`. Raises Unavailable."""
         return await self._repository.resolved(after=after, limit=limit)
 
+    async def recent(self, limit: int) -> Sequence[Alert]:
+        """Return alerts that have ended, those that ended last first. Raises Unavailable."""
+        return await self._repository.recent(limit)
+
     async def flush(self) -> int:
         """Write what waits, a batch; return how many. Raises Unavailable: then all of it waits."""
         async with self._writing:

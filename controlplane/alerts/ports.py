@@ -55,3 +55,7 @@ class LedgerRepository(Protocol):
     async def resolved(self, *, after: str, limit: int) -> Sequence[Alert]:
         """Return alerts that have ended, by fingerprints above `after`."""
         ...
+
+    async def recent(self, limit: int) -> Sequence[Alert]:
+        """Return alerts that have ended, those that ended last first."""
+        ...

@@ -74,6 +74,13 @@ class SqlLedger:
         async with self._db.read() as connection:
             return [alert_of(row) for row in await connection.execute(wanted)]
 
+    async def recent(self, limit: int) -> Sequence[Alert]:
+        ended = alert_history.c.ends_at
+        newest = ended.desc(), alert_history.c.fingerprint
+        wanted = select(*_PAST).where(ended.is_not(None)).order_by(*newest).limit(limit)
+        async with self._db.read() as connection:
+            return [alert_of(row) for row in await connection.execute(wanted)]
+
 
 def _row(decision: Decision) -> dict[str, Any]:
     return {

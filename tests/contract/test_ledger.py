@@ -76,6 +76,16 @@ async def test_alerts_are_kept_as_they_were_last_heard_of(database: Database) ->
     assert await ledger.alert(ONE) is None
 
 
+async def test_the_alerts_that_ended_last_come_first(database: Database) -> None:
+    """By the end, not by the name; those that fire are not among them; found by an index."""
+    ledger = SqlLedger(database)
+    ended = [alert(name, ends_at=NOW - age) for age, name in enumerate("cab")]
+    await ledger.add([], [*ended, alert("firing")])
+    with recording() as recorded:
+        assert await ledger.recent(2) == ended[:2]
+    assert await full_scans(database, recorded) == []
+
+
 async def test_what_is_old_goes_but_alerts_that_fire_stay(database: Database) -> None:
     """By `storage.retention.ledger`."""
     ledger = SqlLedger(database)

@@ -25,12 +25,13 @@ from controlplane.api.v1.silence_schemas import (
     SilenceOut,
     SilenceStoryOut,
 )
-from controlplane.clock import Timestamp
+from controlplane.clock import Duration, Timestamp
 from controlplane.errors import Conflict, InvalidInput, NotFound
-from controlplane.model.alert import AlertStatus
+from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, matches_all
-from controlplane.mute.silence import Silence, silences_nearly_all
+from controlplane.mute.cover import covering
+from controlplane.mute.silence import LONGEST_ACKNOWLEDGED, Silence, silences_nearly_all
 
 router = APIRouter(tags=["silences"], responses=problems())
 
@@ -57,17 +58,8 @@ async def create(given: SilenceIn, response: Response, on: On, by: Actor) -> Sil
 
     Asked for again it is not created twice: the one that is there gets the end asked for.
     """
-    now = on.clock.now()
-    silence = given.to_silence(now)
-    if silences_nearly_all(silence) and not given.force:
-        reason = (
-            f"it hides nearly every alert, {_matched(on, silence)} now: say force if you mean it"
-        )
-        raise InvalidInput(reason, pointer="/force")
-    if silence.until_resolved and silence.starts_at <= now and not _matched(on, silence):
-        reason = "no alert that it matches fires now: it would end at once"
-        raise InvalidInput(reason, pointer="/until_resolved")
-    kept, new = await on.silences.set_once(silence, by=by)
+    silence = given.to_silence(on.clock.now())
+    kept, new = await create_silence(on, silence, force=given.force, by=by)
     return _answer(on, response, kept, new=new)
 
 
@@ -159,21 +151,76 @@ async def acknowledge(
     fingerprint: str, given: AcknowledgementIn, response: Response, on: On, by: Actor
 ) -> SilenceOut:
     """Take an alert on: nobody is told of it again until it has resolved and fires anew."""
+    kept, new = await acknowledge_alert(
+        on,
+        fingerprint,
+        author=given.created_by,
+        comment=given.comment,
+        lasts=given.duration,
+        by=by,
+    )
+    return _answer(on, response, kept, new=new)
+
+
+async def create_silence(
+    on: Surface, silence: Silence, *, force: bool, by: str
+) -> tuple[Silence, bool]:
+    """Keep a silence, and tell whether it is new; one that hides nearly everything takes force.
+
+    Raises InvalidInput, Overloaded, Unavailable.
+    """
+    if silences_nearly_all(silence) and not force:
+        reason = (
+            f"it hides nearly every alert, {_matched(on, silence)} now: say force if you mean it"
+        )
+        raise InvalidInput(reason, pointer="/force")
+    begun = silence.starts_at <= on.clock.now()
+    if silence.until_resolved and begun and not _matched(on, silence):
+        reason = "no alert that it matches fires now: it would end at once"
+        raise InvalidInput(reason, pointer="/until_resolved")
+    return await on.silences.set_once(silence, by=by)
+
+
+async def acknowledge_alert(
+    on: Surface, fingerprint: str, *, author: str, comment: str, lasts: Duration, by: str
+) -> tuple[Silence, bool]:
+    """Silence an alert until it has resolved, and tell whether that is new.
+
+    Raises NotFound, Conflict for one that has resolved, InvalidInput,
+    Overloaded, Unavailable.
+    """
     now, alert = on.clock.now(), on.alerts.get(fingerprint)
     if alert is None:
         raise NotFound(f"there is no alert {fingerprint!r}")
     if alert.status(now) is AlertStatus.RESOLVED:
         raise Conflict(f"alert {fingerprint!r} has resolved")
-    if not given.duration:
+    if not lasts:
         raise InvalidInput("it would end at once", pointer="/duration")
-    kept, new = await on.silences.acknowledge(
-        alert.labels,
-        author=given.created_by,
-        comment=given.comment,
-        until=now + given.duration,
-        by=by,
+    return await on.silences.acknowledge(
+        alert.labels, author=author, comment=comment, until=now + lasts, by=by
     )
-    return _answer(on, response, kept, new=new)
+
+
+async def acknowledge_all(
+    on: Surface, alerts: Sequence[Alert], *, author: str, comment: str, by: str
+) -> tuple[Silence, bool]:
+    """Silence alerts together until all have resolved, and tell whether that is new.
+
+    Raises Conflict where none of them fires, InvalidInput, Overloaded, Unavailable.
+    """
+    now = on.clock.now()
+    firing = [alert.labels for alert in alerts if alert.status(now) is AlertStatus.FIRING]
+    if not firing:
+        raise Conflict("none of these alerts fires any more")
+    silence = Silence(
+        matchers=covering(firing),
+        starts_at=now,
+        ends_at=now + LONGEST_ACKNOWLEDGED,
+        created_by=author,
+        comment=comment,
+        until_resolved=True,
+    )
+    return await on.silences.set_once(silence, by=by)
 
 
 def _answer(on: Surface, response: Response, silence: Silence, *, new: bool) -> SilenceOut:

@@ -46,6 +46,9 @@ class Rows:
     async def resolved(self, *, after: str, limit: int) -> Sequence[Alert]:
         return [a for name, a in sorted(self.alerts.items()) if name > after][:limit]
 
+    async def recent(self, limit: int) -> Sequence[Alert]:
+        return sorted(self.alerts.values(), key=lambda a: -a.ends_at)[:limit]
+
     def kinds(self) -> list[Kind]:
         return [decision.kind for decision in self.decisions]
 
@@ -197,6 +200,7 @@ async def test_a_story_holds_also_what_is_not_written_yet() -> None:
         await world.ledger.flush()
     assert await world.ledger.alert(ALERT.fingerprint) == ALERT
     assert await world.ledger.resolved(after="", limit=1) == [ALERT]
+    assert await world.ledger.recent(1) == [ALERT]
 
 
 async def test_an_alert_of_which_nobody_spoke_again_ends_by_itself() -> None:
