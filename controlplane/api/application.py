@@ -36,6 +36,7 @@ from controlplane.api.surface import Surface
 from controlplane.api.v1 import (
     alerts,
     dead_letters,
+    discovery,
     drills,
     interactions,
     jobs,
@@ -48,6 +49,7 @@ from controlplane.errors import ControlPlaneError
 
 ROUTERS: Final = (
     targets.router,
+    discovery.router,
     alerts.router,
     silences.router,
     dead_letters.router,
