@@ -23,7 +23,7 @@ _MOST_GROUPS: Final = 80
 # Labels that people group by, the best first.
 _USUAL: Final = ("job", "team", "service", "env", "environment", "zone", "region", "cluster")
 # From so many targets on, a cell is so many pixels wide.
-_PITCHES: Final = ((4_000, 8), (1_500, 10), (400, 14), (0, 18))
+_PITCHES: Final = ((4_000, 6), (1_500, 8), (400, 12), (0, 16))
 _WIDEST: Final = 1_100
 _MANY: Final = 1_500
 
