@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from controlplane.api.problems import internal_error
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
-from controlplane.telemetry.traces import answering
+from controlplane.telemetry.traces import answering, exemplar
 
 log = get_logger(__name__)
 
@@ -31,6 +31,8 @@ _QUIET: Final = frozenset(
         "/alertmanager/-/ready",
     }
 )
+# Where samples are pushed to, by many and often: a line and a count, but never a trace.
+INGEST: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/", "/v1/metrics")
 
 
 class HttpMetrics:
@@ -92,7 +94,7 @@ class ObserveMiddleware:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"].isalpha() else "other"
         self._metrics.requests.labels(method, route, status).inc()
-        self._metrics.duration.labels(route).observe(seconds)
+        self._metrics.duration.labels(route).observe(seconds, exemplar())
         span.update_name(f"{method} {route}")
         span.set_attribute("http.response.status_code", status)
         if scope["path"] not in _QUIET:
@@ -109,6 +111,6 @@ class ObserveMiddleware:
 
 def _traced(scope: Scope) -> AbstractContextManager[Span]:
     """Return the request's span, within the trace that its `traceparent` names."""
-    if scope["path"] in _QUIET:
+    if scope["path"] in _QUIET or scope["path"].startswith(INGEST):
         return nullcontext(INVALID_SPAN)
     return answering("request", Headers(scope=scope), **{"url.path": scope["path"]})

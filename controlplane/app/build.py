@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.api.application import create_application
 from controlplane.api.limits import Limits
+from controlplane.api.observe import INGEST
 from controlplane.api.probe import LONGEST_SECONDS
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.stream import sse
@@ -86,8 +87,6 @@ from controlplane.ui.routes import mount
 
 # A reader of the stream comes back after so many seconds, to where it was.
 _LONGEST_STREAM: Final = 3600.0
-# Where samples are pushed to: bodies as large as their protocols let them be.
-_PUSHED: Final = ("/prometheus/api/v1/write", "/prometheus/api/v1/otlp/", "/v1/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +394,8 @@ def _limits(settings: Settings) -> Limits:
             "/probe": LONGEST_SECONDS,
             sse.PATH: _LONGEST_STREAM,
         },
-        larger=dict.fromkeys(_PUSHED, max(settings.max_body, MOST_BYTES)),
+        # Bodies as large as the protocols of ingestion let them be.
+        larger=dict.fromkeys(INGEST, max(settings.max_body, MOST_BYTES)),
     )
 
 

@@ -31,7 +31,7 @@ from controlplane.notify.ports import Integration, NotificationStore
 from controlplane.notify.rate import Rate
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
-from controlplane.telemetry.traces import span
+from controlplane.telemetry.traces import exemplar, span
 from controlplane.transport.backoff import backoff
 from controlplane.transport.breaker import BreakerOptions, BreakerState, CircuitBreaker
 
@@ -266,7 +266,7 @@ class Worker:
             async with self._channels.use(channel) as integration:
                 result = await self._send(integration, claimed)
             seconds = self._clock.monotonic() - started
-            self._metrics.request_latency.labels(*channel).observe(seconds)
+            self._metrics.request_latency.labels(*channel).observe(seconds, exemplar())
             if isinstance(result, DeliveryError):
                 traced.set_status(StatusCode.ERROR, result.reason.value)
             tried = written(claimed.message, result, at, seconds)
@@ -296,7 +296,7 @@ class Worker:
             waited = max(0, now - claimed.message.created_at) / 1000
             self._metrics.sent.labels(*channel).inc()
             self._metrics.cut.labels(*channel).inc(delivery.cut)
-            self._metrics.delivery_latency.labels(*channel).observe(waited)
+            self._metrics.delivery_latency.labels(*channel).observe(waited, exemplar())
             log.info(
                 "notification delivered",
                 receiver=channel[0],

@@ -29,6 +29,7 @@ from controlplane.promql.results import Results
 from controlplane.promql.selecting import guard_cells
 from controlplane.promql.selections import Choices
 from controlplane.promql.values import Result, Scalar, String, Value
+from controlplane.telemetry.traces import exemplar
 from controlplane.tsdb.ports import Querier, Queryable
 
 Canceled = Callable[[], bool]
@@ -180,7 +181,7 @@ class Engine:
             self._metrics.failures.labels(type(error).__name__).inc()
             raise
         finally:
-            self._metrics.seconds[kind].observe(self._clock.monotonic() - began)
+            self._metrics.seconds[kind].observe(self._clock.monotonic() - began, exemplar())
 
 
 def _instant_value(plan: Plan, frame: Frame, time: Timestamp) -> Value:

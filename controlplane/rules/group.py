@@ -30,7 +30,7 @@ from controlplane.rules.state import RuleAlert
 from controlplane.rules.status import Evaluation, GroupStatus, Health
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
-from controlplane.telemetry.traces import span
+from controlplane.telemetry.traces import exemplar, span
 from controlplane.tsdb.ports import Write
 
 log = get_logger(__name__)
@@ -266,7 +266,7 @@ class Group:
             tell_changes(self.key, member.rule.rule.name, before, member.rule.alerts)
         seconds = self._clock.monotonic() - started
         self._metrics.evaluations.labels(self.key).inc()
-        self._metrics.duration.observe(seconds)
+        self._metrics.duration.observe(seconds, exemplar())
         member.health = Health.ERROR if error else Health.OK
         member.last_error = error
         count = len(produced.series) if produced else 0

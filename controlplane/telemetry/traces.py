@@ -112,6 +112,12 @@ def answering(
     return TRACING.answering(name, headers, **attributes)
 
 
+def exemplar() -> dict[str, str] | None:
+    """Return what leads from a measurement here to its trace; None when nobody records one."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}"} if context.trace_flags.sampled else None
+
+
 def configure_traces(
     endpoint: str, *, ratio: float, replica: str, headers: Secret | None = None
 ) -> None:

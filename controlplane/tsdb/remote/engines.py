@@ -16,6 +16,7 @@ from controlplane.errors import (
 )
 from controlplane.model.duration import format_duration
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.traces import exemplar
 from controlplane.transport.http_client import AnswerTooLarge, HTTPClients
 from controlplane.tsdb.remote.answers import Answer, read_answer
 from controlplane.tsdb.remote.metrics import DatasourceMetrics
@@ -86,7 +87,7 @@ class Engine:
             return response
         finally:
             self._metrics.questions.labels(outcome).inc()
-            self._metrics.seconds.observe(self._clock.monotonic() - began)
+            self._metrics.seconds.observe(self._clock.monotonic() - began, exemplar())
 
     async def close(self) -> None:
         """Close the connections."""
