@@ -30,6 +30,10 @@ RETENTION: Final = Section(
         "notifications": Key(POSITIVE_DURATION),
         "dead_letters": Key(POSITIVE_DURATION),
         "ledger": Key(POSITIVE_DURATION),
+        "uptime_minutes": Key(POSITIVE_DURATION),
+        "uptime_hours": Key(POSITIVE_DURATION),
+        "uptime_days": Key(POSITIVE_DURATION),
+        "incidents": Key(POSITIVE_DURATION),
     },
 )
 STORAGE: Final = Section(

@@ -19,6 +19,10 @@ class RetentionOptions:
     notifications: Duration = 30 * DAY
     dead_letters: Duration = 90 * DAY
     ledger: Duration = 30 * DAY
+    uptime_minutes: Duration = 2 * DAY
+    uptime_hours: Duration = 91 * DAY
+    uptime_days: Duration = 800 * DAY
+    incidents: Duration = 800 * DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from controlplane.alerts.decision import Kind
 from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
-from controlplane.model.time_interval import Span, TimeInterval
 from controlplane.mute.silence import Action, Silence, SilenceChange
 from controlplane.notify.message import MessageState
 from controlplane.storage.database import Database
+from controlplane.storage.intervals import interval_document, interval_of
 from controlplane.storage.tables.ledger import alert_history, decisions
 from controlplane.storage.tables.notifications import messages, notified
 from controlplane.storage.tables.silences import silence_changes, silences
@@ -26,7 +26,6 @@ Item = TypeVar("Item")
 
 # Ids in one `IN (...)`: below SQLite's limit on parameters.
 _CHUNK: Final = 500
-_PARTS: Final = ("times", "weekdays", "days_of_month", "months", "years")
 
 
 class SqlSilences:
@@ -158,7 +157,7 @@ def _document(silence: Silence) -> dict[str, Any]:
         "created_by": silence.created_by,
         "comment": silence.comment,
         "annotations": dict(silence.annotations),
-        "times": [_interval_document(interval) for interval in silence.times],
+        "times": [interval_document(interval) for interval in silence.times],
         "until_resolved": silence.until_resolved,
     }
 
@@ -171,23 +170,6 @@ def _silence(document: Mapping[str, Any]) -> Silence:
         | {
             "matchers": matchers,
             "annotations": Labels(plain["annotations"]),
-            "times": tuple(_interval(interval) for interval in plain["times"]),
+            "times": tuple(interval_of(interval) for interval in plain["times"]),
         }
     )
-
-
-def _interval_document(interval: TimeInterval) -> dict[str, Any]:
-    spans = {part: getattr(interval, part) for part in _PARTS}
-    document: dict[str, Any] = {
-        part: None if ranges is None else [[span.begin, span.end] for span in ranges]
-        for part, ranges in spans.items()
-    }
-    return document | {"location": interval.location}
-
-
-def _interval(document: Mapping[str, Any]) -> TimeInterval:
-    spans: dict[str, tuple[Span, ...] | None] = {
-        part: None if document[part] is None else tuple(Span(*pair) for pair in document[part])
-        for part in _PARTS
-    }
-    return TimeInterval(**spans, location=document["location"])

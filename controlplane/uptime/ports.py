@@ -5,10 +5,16 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from controlplane.clock import Timestamp
+from controlplane.model.labels import Labels
 from controlplane.uptime.cells import Level
+from controlplane.uptime.incident import Incident
+from controlplane.uptime.maintenance import Maintenance
 
 # A row of cells as it is kept: whose, and `cells.pack` of it.
 PackedRow = tuple[str, bytes]
+
+# A target as it is known here: its id, and the labels of its series.
+Labelled = tuple[str, Labels]
 
 # Returns the ids of the targets that are in planned maintenance at an instant.
 Maintained = Callable[[Timestamp], AbstractSet[str]]
@@ -37,4 +43,36 @@ class RollupRepository(Protocol):
 
     async def advance(self, level: Level, until: Timestamp) -> None:
         """Note that the rows of a level before an instant have been added up."""
+        ...
+
+
+class IncidentRepository(Protocol):
+    """Where incidents are kept. All raise Unavailable."""
+
+    async def load(self) -> Sequence[Incident]:
+        """Return every incident."""
+        ...
+
+    async def save(self, incident: Incident) -> None:
+        """Insert or replace an incident by its id."""
+        ...
+
+    async def delete(self, incident_id: str) -> None:
+        """Remove an incident; one that is not there is passed over."""
+        ...
+
+
+class MaintenanceRepository(Protocol):
+    """Where the planned maintenance of the API is kept. All raise Unavailable."""
+
+    async def load(self) -> Sequence[Maintenance]:
+        """Return every plan."""
+        ...
+
+    async def save(self, plan: Maintenance) -> None:
+        """Insert or replace a plan by its id."""
+        ...
+
+    async def delete(self, plan_id: str) -> None:
+        """Remove a plan; one that is not there is passed over."""
         ...

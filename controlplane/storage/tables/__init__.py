@@ -16,11 +16,13 @@ from controlplane.storage.tables import (
     notifications,
     rules,
     silences,
+    status,
     targets,
+    uptime,
 )
 
 # Every area, in the order of its migrations; one line more for each new one.
-AREAS: Final = (targets, rules, alerts, notifications, failures, silences, ledger)
+AREAS: Final = (targets, rules, alerts, notifications, failures, silences, ledger, uptime, status)
 
 
 def growth() -> tuple[Growth, ...]:
