@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev scripts words run test test-slow chaos check lock bench api-client openapi clean
+.PHONY: setup setup-dev scripts words dashboards run test test-slow chaos check lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -89,6 +89,10 @@ words: setup-dev
 		-o build/console.pot controlplane/ui
 	$(BIN)/pybabel -q update -i build/console.pot -d controlplane/ui/words -l de --no-fuzzy-matching \
 		--ignore-obsolete --no-wrap -o controlplane/ui/words/de.po
+
+# What a Grafana mounts, made of dashboards/: the same bytes every time. A test finds differences.
+dashboards: setup
+	$(BIN)/python -m dashboards grafana/dashboards
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
