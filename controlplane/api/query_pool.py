@@ -30,19 +30,22 @@ class QueryPool:
         self._room = threads + waiting
 
     async def answer(self, request: Request, work: Callable[[Canceled], Any]) -> Response:
-        """Answer with what `work` returns, as JSON where it is no text yet.
+        """Answer with what `work` returns, as JSON where it is no text yet. Raises as `watched`."""
+        content = await self.watched(request, lambda canceled: _content(work(canceled)))
+        return Response(content, media_type="application/json")
 
-        Raises Overloaded, and what `work` raises. The work is told when the
-        client has gone or the time of the request is up.
+    async def watched(self, request: Request, work: Callable[[Canceled], T]) -> T:
+        """Return what `work` returns. Raises Overloaded, and what `work` raises.
+
+        The work is told when the client has gone or the time of the request is up.
         """
         canceled = Event()
         watch = asyncio.create_task(_set_when_gone(request, canceled))
         try:
-            content = await self.run(lambda: _content(work(canceled.is_set)))
+            return await self.run(lambda: work(canceled.is_set))
         finally:
             canceled.set()
             watch.cancel()
-        return Response(content, media_type="application/json")
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work()` returns. Raises Overloaded when too many wait already."""

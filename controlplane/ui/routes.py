@@ -19,7 +19,7 @@ from controlplane.telemetry.logs import get_logger
 from controlplane.ui.assets import PREFIX, Assets
 from controlplane.ui.compression import compressed
 from controlplane.ui.console import HEADERS, Console, Page, PageFunction
-from controlplane.ui.pages import login, overview, overview_cells
+from controlplane.ui.pages import alert, alerts, login, overview, overview_cells, query
 from controlplane.ui.rendering import Templates
 
 log = get_logger(__name__)
@@ -40,6 +40,9 @@ PLACES: Final[Sequence[Place]] = (
     Place("/", overview.show),
     Place("/fleet", overview_cells.show),
     Place("/fleet/{cell}", overview_cells.follow),
+    Place("/query", query.show),
+    Place("/alerts", alerts.show, alerts.act),
+    Place("/alerts/{fingerprint}", alert.show),
     Place("/login", login.show, login.act),
     Place("/logout", act=login.leave),
 )
