@@ -65,6 +65,7 @@ from controlplane.storage.migrate import require_current, upgrade
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
 from controlplane.storage.targets import SqlFailures, SqlTargets
+from controlplane.storage.uptime import SqlUptime
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
@@ -84,6 +85,7 @@ from controlplane.tsdb.remote.ports import Family
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 from controlplane.ui.routes import mount
+from controlplane.uptime.reading import Uptime
 
 # A reader of the stream comes back after so many seconds, to where it was.
 _LONGEST_STREAM: Final = 3600.0
@@ -316,6 +318,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         flags=_flags(settings),
         intake=intake,
         elsewhere=partial(_elsewhere, engines, reloader),
+        uptime=Uptime(SqlUptime(database)),
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
@@ -335,7 +338,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     supervisor.start("leases", leases.run)
     supervisor.start("scrapes", scrapes.run)
     supervisor.start("probes", schedule.run, drain=schedule.drain)
-    process = ProcessMetrics(registry, clock, replica=settings.replica)
+    process = ProcessMetrics(
+        registry, clock, replica=settings.replica, external_url=settings.external_url
+    )
     supervisor.start("process", process.run)
     jobs.every(
         HOUR,

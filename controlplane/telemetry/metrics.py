@@ -21,7 +21,9 @@ _BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 class ProcessMetrics:
     """The metrics of one process; `run` watches its event loop."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock, *, replica: str) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, clock: Clock, *, replica: str, external_url: str
+    ) -> None:
         self._clock = clock
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -32,6 +34,12 @@ class ProcessMetrics:
             ["version", "replica"],
             registry=registry,
         ).labels(__version__, replica).set(1)
+        Gauge(
+            "controlplane_console_info",
+            "1, with the address of the console as a label: dashboards lead there.",
+            ["url"],
+            registry=registry,
+        ).labels(external_url).set(1)
         self._late = Histogram(
             "controlplane_event_loop_lag_seconds",
             "How much later than asked the event loop woke a sleeper.",

@@ -124,7 +124,7 @@ def test_bad_headers_are_refused() -> None:
 async def test_a_late_event_loop_is_seen() -> None:
     """The lag of the loop, and the version, are metrics."""
     registry, clock = CollectorRegistry(), ManualClock()
-    metrics = ProcessMetrics(registry, clock, replica="r1")
+    metrics = ProcessMetrics(registry, clock, replica="r1", external_url="https://watch.example")
     task = asyncio.create_task(metrics.run())
     await clock.settle()
     await clock.advance(0.5)
@@ -135,4 +135,6 @@ async def test_a_late_event_loop_is_seen() -> None:
         registry.get_sample_value("controlplane_event_loop_lag_seconds_bucket", {"le": "0.001"})
         == 1
     )
+    console = {"url": "https://watch.example"}
+    assert registry.get_sample_value("controlplane_console_info", console) == 1
     assert registry.get_sample_value("process_resident_memory_bytes")
