@@ -112,7 +112,7 @@ class _Chart:
         self._start, self._end = figure.times[0], figure.times[-1]
 
     def svg(self, title: str) -> Markup:
-        parts = [*self._grid(), *self._drawn(), *self._limit()]
+        parts = [*self._grid(), *self._drawn(), *self._limit(), *self._marks()]
         return Markup(
             '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
         ).format(_short(self._width), _short(self._height), title, Markup("").join(parts))
@@ -191,6 +191,25 @@ class _Chart:
         yield Markup('<path class="threshold" d="M{} {}H{}"/>').format(
             _short(self._left), _short(y), _short(self._width - _RIGHT)
         )
+
+    def _marks(self) -> Iterator[Markup]:
+        for instant, words in self._figure.marks:
+            if not self._start <= instant <= self._end:
+                continue
+            x = self._x(instant)
+            near_end = x > self._width * 0.8
+            yield Markup(
+                '<path class="mark" d="M{} {}V{}"/>'
+                '<text class="mark" x="{}" y="{}" text-anchor="{}">{}</text>'
+            ).format(
+                _short(x),
+                _short(_TOP),
+                _short(self._height - _BOTTOM),
+                _short(x - 4 if near_end else x + 4),
+                _short(_TOP + 8),
+                "end" if near_end else "start",
+                words,
+            )
 
 
 def with_unit(value: float, step: float, unit: str, largest: float) -> str:

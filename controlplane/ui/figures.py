@@ -26,8 +26,9 @@ class Figure:
     """Lines over the same instants, which are in seconds, ascending.
 
     `stacked` areas lie on top of each other, in order. A threshold is drawn
-    across. `unit` stands behind numbers: `s` is shown as milliseconds where
-    numbers are small, `%` takes ratios. `unseen` counts what was left out.
+    across, each of the `marks` (when, and its words) upwards. `unit` stands
+    behind numbers: `s` is shown as milliseconds where numbers are small, `%`
+    takes ratios. `unseen` counts what was left out.
     """
 
     times: Sequence[float]
@@ -36,6 +37,7 @@ class Figure:
     threshold: float | None = None
     unit: str = ""
     unseen: int = 0
+    marks: Sequence[tuple[float, str]] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -53,6 +55,7 @@ class Figure:
             "stacked": self.stacked,
             "threshold": self.threshold,
             "unit": self.unit,
+            "marks": [list(mark) for mark in self.marks],
         }
 
 

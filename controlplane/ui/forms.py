@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 
@@ -52,3 +52,10 @@ async def read_form(request: Request) -> Form:
     except ValueError as error:
         raise InvalidInput(f"the form cannot be read: {error}") from None
     return Form(fields)
+
+
+def own_path(path: str, default: str = "/") -> str:
+    """Return a path of ours that a form names; `default` for an address of somebody else's."""
+    parts = urlsplit(path)
+    own = not parts.scheme and not parts.netloc and path.startswith("/") and "\\" not in path
+    return path if own and not path.startswith("//") else default

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from controlplane.model.duration import format_duration
 from controlplane.ui.language import LANGUAGES, Language, language
 from controlplane.ui.times import compact
 
@@ -44,6 +45,7 @@ def _environment(spoken: Language) -> Environment:
     cast(Any, environment).install_gettext_translations(spoken.words, newstyle=True)
     environment.filters |= {
         "compact": compact,
+        "duration": format_duration,
         "segment": lambda text: quote(str(text), safe=""),
         "query": lambda fields: urlencode(fields, doseq=True),
         "json": _json,

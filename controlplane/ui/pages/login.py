@@ -1,13 +1,11 @@
 """Log in with the API token and a name; log out."""
 
-from urllib.parse import urlsplit
-
 from starlette.responses import Response
 
 from controlplane.auth import sessions
 from controlplane.errors import Forbidden, InvalidInput, Unauthorized
 from controlplane.ui.console import Page
-from controlplane.ui.forms import read_form
+from controlplane.ui.forms import own_path, read_form
 
 
 async def show(page: Page) -> Response:
@@ -24,7 +22,7 @@ async def act(page: Page) -> Response:
         cookie = page.console.guard.login(form.text("name"), form.text("token"), page.now)
     except (Unauthorized, InvalidInput) as error:
         return _form(page, wanted, str(error), form.text("name"), status=401)
-    response = page.redirect(_own(wanted))
+    response = page.redirect(own_path(wanted))
     response.set_cookie(
         sessions.COOKIE,
         cookie,
@@ -46,15 +44,8 @@ async def leave(page: Page) -> Response:
 def _form(
     page: Page, wanted: str, error: str = "", name: str = "", *, status: int = 200
 ) -> Response:
-    context = {"wanted": _own(wanted), "error": error, "name": name}
+    context = {"wanted": own_path(wanted), "error": error, "name": name}
     return page.render("login.html", context, status=status)
-
-
-def _own(path: str) -> str:
-    """Return a path of ours, never an address of somebody else's."""
-    parts = urlsplit(path)
-    own = not parts.scheme and not parts.netloc and path.startswith("/") and "\\" not in path
-    return path if own and not path.startswith("//") else "/"
 
 
 def _same_site(page: Page) -> None:

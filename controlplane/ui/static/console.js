@@ -108,6 +108,10 @@ function help() {
 // ---- the rest ---------------------------------------------------------------------------------
 
 document.addEventListener("keydown", onKey);
+// Times that are typed in mean the reader's zone, unless another one was chosen.
+for (const each of document.querySelectorAll("input[data-zone]")) {
+  each.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();

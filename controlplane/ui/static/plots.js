@@ -56,7 +56,7 @@ function make(figure) {
         ctx.lineTo(bbox.left + bbox.width, y);
         ctx.stroke();
         ctx.restore();
-      }],
+      }, (plot) => marks(plot, data.marks ?? [])],
     },
   };
   const axis = { stroke: token("--faint"), grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), width: 1 } };
@@ -76,6 +76,27 @@ function make(figure) {
   drawing.replaceWith(holder);
   figure.classList.add("live");
   plots.set(figure, { plot, source: figure.dataset.plot });
+}
+
+// Instants that are pointed at: when it fired, when it ended.
+function marks(plot, instants) {
+  const { ctx, bbox } = plot;
+  for (const [instant, words] of instants) {
+    const x = plot.valToPos(instant, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const nearEnd = x > bbox.left + bbox.width * 0.8;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = token("--text");
+    ctx.setLineDash([2, 3]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.textAlign = nearEnd ? "right" : "left";
+    ctx.textBaseline = "top";
+    ctx.fillText(words, x + (nearEnd ? -4 : 4), bbox.top + 2);
+    ctx.restore();
+  }
 }
 
 function range(low, high, data) {
