@@ -19,7 +19,19 @@ from controlplane.telemetry.logs import get_logger
 from controlplane.ui.assets import PREFIX, Assets
 from controlplane.ui.compression import compressed
 from controlplane.ui.console import HEADERS, Console, Page, PageFunction
-from controlplane.ui.pages import alert, alerts, login, overview, overview_cells, query
+from controlplane.ui.pages import (
+    alert,
+    alerts,
+    login,
+    overview,
+    overview_cells,
+    query,
+    rule,
+    rules,
+    silence,
+    silence_new,
+    silences,
+)
 from controlplane.ui.rendering import Templates
 
 log = get_logger(__name__)
@@ -43,6 +55,11 @@ PLACES: Final[Sequence[Place]] = (
     Place("/query", query.show),
     Place("/alerts", alerts.show, alerts.act),
     Place("/alerts/{fingerprint}", alert.show),
+    Place("/silences", silences.show),
+    Place("/silences/new", silence_new.show, silence_new.act),
+    Place("/silences/{silence_id}", silence.show, silence.act),
+    Place("/rules", rules.show),
+    Place("/rules/{rule_id}", rule.show),
     Place("/login", login.show, login.act),
     Place("/logout", act=login.leave),
 )
