@@ -57,6 +57,13 @@ class Decision:
     limited_by_max: bool = False
     correlation_id: str = ""
 
+    @property
+    def direction(self) -> str:
+        """`up`, `down`, or nothing."""
+        if self.current is None or self.desired is None or self.current == self.desired:
+            return ""
+        return "up" if self.desired > self.current else "down"
+
     def repeats(self, other: "Decision | None") -> bool:
         """Tell whether it says nothing that the other did not, values aside."""
         return other is not None and self._gist() == other._gist()

@@ -33,11 +33,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a policy remembers from one evaluation to the next. `desired` was decided last."""
+    """What a policy remembers from one evaluation to the next.
+
+    `desired` was decided last, `counted` is the number of replicas last seen.
+    """
 
     past: Past = field(default_factory=Past)
     watches: Mapping[str, Watch] = field(default_factory=dict)
     desired: int | None = None
+    counted: int | None = None
 
 
 def decide(policy: Policy, state: State, seen: Seen, now: Timestamp) -> tuple[State, Decision]:
@@ -65,6 +69,18 @@ def carried_out(state: State, decision: Decision) -> State:
         return state
     past = state.past.changed(decision.current, decision.desired, decision.at)
     return replace(state, past=past)
+
+
+def followed(state: State, current: int, now: Timestamp) -> State:
+    """Return the state with a change that others made since the last evaluation, if any.
+
+    For policies whose recommendations somebody else carries out: their rates
+    are reckoned from what was seen to change.
+    """
+    if state.counted is None or state.counted == current:
+        return replace(state, counted=current)
+    past = state.past.changed(state.counted, current, now)
+    return replace(state, past=past, counted=current)
 
 
 def _by_metrics(

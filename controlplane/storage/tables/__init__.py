@@ -11,6 +11,7 @@ from controlplane.storage.growth import Growth
 from controlplane.storage.schema import metadata
 from controlplane.storage.tables import (
     alerts,
+    autoscaling,
     failures,
     ledger,
     notifications,
@@ -22,7 +23,18 @@ from controlplane.storage.tables import (
 )
 
 # Every area, in the order of its migrations; one line more for each new one.
-AREAS: Final = (targets, rules, alerts, notifications, failures, silences, ledger, uptime, status)
+AREAS: Final = (
+    targets,
+    rules,
+    alerts,
+    notifications,
+    failures,
+    silences,
+    ledger,
+    uptime,
+    status,
+    autoscaling,
+)
 
 
 def growth() -> tuple[Growth, ...]:

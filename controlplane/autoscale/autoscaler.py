@@ -1,0 +1,249 @@
+"""Evaluates policies, each at its interval, keeps what changes, and acts where a policy says so."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from controlplane.autoscale.decision import Decision, Outcome
+from controlplane.autoscale.metrics import AutoscaleMetrics
+from controlplane.autoscale.options import Mode, Policy
+from controlplane.autoscale.ports import DecisionStore, Hook, QueryFunc, Scales, Tell
+from controlplane.autoscale.reading import Reading, count, reading
+from controlplane.autoscale.recommend import Seen, State, carried_out, decide, followed
+from controlplane.autoscale.told import told
+from controlplane.clock import Clock, Timestamp
+from controlplane.errors import ControlPlaneError, NotFound, Unavailable
+from controlplane.telemetry.correlation import correlated, correlation_id, new_correlation_id
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+_QUERY_SECONDS: Final = 10.0
+
+# Is told of each decision, on the event loop. Must not block.
+Listener = Callable[[Decision], None]
+
+
+class Autoscaler:
+    """The policies, what they decided last, and the loop that has them decide."""
+
+    def __init__(
+        self,
+        query: QueryFunc,
+        store: DecisionStore,
+        scales: Scales,
+        hook: Hook,
+        tell: Tell,
+        *,
+        clock: Clock,
+        metrics: AutoscaleMetrics,
+        external_url: str,
+    ) -> None:
+        self._query = query
+        self._store = store
+        self._scales = scales
+        self._hook = hook
+        self._tell = tell
+        self._clock = clock
+        self._metrics = metrics
+        self._external_url = external_url.rstrip("/")
+        self._policies: dict[str, Policy] = {}
+        self._states: dict[str, State] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._stored: dict[str, Decision] = {}
+        self._directions: dict[str, str] = {}
+        self._listeners: list[Listener] = []
+        self._changed = asyncio.Event()
+
+    def configure(self, policies: Iterable[Policy]) -> None:
+        """Have these from now on. What a policy remembers stays with its name."""
+        new = {policy.name: policy for policy in policies}
+        if new == self._policies:
+            return
+        for name, old in self._policies.items():
+            if new.get(name) != old:
+                self._metrics.forget(old)
+            if name not in new:
+                self._states.pop(name, None)
+                self._decisions.pop(name, None)
+        for name, policy in new.items():
+            if self._policies.get(name) != policy:
+                self._metrics.begin(policy, self._clock.now() / 1000)
+        self._policies = new
+        self._changed.set()
+
+    async def load(self) -> None:
+        """Take up what was decided before the start. Raises Unavailable."""
+        for decision in await self._store.latest():
+            self._stored[decision.policy] = decision
+            if decision.desired is not None and decision.outcome is not Outcome.DISABLED:
+                self._states[decision.policy] = State(desired=decision.desired)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell somebody of each decision from now on; return what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def policies(self) -> Sequence[Policy]:
+        """Return the policies in the order of the file."""
+        return list(self._policies.values())
+
+    def policy(self, name: str) -> Policy:
+        """Return a policy. Raises NotFound."""
+        found = self._policies.get(name)
+        if found is None:
+            raise NotFound(f"there is no autoscaling policy {name!r}")
+        return found
+
+    def decision(self, name: str) -> Decision | None:
+        """Return what a policy decided last, if it has. Raises NotFound."""
+        return self._decisions.get(self.policy(name).name)
+
+    def desired(self, name: str) -> tuple[int, Decision]:
+        """Return how many replicas there should be. Raises NotFound.
+
+        Raises Unavailable while nobody can tell: an assumed number would be acted on.
+        """
+        decision = self.decision(name)
+        if decision is None or decision.desired is None:
+            raise Unavailable(f"the autoscaling policy {name!r} has decided nothing yet")
+        return decision.desired, decision
+
+    async def decisions(
+        self, name: str, *, before: int | None, limit: int
+    ) -> Sequence[tuple[int, Decision]]:
+        """Return what a policy decided, the newest first. Raises NotFound, Unavailable."""
+        return await self._store.list(self.policy(name).name, before=before, limit=limit)
+
+    async def run(self) -> None:
+        """Evaluate each policy at its interval, until cancelled."""
+        while True:
+            self._changed.clear()
+            async with asyncio.TaskGroup() as group:
+                turns = [group.create_task(self._keep(each)) for each in self._policies.values()]
+                await self._changed.wait()
+                for turn in turns:
+                    turn.cancel()
+
+    async def evaluate(self, policy: Policy, now: Timestamp) -> Decision:
+        """Look, decide, act if that is to be done, and keep what is new."""
+        state = self._states.get(policy.name, State())
+        seen = await self._look(policy, state, now)
+        passive = policy.mode is Mode.SHADOW or not _acts(policy)
+        if passive and not _assumes(policy) and not seen.current.problem:
+            state = followed(state, int(seen.current.total), now)
+        state, decision = decide(policy, state, seen, now)
+        decision = replace(decision, correlation_id=correlation_id())
+        if decision.outcome is Outcome.RECOMMENDED:
+            state, decision = await self._carry_out(policy, state, decision)
+        # Noted before anything is awaited again: it is what holds from here on.
+        self._states[policy.name] = state
+        self._note(decision)
+        await self._keep_decision(decision)
+        if decision.outcome is Outcome.SCALED:
+            await self._announce(policy, decision)
+        return decision
+
+    async def _keep(self, policy: Policy) -> None:
+        begin, seconds = self._clock.monotonic(), policy.interval / 1000
+        while True:
+            with correlated(new_correlation_id()):
+                await self.evaluate(policy, self._clock.now())
+            # Turns keep to their beat, however long one takes.
+            past = (self._clock.monotonic() - begin) % seconds
+            await self._clock.sleep(seconds - past)
+
+    async def _look(self, policy: Policy, state: State, now: Timestamp) -> Seen:
+        names = [metric.name for metric in policy.metrics]
+        current, *values = await asyncio.gather(
+            self._count(policy, state, now),
+            *(self._read(metric.query, now) for metric in policy.metrics),
+        )
+        ready = count(await self._read(policy.ready, now)) if policy.ready else Reading()
+        number = int(ready.total) if ready.values else None
+        return Seen(current, dict(zip(names, values, strict=True)), number)
+
+    async def _count(self, policy: Policy, state: State, now: Timestamp) -> Reading:
+        if policy.replicas:
+            return count(await self._read(policy.replicas, now))
+        if policy.workload is None:
+            assumed = policy.min_replicas if state.desired is None else state.desired
+            return Reading((float(assumed),))
+        try:
+            return Reading((float(await self._scales.read(policy.workload)),))
+        except ControlPlaneError as error:
+            return Reading(problem=str(error))
+
+    async def _read(self, expr: str, now: Timestamp) -> Reading:
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return reading(await self._query(expr, now))
+        except TimeoutError:
+            return Reading(problem=f"no answer within {_QUERY_SECONDS:g} s")
+        except ControlPlaneError as error:
+            return Reading(problem=str(error))
+
+    async def _carry_out(
+        self, policy: Policy, state: State, decision: Decision
+    ) -> tuple[State, Decision]:
+        if policy.mode is Mode.SHADOW or not _acts(policy):
+            if not _assumes(policy):
+                return state, decision
+            done = decision if policy.mode is Mode.SHADOW else _with(decision, Outcome.SCALED)
+            return carried_out(state, decision), done
+        try:
+            await self._act(policy, decision)
+        except ControlPlaneError as error:
+            log.error("scaling failed", policy=policy.name, reason=str(error))
+            return state, _with(decision, Outcome.FAILED, f"it could not be carried out: {error}")
+        done = _with(decision, Outcome.SCALED)
+        log.info("scaled", policy=policy.name, before=decision.current, after=decision.desired)
+        return carried_out(state, decision), done
+
+    async def _act(self, policy: Policy, decision: Decision) -> None:
+        if policy.workload is not None and decision.desired is not None:
+            await self._scales.write(policy.workload, decision.desired)
+        elif policy.webhook is not None:
+            await self._hook(policy.webhook, policy, decision)
+
+    def _note(self, decision: Decision) -> None:
+        self._decisions[decision.policy] = decision
+        self._metrics.note(decision)
+        direction = decision.direction
+        if direction:
+            if self._directions.get(decision.policy, direction) != direction:
+                self._metrics.turns.labels(decision.policy).inc()
+            self._directions[decision.policy] = direction
+        for listener in tuple(self._listeners):
+            listener(decision)
+
+    async def _keep_decision(self, decision: Decision) -> None:
+        if decision.repeats(self._stored.get(decision.policy)):
+            return
+        try:
+            await self._store.add(decision)
+        except ControlPlaneError as error:
+            self._metrics.unstored.inc()
+            log.warning("scaling decision not stored", policy=decision.policy, reason=str(error))
+        else:
+            self._stored[decision.policy] = decision
+
+    async def _announce(self, policy: Policy, decision: Decision) -> None:
+        try:
+            await self._tell([told(policy, decision, self._external_url)])
+        except ControlPlaneError as error:
+            log.error("nobody was told of a scaling", policy=policy.name, reason=str(error))
+
+
+def _acts(policy: Policy) -> bool:
+    return policy.workload is not None or policy.webhook is not None
+
+
+def _assumes(policy: Policy) -> bool:
+    """Tell whether the number of replicas is what was decided last, for want of better."""
+    return not policy.replicas and policy.workload is None
+
+
+def _with(decision: Decision, outcome: Outcome, *said: str) -> Decision:
+    return replace(decision, outcome=outcome, steps=(*decision.steps, *said))

@@ -1,0 +1,82 @@
+"""Decisions of autoscaling policies: implements autoscale.ports.DecisionStore."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from controlplane.autoscale.decision import Decision, Outcome, Verdict
+from controlplane.autoscale.options import Mode
+from controlplane.storage.database import Database
+from controlplane.storage.tables.autoscaling import scaling_decisions
+from controlplane.storage.writing import add
+
+
+class SqlDecisions:
+    """A row for each decision; its trace is one document."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def add(self, decision: Decision) -> None:
+        async with self._db.begin() as connection:
+            await add(connection, scaling_decisions, [_row(decision)])
+
+    async def latest(self) -> Sequence[Decision]:
+        rows = scaling_decisions.c
+        newest = select(func.max(rows.id)).group_by(rows.policy)
+        wanted = select(scaling_decisions).where(rows.id.in_(newest)).order_by(rows.policy)
+        async with self._db.read() as connection:
+            return [_decision(row) for row in await connection.execute(wanted)]
+
+    async def list(
+        self, policy: str, *, before: int | None, limit: int
+    ) -> Sequence[tuple[int, Decision]]:
+        rows = scaling_decisions.c
+        wanted = select(scaling_decisions).where(rows.policy == policy)
+        if before is not None:
+            wanted = wanted.where(rows.id < before)
+        wanted = wanted.order_by(rows.id.desc()).limit(limit)
+        async with self._db.read() as connection:
+            return [(row.id, _decision(row)) for row in await connection.execute(wanted)]
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    return {
+        "policy": decision.policy,
+        "at": decision.at,
+        "mode": decision.mode.value,
+        "outcome": decision.outcome.value,
+        "current": decision.current,
+        "desired": decision.desired,
+        "limited_by_max": decision.limited_by_max,
+        "trace": {
+            "verdicts": [
+                {
+                    "metric": each.metric,
+                    "value": each.value,
+                    "proposal": each.proposal,
+                    "verdict": each.verdict,
+                    "because": each.because,
+                }
+                for each in decision.verdicts
+            ],
+            "steps": list(decision.steps),
+        },
+        "correlation_id": decision.correlation_id,
+    }
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(
+        row.policy,
+        row.at,
+        Mode(row.mode),
+        Outcome(row.outcome),
+        row.current,
+        row.desired,
+        tuple(Verdict(**each) for each in row.trace["verdicts"]),
+        tuple(row.trace["steps"]),
+        row.limited_by_max,
+        row.correlation_id,
+    )

@@ -1,0 +1,30 @@
+"""What autoscaling policies decided: a row for each change, none for repeats."""
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
+
+from controlplane.storage.growth import Expires, Growth
+from controlplane.storage.schema import Document, Millis, Serial, metadata
+
+scaling_decisions: Final = Table(
+    "scaling_decisions",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("policy", Text, nullable=False),
+    Column("at", Millis, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("current", Integer),
+    Column("desired", Integer),
+    Column("limited_by_max", Boolean, nullable=False),
+    # The verdicts of the metrics and the steps, as JSON.
+    Column("trace", Document, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Index("ix_scaling_decisions_policy_id", "policy", "id"),
+    Index("ix_scaling_decisions_at", "at"),
+)
+
+GROWTH: Final[tuple[Growth, ...]] = (
+    Expires(scaling_decisions, since=scaling_decisions.c.at, keep="ledger"),
+)

@@ -1,0 +1,66 @@
+"""Decisions of autoscaling policies in SQL."""
+
+from dataclasses import replace
+
+from controlplane.autoscale.decision import Decision, Outcome, Verdict
+from controlplane.autoscale.options import Mode
+from controlplane.storage.autoscaling import SqlDecisions
+from controlplane.storage.database import Database
+from controlplane.storage.options import RetentionOptions
+from controlplane.storage.retention import trim
+from tests.support.plans import full_scans, recording
+
+NOW = 1_700_000_000_000
+
+
+def decision(policy: str = "shop", at: int = NOW, desired: int | None = 6) -> Decision:
+    """Return a decision in which every field holds something."""
+    return Decision(
+        policy,
+        at,
+        Mode.ACT,
+        Outcome.SCALED,
+        4,
+        desired,
+        (
+            Verdict("cpu", 0.9, 6, "up", "0.9 is über 0.7"),
+            Verdict("queue", None, None, "missing", "the query gives no series"),
+        ),
+        ("cpu asks for 6", "max_replicas: 6 instead of 9"),
+        limited_by_max=True,
+        correlation_id="c-1",
+    )
+
+
+async def test_a_decision_comes_back_whole(database: Database) -> None:
+    """With its trace, of one policy only, the newest first, page by page, by an index."""
+    store = SqlDecisions(database)
+    made = [decision(at=NOW + number) for number in range(3)]
+    for each in [*made, decision("other")]:
+        await store.add(each)
+    with recording() as recorded:
+        page = await store.list("shop", before=None, limit=2)
+    assert await full_scans(database, recorded) == []
+    assert [each for _, each in page] == [made[2], made[1]]
+    rest = await store.list("shop", before=page[-1][0], limit=2)
+    assert [each for _, each in rest] == [made[0]]
+    assert await store.list("nobody", before=None, limit=2) == []
+
+
+async def test_the_latest_of_each_policy(database: Database) -> None:
+    """One each, whatever else was decided; numbers that are not known stay unknown."""
+    store = SqlDecisions(database)
+    unknown = replace(decision("other", desired=None), current=None, outcome=Outcome.HELD)
+    for each in (decision(), decision(at=NOW + 1), unknown):
+        await store.add(each)
+    assert await store.latest() == [unknown, decision(at=NOW + 1)]
+
+
+async def test_old_decisions_go(database: Database) -> None:
+    """By `storage.retention.ledger`, as those on alerts."""
+    store = SqlDecisions(database)
+    await store.add(decision(at=NOW - 11))
+    await store.add(decision(at=NOW - 9))
+    deleted = await trim(database, RetentionOptions(ledger=10), NOW)
+    assert deleted["scaling_decisions.ledger"] == 1
+    assert await store.latest() == [decision(at=NOW - 9)]
