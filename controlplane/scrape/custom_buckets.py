@@ -70,7 +70,7 @@ class CustomBuckets:
             if page.times is not None:
                 times[place] = page.times[_any_slot(parts)]
         timed = times if page.times is not None else None
-        return Page(layout.shape, page.text, np.concatenate(values), timed, histograms)
+        return Page(layout.shape, np.concatenate(values), timed, histograms)
 
     def _made(self, page: Page) -> _Layout:
         shape = page.shape

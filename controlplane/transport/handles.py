@@ -63,6 +63,10 @@ def failure_of(code: int, message: str) -> Failure:
     return _CODES.get(code, Failure.PROTOCOL)
 
 
+# Bodies that are kept whole are read in pieces of this many bytes, a turn of the loop each.
+_LARGE: Final = 256 << 10
+
+
 class Slot:
     """An easy handle, the multi handle that serves it, and the exchange that it carries."""
 
@@ -208,6 +212,8 @@ def _set_up(curl: Any, options: Options) -> None:
         curl.setopt(pycurl.OPT_CERTINFO, 1)
     if options.accept_encoding is not None:
         curl.setopt(pycurl.ACCEPT_ENCODING, options.accept_encoding)
+    if options.keep > _LARGE:
+        curl.setopt(pycurl.BUFFERSIZE, _LARGE)
     _set_method(curl, options)
     for option, value in options.settings:
         curl.setopt(option, value)

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import ne
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from controlplane.model.histogram import FloatHistogram
 from controlplane.model.samples import NORMAL_NAN_BITS, Times, Values
@@ -19,12 +18,14 @@ from controlplane.scrape.exposition.grammar import (
     Malformed,
     parse_labels,
 )
+from controlplane.scrape.exposition.layout import Layout
 
 # In `Page.times`: the sample has no timestamp of its own.
 NO_TIME: Final = np.iinfo(np.int64).min
 
 # All that a tail of one bare number may hold; anything else takes the slow way.
 _NUMBER_BYTES: Final = b"0123456789.eE+-naNiIfFtTyY"
+_NUMBERS_BYTES: Final = _NUMBER_BYTES + b"\n"
 
 # In place of a head for lines without a sample: no line can begin with it.
 _NO_HEAD: Final = b"\n"
@@ -49,7 +50,8 @@ class Shape:
     """Which series stand on which lines. The same object as long as that holds.
 
     A *slot* is the place of a sample among the n samples of the body.
-    `heads` has an entry for each line, `lines` (n,) the line of each slot.
+    `heads` has an entry for each line, `lines` (n,) the line of each slot. Text
+    has a `layout`, by which it is read again.
     """
 
     grammar: Grammar
@@ -57,6 +59,7 @@ class Shape:
     lines: LineNumbers
     kinds: Sequence[str]
     metadata: dict[str, Metadata]
+    layout: Layout | None = None
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -86,7 +89,6 @@ class Page:
     """
 
     shape: Shape
-    text: Sequence[bytes] = field(repr=False)
     values: Values
     times: Times | None
     histograms: Mapping[int, FloatHistogram] = field(default_factory=dict)
@@ -98,38 +100,39 @@ def read(body: bytes, grammar: Grammar, previous: Page | None = None) -> Page:
     Its shape is taken over when the same series stand on the same lines, which
     costs a fraction of reading anew. Raises ExpositionError.
     """
+    known: AbstractSet[bytes] = frozenset()
+    if previous is not None and previous.shape.grammar is grammar:
+        page = _refreshed(body, previous.shape)
+        if page is not None:
+            return page
+        known = frozenset(previous.shape.heads)
     text = body.split(b"\n")
     if not text[-1]:
         text.pop()
-    if previous is not None and previous.shape.grammar is grammar:
-        page = _refreshed(text, previous)
-        if page is not None:
-            return page
-        return _read_all(text, grammar, frozenset(previous.shape.heads))
-    return _read_all(text, grammar, frozenset())
+    return _read_all(text, grammar, known)
 
 
-def _refreshed(text: list[bytes], previous: Page) -> Page | None:
+def _refreshed(body: bytes, shape: Shape) -> Page | None:
     """Return the page when only tails changed, else None."""
-    if len(text) != len(previous.text):
+    tails = None if shape.layout is None else shape.layout.tails(body)
+    if tails is None:
         return None
-    # Nothing but C code looks at a single line: there are hundreds of thousands a second.
-    differs = list(map(ne, text, previous.text))
-    lines = list(compress(text, differs))
-    heads = list(compress(previous.shape.heads, differs))
-    if not all(map(bytes.startswith, lines, heads)):
+    values, times = _plain(tails, len(shape)), None
+    if values is None:
+        values, times = _convert(tails[:-1].split(b"\n"), shape)
+    return Page(shape, values, times)
+
+
+def _plain(tails: bytes, count: int) -> Values | None:
+    """Return the numbers of tails that are all as JSON writes them, else None."""
+    # JSON's -0 is a whole number, which has no sign.
+    if tails.translate(None, _NUMBERS_BYTES) or b"-0\n" in tails:
         return None
-    tails = [line[len(head) :] for line, head in zip(lines, heads, strict=True)]
-    changed = np.flatnonzero(np.fromiter(differs, dtype=np.bool_, count=len(differs)))
-    slots = np.searchsorted(previous.shape.lines, changed)
-    new_values, new_times = _convert(tails, previous.shape, slots)
-    values = previous.values.copy()
-    values[slots] = new_values
-    times = previous.times
-    if times is not None or new_times is not None:
-        times = np.full(len(values), NO_TIME) if times is None else times.copy()
-        times[slots] = NO_TIME if new_times is None else new_times
-    return Page(previous.shape, text, values, times)
+    try:
+        numbers = orjson.loads(b"[%b]" % tails[:-1].replace(b"\n", b","))
+        return np.fromiter(numbers, dtype=np.float64, count=count)
+    except ValueError:
+        return None
 
 
 def _read_all(text: list[bytes], grammar: Grammar, known: AbstractSet[bytes]) -> Page:
@@ -163,9 +166,10 @@ def _read_all(text: list[bytes], grammar: Grammar, known: AbstractSet[bytes]) ->
         _check_trailer(text, grammar.trailer)
     except Malformed as error:
         raise ExpositionError(str(error), line=number + 1, samples=len(tails)) from None
-    shape = Shape(grammar, heads, np.array(lines, dtype=np.int64), kinds, metadata)
-    values, times = _convert(tails, shape, np.arange(len(lines)))
-    return Page(shape, text, values, times)
+    layout = Layout.of(text, heads, _NO_HEAD)
+    shape = Shape(grammar, heads, np.array(lines, dtype=np.int64), kinds, metadata, layout)
+    values, times = _convert(tails, shape)
+    return Page(shape, values, times)
 
 
 def _frame(head: bytes) -> Frame:
@@ -201,10 +205,8 @@ def _note(metadata: dict[str, Metadata], directive: Directive) -> None:
     metadata[directive.name] = known
 
 
-def _convert(
-    tails: Sequence[bytes], shape: Shape, slots: LineNumbers
-) -> tuple[Values, Times | None]:
-    """Return the values of tails, and their timestamps if any has one.
+def _convert(tails: Sequence[bytes], shape: Shape) -> tuple[Values, Times | None]:
+    """Return the values of the tails by slot, and their timestamps if any has one.
 
     Bare numbers are converted at once. The rest, and what came out as no
     finite number, is read again by the grammar, which also finds the errors.
@@ -222,9 +224,8 @@ def _convert(
         try:
             values[n], instant = shape.grammar.tail(tails[n])
         except Malformed as error:
-            slot = int(slots[n])
-            line = int(shape.lines[slot]) + 1
-            raise ExpositionError(str(error), line=line, samples=slot) from None
+            line = int(shape.lines[n]) + 1
+            raise ExpositionError(str(error), line=line, samples=n) from None
         if instant is not None:
             times = np.full(len(tails), NO_TIME) if times is None else times
             times[n] = instant

@@ -193,7 +193,7 @@ class _Found:
         if shape is None or list(shape.heads) != self.heads or list(shape.kinds) != self.kinds:
             lines = np.arange(len(self.heads), dtype=np.int64)
             shape = Shape(OPENMETRICS, self.heads, lines, self.kinds, self.metadata)
-        return Page(shape, self.heads, values, times, self.histograms)
+        return Page(shape, values, times, self.histograms)
 
 
 def _is_native(histogram: Any) -> bool:
