@@ -33,8 +33,9 @@ class Span(Enum):
     """What a row of bars looks back on: its length, the length of a bar, where from."""
 
     DAY = ("24h", DAY, 30 * MINUTE, Level.MINUTE)
-    MONTH = ("30d", 30 * DAY, 12 * HOUR, Level.HOUR)
-    QUARTER = ("90d", 90 * DAY, DAY, Level.DAY)
+    # Here DAY is the member above.
+    MONTH = ("30d", 30 * 24 * HOUR, 12 * HOUR, Level.HOUR)
+    QUARTER = ("90d", 90 * 24 * HOUR, 24 * HOUR, Level.DAY)
 
     def __init__(self, label: str, length: Duration, step: Duration, level: Level) -> None:
         self.label = label
