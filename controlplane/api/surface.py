@@ -33,6 +33,10 @@ from controlplane.targets.failures import FailureLog
 from controlplane.targets.registry import TargetRegistry
 from controlplane.tsdb.ports import Deleter, Queryable
 from controlplane.tsdb.remote.engines import Engine as RemoteEngine
+from controlplane.uptime.incidents import Incidents
+from controlplane.uptime.pages import StatusPages
+from controlplane.uptime.plans import Plans
+from controlplane.uptime.reading import Uptime
 
 # Returns an empty text when all is well, else what is wrong. It may raise.
 Check = Callable[[], Awaitable[str]]
@@ -85,6 +89,10 @@ class Surface:
     intake: QueryPool
     # The engine that answers queries in place of ours, if the configuration names one.
     elsewhere: Callable[[], RemoteEngine | None]
+    uptime: Uptime
+    incidents: Incidents
+    maintenance: Plans
+    status_pages: StatusPages
 
 
 def surface(request: Request) -> Surface:

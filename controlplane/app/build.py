@@ -29,6 +29,7 @@ from controlplane.app.storms import Storms
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.app.trying import build_rehearsal
+from controlplane.app.uptimes import build_uptimes
 from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
@@ -65,7 +66,6 @@ from controlplane.storage.migrate import require_current, upgrade
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
 from controlplane.storage.targets import SqlFailures, SqlTargets
-from controlplane.storage.uptime import SqlUptime
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
@@ -85,7 +85,6 @@ from controlplane.tsdb.remote.ports import Family
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 from controlplane.ui.routes import mount
-from controlplane.uptime.reading import Uptime
 
 # A reader of the stream comes back after so many seconds, to where it was.
 _LONGEST_STREAM: Final = 3600.0
@@ -196,6 +195,14 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         keep=config.target_settings.failures_kept,
         metrics=target_metrics,
     )
+    uptimes = build_uptimes(
+        database,
+        lambda: targets,
+        telling,
+        clock=clock,
+        registry=registry,
+        directory=settings.data_dir / "status",
+    )
     tools = Tools(client, resolver, policy, clock)
     schedule = Schedule(
         tools,
@@ -204,6 +211,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         ProbeMetrics(registry),
         partial(_keep_evidence, failures, alerting.storms),
         telling.outcome,
+        uptimes.recorder.observe,
     )
     scrapes = ScrapePool(
         own_fetch(registry, HttpFetch(client)), store, clock, ScrapeMetrics(registry)
@@ -269,6 +277,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         leases=leases,
         failures=failures,
         scrapes=scrapes,
+        uptimes=uptimes,
     )
     reloader = Reloader(
         settings.config,
@@ -318,7 +327,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         flags=_flags(settings),
         intake=intake,
         elsewhere=partial(_elsewhere, engines, reloader),
-        uptime=Uptime(SqlUptime(database)),
+        uptime=uptimes.reader,
+        incidents=uptimes.incidents,
+        maintenance=uptimes.plans,
+        status_pages=uptimes.pages,
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
@@ -337,6 +349,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     supervisor.start("failures", failures.run, drain=failures.drain)
     supervisor.start("leases", leases.run)
     supervisor.start("scrapes", scrapes.run)
+    uptimes.start(supervisor)
     supervisor.start("probes", schedule.run, drain=schedule.drain)
     process = ProcessMetrics(
         registry, clock, replica=settings.replica, external_url=settings.external_url
