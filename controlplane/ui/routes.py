@@ -26,11 +26,15 @@ from controlplane.ui.pages import (
     overview,
     overview_cells,
     query,
+    receivers,
     rule,
     rules,
     silence,
     silence_new,
     silences,
+    target,
+    target_form,
+    targets,
 )
 from controlplane.ui.rendering import Templates
 
@@ -52,6 +56,12 @@ PLACES: Final[Sequence[Place]] = (
     Place("/", overview.show),
     Place("/fleet", overview_cells.show),
     Place("/fleet/{cell}", overview_cells.follow),
+    Place("/targets", targets.show, targets.act),
+    Place("/targets/new", target_form.show_new, target_form.add),
+    Place("/targets/{target_id}", target.show, target.act),
+    Place("/targets/{target_id}/edit", target_form.show_edit, target_form.change),
+    Place("/targets/{target_id}/delete", target_form.show_delete, target_form.delete),
+    Place("/targets/{target_id}/probe", act=target.probe),
     Place("/query", query.show),
     Place("/alerts", alerts.show, alerts.act),
     Place("/alerts/{fingerprint}", alert.show),
@@ -60,6 +70,7 @@ PLACES: Final[Sequence[Place]] = (
     Place("/silences/{silence_id}", silence.show, silence.act),
     Place("/rules", rules.show),
     Place("/rules/{rule_id}", rule.show),
+    Place("/receivers", receivers.show, receivers.act),
     Place("/login", login.show, login.act),
     Place("/logout", act=login.leave),
 )
