@@ -1,6 +1,5 @@
 """One attempt at one integration, and what is written down of it."""
 
-import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +14,7 @@ from controlplane.notify.message import (
     Outcome,
 )
 from controlplane.notify.ports import Integration
+from controlplane.notify.time_limit import TimeLimit
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -30,12 +30,14 @@ async def attempt(
 ) -> Result:
     """Send a notification; return what came of it, whatever that was.
 
-    It never takes longer than the lease, or somebody else would send it meanwhile.
+    The receiver has `limit` for it. All of it, with what we need to write the
+    message, never takes longer than the lease, or somebody else would send it meanwhile.
     """
     seconds = min(limit, lease * 3 // 4) / 1000
+    time_limit = TimeLimit(seconds + min(_GRACE, lease / 8000), at_most=lease * 7 / 8000)
     try:
-        async with asyncio.timeout(seconds + min(_GRACE, lease / 8000)):
-            return await integration.send(replace(notification, seconds=seconds))
+        async with time_limit.running():
+            return await integration.send(replace(notification, seconds=seconds, limit=time_limit))
     except DeliveryError as error:
         return error
     except TimeoutError:

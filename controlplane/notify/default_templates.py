@@ -129,27 +129,28 @@ warning{{ else }}danger{{ end -}}
   template "cp.slack" .CommonLabels.severity }}{{ end -}}
 {{- end -}}
 {{- define "controlplane.slack.text" -}}
-{{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 10 -}}
+{{ range $index, $alert := .Alerts.Firing }}{{ if ge $index 10 }}{{ break }}{{ end -}}
 *{{ template "cp.slack_line" $alert }}*
 {{ with $alert.Annotations.description }}{{ . }}
 {{ end }}{{ with reading $alert }}Now {{ template "cp.slack" . }}
 {{ end }}{{ template "cp.since" $alert }}
 {{ template "cp.slack_links" $alert }}
-{{ end }}{{ end -}}
+{{ end -}}
 {{ if gt (len .Alerts.Firing) 10 }}and {{ len (slice .Alerts.Firing 10) }} more
 {{ end -}}
-{{ range $index, $alert := .Alerts.Resolved }}{{ if lt $index 10 -}}
+{{ range $index, $alert := .Alerts.Resolved }}{{ if ge $index 10 }}{{ break }}{{ end -}}
 {{ template "cp.slack_over" $alert }}
-{{ end }}{{ end -}}
+{{ end -}}
 {{ if gt (len .Alerts.Resolved) 10 }}and {{ len (slice .Alerts.Resolved 10) }} more resolved
 {{ end -}}
 {{- end -}}
 
 {{- define "controlplane.slack.history" -}}
-{{ if .Alerts }}{{ range $index, $alert := .Alerts }}{{ if lt $index 10 }}{{ if $index }}
+{{ if .Alerts }}{{ range $index, $alert := .Alerts }}{{ if ge $index 10 }}{{ break }}{{ end -}}
+{{ if $index }}
 {{ end }}{{ if eq $alert.Status "firing" }}:rotating_light: {{ template "cp.slack_line" $alert -}}
 {{ with reading $alert }} (now {{ template "cp.slack" . }}){{ end -}}
-{{ else }}{{ template "cp.slack_over" $alert }}{{ end }}{{ end }}{{ end -}}
+{{ else }}{{ template "cp.slack_over" $alert }}{{ end }}{{ end -}}
 {{ if gt (len .Alerts) 10 }}
 and {{ len (slice .Alerts 10) }} more{{ end -}}
 {{ else }}:repeat: no change{{ end -}}
@@ -192,12 +193,12 @@ _EMAIL: Final = """
 <div style="padding:8px 24px 24px">
 {{ with picture }}<p style="margin:16px 0 0"><img src="cid:{{ .id }}" width="{{ .width }}"
 height="{{ .height }}" alt="{{ .words }}" style="width:100%;height:auto"></p>{{ end -}}
-{{ range $index, $alert := .Alerts.Firing }}{{ if lt $index 50 -}}
-{{ template "cp.email_alert" $alert }}{{ end }}{{ end -}}
+{{ range $index, $alert := .Alerts.Firing }}{{ if ge $index 50 }}{{ break }}{{ end -}}
+{{ template "cp.email_alert" $alert }}{{ end -}}
 {{ if gt (len .Alerts.Firing) 50 }}<p>and {{ len (slice .Alerts.Firing 50) }} more</p>{{ end }}
 {{ if .Alerts.Resolved }}<h3 style="margin:24px 0 0">Over</h3>{{ end -}}
-{{ range $index, $alert := .Alerts.Resolved }}{{ if lt $index 50 -}}
-{{ template "cp.email_alert" $alert }}{{ end }}{{ end -}}
+{{ range $index, $alert := .Alerts.Resolved }}{{ if ge $index 50 }}{{ break }}{{ end -}}
+{{ template "cp.email_alert" $alert }}{{ end -}}
 {{ if gt (len .Alerts.Resolved) 50 }}<p>and {{ len (slice .Alerts.Resolved 50) }} more</p>{{ end }}
 <p style="margin:24px 0 0;font-size:13px;color:#5b6675">To {{ .Receiver }} from
 <a href="{{ alertsURL }}">controlplane</a>.</p>

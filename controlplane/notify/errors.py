@@ -33,6 +33,10 @@ class DeliveryError(ControlPlaneError):
         self.retry_after = retry_after
 
 
+class TooLarge(DeliveryError):
+    """There is more to tell than one message can be made of."""
+
+
 def from_status(
     status_code: int, detail: str = "", *, retry_after: float | None = None
 ) -> DeliveryError:

@@ -8,6 +8,7 @@ from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.notify.incident import Reason, Told
+from controlplane.notify.time_limit import TimeLimit
 
 
 class MessageState(StrEnum):
@@ -146,7 +147,7 @@ class Notification:
     `key` is the same for all messages of one incident; `external` and
     `delivered` are what the last delivered message left behind. An attempt
     has so many `seconds`: an integration that ends it by itself knows whether
-    anything was sent; a second later it is ended from outside.
+    anything was sent; a second later it is ended from outside, by `limit`.
     """
 
     receiver: str
@@ -158,6 +159,7 @@ class Notification:
     correlation_id: str = ""
     seconds: float = 10.0
     incident_id: str = ""
+    limit: TimeLimit | None = field(default=None, compare=False, repr=False)
 
     @property
     def firing(self) -> tuple[Alert, ...]:

@@ -1,26 +1,35 @@
 """Notification templates: what they see, and the texts made of them."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from controlplane.notify.alertmanager_templates import ALERTMANAGER_TEMPLATES
 from controlplane.notify.apprise_templates import APPRISE_TEMPLATES
 from controlplane.notify.default_templates import DEFAULT_TEMPLATES, STANDS_FOR
-from controlplane.notify.errors import DeliveryError
+from controlplane.notify.errors import DeliveryError, TooLarge
 from controlplane.notify.integrations.options import Templated
 from controlplane.notify.message import FailureReason, Notification
 from controlplane.notify.message_functions import MESSAGE_FUNCTIONS, Shown, message_functions
 from controlplane.notify.reading import Readings, no_readings
 from controlplane.templating import Library, TemplateError, compile_template, nodes
 from controlplane.templating.data import Data
+from controlplane.templating.errors import TooMuch
 
 _DEFAULTS: Final = (
     ("alertmanager.tmpl", ALERTMANAGER_TEMPLATES),
     ("default.tmpl", DEFAULT_TEMPLATES),
     ("apprise.tmpl", APPRISE_TEMPLATES),
 )
+
+# Messages of so many alerts are made at once, in less time than another thread would begin in.
+_FEW: Final = 20
+
+_Made = TypeVar("_Made")
 
 
 class Render(Protocol):
@@ -48,6 +57,8 @@ class Templates:
         given = [*files]
         overrides = ("overrides.tmpl", _overrides(Library(given, MESSAGE_FUNCTIONS)))
         self._library = Library([*_DEFAULTS, overrides, *given], MESSAGE_FUNCTIONS)
+        # One: more would not be faster, and leave the event loop less.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="messages")
 
     def check(self, text: str) -> None:
         """Raise TemplateError when a text cannot be compiled, or calls what is not defined."""
@@ -71,14 +82,14 @@ class Templates:
         It raises DeliveryError, permanent, for a template that fails.
         """
 
-        @cache
+        @cache  # asked for by the first template, if there is one
         def data() -> Data:
-            """What templates see is put together for the first of them, if there is one."""
             return self.data(notification)
 
         at = notification.content.at
         functions = message_functions(at, self.external_url, self._readings, picture)
 
+        @cache  # some integrations show a text in two places
         def render(text: str, *, html: bool = False) -> str:
             if "{{" not in text:
                 return text
@@ -88,11 +99,29 @@ class Templates:
                 )
                 return template.render(data(), functions)
             except TemplateError as error:
-                raise DeliveryError(
-                    f"template: {error}", reason=FailureReason.CLIENT_ERROR
-                ) from error
+                kind = TooLarge if isinstance(error, TooMuch) else DeliveryError
+                raise kind(f"template: {error}", reason=FailureReason.CLIENT_ERROR) from error
 
         return render
+
+    async def made(
+        self,
+        notification: Notification,
+        make: Callable[[Render], _Made],
+        picture: Shown | None = None,
+    ) -> _Made:
+        """Return what `make` makes with a renderer, none of which may need the event loop.
+
+        The messages of large groups are made one after the other on a thread
+        of their own; that takes nothing of the time that the receiver has.
+        """
+        render = self.renderer(notification, picture)
+        if len(notification.content.alerts) <= _FEW:
+            return make(render)
+        limit = notification.limit
+        with nullcontext() if limit is None else limit.stopped():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, make, render)
 
 
 def _overrides(given: Library) -> str:

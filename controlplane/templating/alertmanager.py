@@ -4,7 +4,9 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from json.encoder import encode_basestring
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -22,10 +24,14 @@ from controlplane.templating.values import (
     STRINGS,
     Function,
     List,
+    StringMap,
     Struct,
     entries,
     is_list,
 )
+
+# What encoding/json writes by its number, for pages may hold it.
+_ESCAPED: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def alertmanager_functions(
@@ -87,42 +93,54 @@ def _to_date(layout: str, text: str) -> Time:
 
 def to_json(value: object) -> str:
     """Return a value as Go's encoding/json writes it, with `<`, `>` and `&` escaped."""
-    out = _json(value, 0)
+    out = _json(value, 0).translate(_ESCAPED)
     check_size(len(out))
     return out
 
 
 def _json(value: object, depth: int) -> str:
+    """Return JSON in which `_ESCAPED` stand as they are: none but texts hold them."""
+    if isinstance(value, str):
+        return encode_basestring(value)
     if depth > 50:
         raise FunctionError("json: nested too deeply")
     if isinstance(value, Time):
-        return _json(value.format("2006-01-02T15:04:05.999999999Z07:00"), depth)
+        return f'"{value.rfc3339()}"'
     if isinstance(value, float):
         return _json_float(value)
-    if isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
-        for char in "<>&\u2028\u2029":
-            text = text.replace(char, f"\\u{ord(char):04x}")
-        return text
     if value is None or isinstance(value, int):
         return json.dumps(value if isinstance(value, bool) or value is None else int(value))
+    if isinstance(value, StringMap):
+        pairs = sorted(value.pairs.items())
+        return "{" + ",".join([f"{encode_basestring(k)}:{_json(v, 50)}" for k, v in pairs]) + "}"
     if isinstance(value, Mapping):
-        pairs = [f"{_json(str(k), 0)}:{_json(v, depth + 1)}" for k, v in entries(value)]
-        return "{" + ",".join(pairs) + "}"
+        held = [f"{_json(str(k), 0)}:{_json(v, depth + 1)}" for k, v in entries(value)]
+        return "{" + ",".join(held) + "}"
     if is_list(value):
-        return "[" + ",".join(_json(item, depth + 1) for item in value) + "]"
+        return "[" + ",".join(_bounded(_json(item, depth + 1) for item in value)) + "]"
     if isinstance(value, Struct):
-        pairs = [
-            f'"{_json_name(name)}":{_json(getattr(value, attribute), depth + 1)}'
+        fields = [
+            f"{_json_name(name)}:{_json(getattr(value, attribute), depth + 1)}"
             for name, attribute in value.FIELDS.items()
         ]
-        return "{" + ",".join(pairs) + "}"
+        return "{" + ",".join(fields) + "}"
     raise FunctionError("json: unsupported type")
 
 
+def _bounded(parts: Iterable[str]) -> Iterator[str]:
+    """Iterate over texts for as long as they are not too long together."""
+    size = 0
+    for part in parts:
+        size += len(part)
+        check_size(size)
+        yield part
+
+
+@cache
 def _json_name(name: str) -> str:
-    """Return a field's name in Alertmanager's JSON: `generatorURL`, `commonLabels`."""
-    return "notification_reason" if name == "NotificationReason" else name[0].lower() + name[1:]
+    """Return a field's name, quoted, in Alertmanager's JSON: `generatorURL`, `commonLabels`."""
+    own = name[0].lower() + name[1:]
+    return '"notification_reason"' if name == "NotificationReason" else f'"{own}"'
 
 
 def _json_float(value: float) -> str:

@@ -1,12 +1,13 @@
 """What notification templates look at: Alertmanager's Data, Alerts, KV and Pairs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert as ModelAlert
 from controlplane.model.alert import AlertStatus
+from controlplane.model.labels import Labels
 from controlplane.templating.gotime import Time
 from controlplane.templating.values import (
     STRING,
@@ -127,8 +128,8 @@ class Alert(Struct):
         ended = status is AlertStatus.RESOLVED
         return cls(
             status=status,
-            labels=KV(alert.labels),
-            annotations=KV(alert.annotations),
+            labels=KV(dict(alert.labels.pairs)),
+            annotations=KV(dict(alert.annotations.pairs)),
             starts_at=Time.of(alert.starts_at),
             ends_at=Time.of(alert.ends_at) if ended else Time.zero(),
             generator_url=alert.generator_url,
@@ -209,15 +210,16 @@ class Data(Struct):
         The group is firing while one of its alerts is; common are the labels
         and annotations that all alerts share.
         """
-        seen = Alerts(tuple(Alert.of(alert, now) for alert in alerts))
-        firing = len(seen.firing()) > 0
+        told = tuple(alerts)
+        seen = tuple([Alert.of(alert, now) for alert in told])
+        firing = any(alert.status is AlertStatus.FIRING for alert in seen)
         return cls(
             receiver=receiver,
             status=AlertStatus.FIRING if firing else AlertStatus.RESOLVED,
-            alerts=seen,
+            alerts=Alerts(seen),
             group_labels=KV(dict(group_labels)),
-            common_labels=_common([alert.labels for alert in seen.alerts()]),
-            common_annotations=_common([alert.annotations for alert in seen.alerts()]),
+            common_labels=_common([alert.labels for alert in told]),
+            common_annotations=_common([alert.annotations for alert in told]),
             external_url=external_url,
         )
 
@@ -226,8 +228,9 @@ class Data(Struct):
         return self.status.value
 
 
-def _common(sets: list[KV]) -> KV:
+def _common(sets: Sequence[Labels]) -> KV:
+    """Return the pairs that all sets hold."""
     if not sets:
         return KV({})
-    shared = set(sets[0].items()).intersection(*(kv.items() for kv in sets[1:]))
-    return KV({name: value for name, value in sets[0].items() if (name, value) in shared})
+    shared = set(sets[0].pairs).intersection(*(each.pairs for each in sets[1:]))
+    return KV(dict(pair for pair in sets[0].pairs if pair in shared))

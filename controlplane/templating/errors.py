@@ -11,5 +11,13 @@ class TemplateError(InvalidInput):
         self.line = line
 
 
+class TooMuch(TemplateError):
+    """What a template makes is longer, or takes longer, than any may: there is too much to tell."""
+
+
 class FunctionError(InvalidInput):
     """A function or method refused its arguments; the evaluator adds the place."""
+
+
+class Excess(FunctionError):
+    """A function would make a text or a list that is longer than any may be."""

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from controlplane.templating import nodes
-from controlplane.templating.errors import FunctionError
+from controlplane.templating.errors import FunctionError, TooMuch
 from controlplane.templating.expressions import MAX_STEPS, Expressions, Functions
 from controlplane.templating.html import HTML_FUNCTIONS, Safe, escaped
 from controlplane.templating.printf import MAX_TEXT, show
@@ -77,7 +77,7 @@ class _Run(Expressions):
     def _write(self, text: str) -> None:
         self._size += len(text)
         if self._size > MAX_TEXT:
-            self.fail(f"output longer than {MAX_TEXT} characters")
+            self.fail(f"output longer than {MAX_TEXT} characters", TooMuch)
         self.out.append(text)
 
     # Statements

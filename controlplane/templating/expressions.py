@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 from controlplane.errors import ControlPlaneError
 from controlplane.templating import nodes
 from controlplane.templating.builtins import BUILTINS, check_count
-from controlplane.templating.errors import FunctionError, TemplateError
+from controlplane.templating.errors import Excess, FunctionError, TemplateError, TooMuch
 from controlplane.templating.printf import show
 from controlplane.templating.values import (
     ANY,
@@ -53,16 +53,14 @@ class Expressions:
         self._variables: list[tuple[str, object]] = []
         self._node: nodes.Node | nodes.Operand | nodes.Command | None = None
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise a TemplateError about the node being looked at."""
+    def fail(self, message: str, kind: type[TemplateError] = TemplateError) -> NoReturn:
+        """Raise an error about the node being looked at."""
         name = self._definition.name
         if self._node is None:
-            raise TemplateError(f"template: {name}: {message}")
+            raise kind(f"template: {name}: {message}")
         line, column = self._definition.place(self._node.pos)
         where = f"{self._definition.file}:{line}:{column}"
-        raise TemplateError(
-            f'template: {where}: executing "{name}" at <{self._node}>: {message}', line=line
-        )
+        raise kind(f'template: {where}: executing "{name}" at <{self._node}>: {message}', line=line)
 
     def _at(self, node: nodes.Node | nodes.Operand | nodes.Command) -> None:
         self._node = node
@@ -71,7 +69,7 @@ class Expressions:
     def _count(self) -> None:
         self._steps += 1
         if self._steps > MAX_STEPS:
-            self.fail(f"took more than {MAX_STEPS} steps")
+            self.fail(f"took more than {MAX_STEPS} steps", TooMuch)
 
     def _pipe(self, dot: object, pipe: nodes.Pipe) -> object:
         self._at(pipe)
@@ -242,7 +240,8 @@ class Expressions:
             raise  # from a template that the function rendered
         except ControlPlaneError as error:
             self._at(node)
-            self.fail(f"error calling {name}: {error}")
+            kind = TooMuch if isinstance(error, Excess) else TemplateError
+            self.fail(f"error calling {name}: {error}", kind)
 
     def _argument(self, dot: object, node: nodes.Operand, wanted: str) -> object:
         """Return an argument of the Go type `wanted`: constants take on that type."""

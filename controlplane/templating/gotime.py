@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -194,6 +195,14 @@ class Time(Struct):
         moment, nano = self.moment(), self.nanosecond()
         return LAYOUT.sub(lambda match: _element(match.group(), moment, nano), layout)
 
+    def rfc3339(self) -> str:
+        """Return the instant as Go's encoding/json writes it: RFC 3339, to the nanosecond."""
+        if self.zone is not UTC:
+            return self.format("2006-01-02T15:04:05.999999999Z07:00")
+        seconds, nano = divmod(self.nanoseconds, SECOND)
+        fraction = f".{nano:09d}".rstrip("0") if nano else ""
+        return f"{_utc_second(seconds)}{fraction}Z"
+
     def in_zone(self, name: str) -> "Time":
         """Return the instant seen in a zone of the tz database. Raises FunctionError."""
         return Time(self.nanoseconds, zone_named(name))
@@ -281,6 +290,12 @@ class Time(Struct):
 
     def round_to(self, unit: int) -> "Time":
         return Time(self.nanoseconds + unit // 2, self.zone).truncate(unit)
+
+
+@lru_cache(maxsize=1024)
+def _utc_second(seconds: int) -> str:
+    """Return a second since the Unix epoch; the alerts of a group share most of theirs."""
+    return Time(seconds * SECOND).moment().strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
 
 
 def zone_named(name: str) -> tzinfo:

@@ -13,7 +13,7 @@ import jinja2
 from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from controlplane.templating.errors import FunctionError, TemplateError
+from controlplane.templating.errors import Excess, FunctionError, TemplateError, TooMuch
 from controlplane.templating.printf import MAX_TEXT, check_size, show
 from controlplane.templating.values import Function, Struct, lookup
 
@@ -96,6 +96,8 @@ class JinjaTemplate:
                 environment, self._code, environment.make_globals(None)
             )
             return _joined(template.generate(_context(data)))
+        except Excess as error:
+            raise TooMuch(f"template: {self._name}: {error}") from None
         except (jinja2.TemplateError, FunctionError, ArithmeticError, TypeError) as error:
             raise TemplateError(f"template: {self._name}: {error}") from None
         except (RecursionError, MemoryError, ValueError, AttributeError) as error:
@@ -108,7 +110,7 @@ def _joined(parts: Any) -> str:
     for part in parts:
         size += len(part)
         if size > MAX_TEXT:
-            raise FunctionError(f"output longer than {MAX_TEXT} characters")
+            raise Excess(f"output longer than {MAX_TEXT} characters")
         out.append(part)
     return "".join(out)
 

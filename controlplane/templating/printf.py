@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from controlplane.templating.errors import FunctionError
+from controlplane.templating.errors import Excess, FunctionError
 from controlplane.templating.values import Struct, entries, go_type, is_list
 
 MAX_TEXT: Final = 1 << 20
@@ -100,7 +100,7 @@ def bounded(text: str) -> str:
 def check_size(size: int) -> None:
     """Raise FunctionError for more characters than a template may make."""
     if size > MAX_TEXT:
-        raise FunctionError(f"text longer than {MAX_TEXT} characters")
+        raise Excess(f"text longer than {MAX_TEXT} characters")
 
 
 class _Formatter:
@@ -352,7 +352,7 @@ def _string(text: str, directive: Directive) -> str:
 
 
 def _hexadecimal(raw: bytes, directive: Directive) -> str:
-    """Return bytes in hexadecimal, each apart (`% x`), with 0x before each or before all (`%#x`)."""
+    """Return bytes in hexadecimal: each apart (`% x`), with 0x before each or all (`%#x`)."""
     prefix = "0x" if directive.sharp and raw else ""
     text = raw.hex(" ").replace(" ", f" {prefix}") if directive.space else raw.hex()
     text = prefix + text

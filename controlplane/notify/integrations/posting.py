@@ -15,9 +15,10 @@ from controlplane.notify.errors import DeliveryError
 from controlplane.notify.integrations.http import Answer, Call, answer_to
 from controlplane.notify.integrations.options import IntegrationConfig
 from controlplane.notify.message import Delivery, FailureReason, Notification
-from controlplane.notify.rendering import Templates
+from controlplane.notify.rendering import Render, Templates
 
 _Config = TypeVar("_Config", bound=IntegrationConfig)
+_Made = TypeVar("_Made")
 
 
 class Configured(Generic[_Config]):
@@ -27,6 +28,10 @@ class Configured(Generic[_Config]):
         self.name = name
         self._config = config
         self._templates = templates
+
+    async def _made(self, notification: Notification, make: Callable[[Render], _Made]) -> _Made:
+        """Return what `make` writes with templates; see Templates.made."""
+        return await self._templates.made(notification, make)
 
     @property
     def send_resolved(self) -> bool:

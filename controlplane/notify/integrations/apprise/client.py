@@ -29,7 +29,7 @@ class Apprise(Configured[AppriseConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """Have the library send one message. Raises DeliveryError."""
-        letter = self._letter(self._templates.renderer(notification))
+        letter = await self._made(notification, self._letter)
         try:
             url = self._config.url.reveal().strip()
             failure, watch = await self._threads.run(

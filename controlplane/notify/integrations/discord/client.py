@@ -11,7 +11,7 @@ class Discord(Posting[DiscordConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
-        body = message(self._config, notification.status, render)
+        status = notification.status
+        body = await self._made(notification, lambda render: message(self._config, status, render))
         url = reveal(self._config.webhook_url, "webhook_url")
         return await self._post(url, body, notification)

@@ -47,8 +47,11 @@ class Email(Configured[EmailConfig]):
     async def send(self, notification: Notification) -> Delivery:
         """Hand the mail to the server. Raises DeliveryError."""
         graph = await self._graph(notification)
-        render = self._templates.renderer(notification, shown(notification, graph))
-        sender, recipients, message = mail(notification, self._config, render, graph)
+        sender, recipients, message = await self._templates.made(
+            notification,
+            lambda render: mail(notification, self._config, render, graph),
+            shown(notification, graph),
+        )
         sending = _Sending()
         try:
             async with asyncio.timeout(notification.seconds):

@@ -37,7 +37,10 @@ class Jira(Posting[JiraConfig]):
         found = await self._find(label, render, notification.seconds, firing=firing)
         if found is None and not firing:
             return Delivery()  # somebody closed or removed it: there is nothing to end
-        body = issue(self._config, label, render, exists=found is not None)
+        exists = found is not None
+        body = await self._made(
+            notification, lambda render: issue(self._config, label, render, exists=exists)
+        )
         path = "issue" if found is None else f"issue/{quote(found.key)}"
         method = "POST" if found is None else "PUT"
         answer = await self._request(method, self._url(path), body, notification.seconds)

@@ -11,6 +11,6 @@ class Mattermost(Posting[MattermostConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
-        body = message(self._config, self._templates.renderer(notification))
+        body = await self._made(notification, lambda render: message(self._config, render))
         url = reveal(self._config.webhook_url, "webhook_url")
         return await self._post(url, body, notification)

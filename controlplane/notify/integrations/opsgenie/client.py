@@ -1,5 +1,6 @@
 """Creates and closes alerts at Opsgenie."""
 
+from functools import partial
 from typing import Any
 
 from controlplane.model.alert import AlertStatus
@@ -20,15 +21,8 @@ class Opsgenie(Posting[OpsgenieConfig]):
 
         All requests may be made again: the alias makes them one alert.
         """
-        render = self._templates.renderer(notification)
-        key = render(reveal(self._config.api_key, "api_key"))
-        said_by = {"Authorization": f"GenieKey {key}"}
-        requests = self._requests(notification, render)
-        seconds = notification.seconds / len(requests)
-        first, *more = [
-            Call.json(method, url, body, headers=said_by, hides=(key,))
-            for method, url, body in requests
-        ]
+        first, *more = await self._made(notification, partial(self._calls, notification))
+        seconds = notification.seconds / (1 + len(more))
         delivery = await self._call(first, seconds)
         try:
             for call in more:
@@ -37,6 +31,14 @@ class Opsgenie(Posting[OpsgenieConfig]):
             error.outcome = Outcome.UNKNOWN  # whatever it says, the alert is open
             raise
         return delivery
+
+    def _calls(self, notification: Notification, render: Render) -> list[Call]:
+        key = render(reveal(self._config.api_key, "api_key"))
+        said_by = {"Authorization": f"GenieKey {key}"}
+        return [
+            Call.json(method, url, body, headers=said_by, hides=(key,))
+            for method, url, body in self._requests(notification, render)
+        ]
 
     def _requests(
         self, notification: Notification, render: Render

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 
 import httpx
 
@@ -60,11 +61,9 @@ class PagerDuty(Posting[PagerdutyConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST a trigger or a resolve, and an acknowledgement. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
-        key = self._routing_key(render)
+        key, said = await self._made(notification, partial(self._event, notification))
         delivery = Delivery()
-        if notification.content.reason is not Reason.SILENCED:
-            said = event(notification, self._config, key, render)
+        if said is not None:
             delivery = await self._enqueue(said, notification.seconds)
         firing = notification.status is AlertStatus.FIRING
         if not firing or not quiet(notification.firing, self._silenced_by).acknowledged:
@@ -73,6 +72,13 @@ class PagerDuty(Posting[PagerdutyConfig]):
             acknowledged = acknowledgement(notification, key)
             delivery = await self._acknowledge(acknowledged, notification.seconds, delivery)
         return Delivery(delivery.status_code, delivery.cut, {"acknowledged": "yes"})
+
+    def _event(self, notification: Notification, render: Render) -> tuple[str, Event | None]:
+        """Return the routing key and the event; none where only a silence is news."""
+        key = self._routing_key(render)
+        if notification.content.reason is Reason.SILENCED:
+            return key, None
+        return key, event(notification, self._config, key, render)
 
     async def change(self, change: Change, *, seconds: float) -> None:
         """POST a change event. Raises DeliveryError."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from controlplane.model.alert import AlertStatus
 from controlplane.model.duration import format_time
 from controlplane.notify.changes import Change
+from controlplane.notify.errors import TooLarge
 from controlplane.notify.integrations.pagerduty.options import (
     DEFAULT_DETAILS,
     PagerdutyConfig,
@@ -48,11 +49,17 @@ def event(
     details, then links and pictures.
     """
     body = _event(notification, config, routing_key, render)
-    encoded = _encoded(body)
-    if len(encoded) <= MAX_EVENT:
-        return Event(encoded)
+    try:
+        details = render_tree({**DEFAULT_DETAILS, **config.details}, render)
+        body["payload"]["custom_details"] = details
+        encoded = _encoded(body)
+        if len(encoded) <= MAX_EVENT:
+            return Event(encoded)
+        size = f"{len(encoded)} bytes"
+    except TooLarge:
+        size = "far more bytes"
     body["payload"]["custom_details"] = {
-        "error": f"the details were left out: the event had {len(encoded)} bytes, "
+        "error": f"the details were left out: the event had {size}, "
         f"of which PagerDuty takes {MAX_EVENT}",
         "num_firing": render(str(DEFAULT_DETAILS["num_firing"])),
         "num_resolved": render(str(DEFAULT_DETAILS["num_resolved"])),
@@ -99,6 +106,7 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
 def _event(
     notification: Notification, config: PagerdutyConfig, routing_key: str, render: Render
 ) -> dict[str, Any]:
+    """Return an event without its details."""
     firing = notification.status is AlertStatus.FIRING
     client = render(config.client)
     source = render(config.source or _SOURCE) or client or notification.receiver
@@ -135,7 +143,6 @@ def _event(
             "summary": truncate(render(config.description), MAX_SUMMARY) or "(no summary)",
             "source": truncate(source, MAX_SUMMARY),
             "severity": _severity(notification, config, render),
-            "custom_details": render_tree({**DEFAULT_DETAILS, **config.details}, render),
             **{name: value for name, value in optional.items() if value},
         },
     }

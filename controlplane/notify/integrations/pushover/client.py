@@ -7,6 +7,7 @@ from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.integrations.pushover.options import PUSHOVER_API_URL, PushoverConfig
 from controlplane.notify.integrations.pushover.render import message
 from controlplane.notify.message import Delivery, Notification
+from controlplane.notify.rendering import Render
 
 
 class Pushover(Posting[PushoverConfig]):
@@ -17,12 +18,14 @@ class Pushover(Posting[PushoverConfig]):
 
         Alertmanager gives the fields in the URL; in the body no log on the way sees the keys.
         """
-        render = self._templates.renderer(notification)
+        call = await self._made(notification, self._request)
+        return await self._call(call, notification.seconds, _problem)
+
+    def _request(self, render: Render) -> Call:
         token = render(reveal(self._config.token, "token"))
         user = render(reveal(self._config.user_key, "user_key"))
         fields = {"token": token, "user": user, **message(self._config, render)}
-        call = Call.form(PUSHOVER_API_URL, fields, hides=(token, user))
-        return await self._call(call, notification.seconds, _problem)
+        return Call.form(PUSHOVER_API_URL, fields, hides=(token, user))
 
 
 def _problem(answer: Answer) -> str:

@@ -20,10 +20,11 @@ class Rocketchat(Posting[RocketchatConfig]):
         """POST one message. Raises DeliveryError."""
         config = self._config
         token, user = reveal(config.token, "token"), reveal(config.token_id, "token_id")
+        body = await self._made(notification, lambda render: message(config, render))
         call = Call.json(
             "POST",
             below(config.api_url, "api/v1/chat.postMessage"),
-            message(config, self._templates.renderer(notification)),
+            body,
             headers={"X-Auth-Token": token, "X-User-Id": user},
             hides=(token, user),
         )

@@ -80,13 +80,15 @@ class SlackBot(Configured[SlackConfig]):
         await asyncio.gather(*self._pictures, return_exceptions=True)
 
     async def _post(self, notification: Notification) -> Delivery:
-        render = self._templates.renderer(notification)
         silences = self._quiet(notification)
-        answer = await self._api.post_message(
-            seconds=notification.seconds,
-            channel=render(self._config.channel),
-            **self._body(notification, render, silences),
+        channel, body = await self._made(
+            notification,
+            lambda render: (
+                render(self._config.channel),
+                self._body(notification, render, silences),
+            ),
         )
+        answer = await self._api.post_message(seconds=notification.seconds, channel=channel, **body)
         place = {"channel": str(answer["channel"]), "ts": str(answer["ts"])}
         if notification.firing:
             self._illustrate(notification.content, place)
@@ -95,9 +97,14 @@ class SlackBot(Configured[SlackConfig]):
 
     async def _update(self, notification: Notification, external: Mapping[str, str]) -> Delivery:
         """Change the group's message and tell its thread what is new. Raises MessageGone."""
-        render = self._templates.renderer(notification)
         silences = self._quiet(notification)
-        body = self._body(notification, render, silences)
+        body, news = await self._made(
+            notification,
+            lambda render: (
+                self._body(notification, render, silences),
+                self._news(notification, silences),
+            ),
+        )
         for key in ("username", "icon_emoji", "icon_url"):
             body.pop(key, None)  # what chat.update does not take
         place = {"channel": external["channel"], "ts": external["ts"]}
@@ -108,7 +115,7 @@ class SlackBot(Configured[SlackConfig]):
             seconds=notification.seconds,
             channel=place["channel"],
             thread_ts=place["ts"],
-            text=self._news(notification, silences),
+            text=news,
             reply_broadcast=now.worse_than(before),
         )
         return self._delivered(answer.status_code, place, now.worst(before), silences)

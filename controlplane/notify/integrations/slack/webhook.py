@@ -11,7 +11,7 @@ from controlplane.notify.integrations.posting import Posting, reveal
 from controlplane.notify.integrations.slack.options import SlackConfig
 from controlplane.notify.integrations.slack.render import cut, message
 from controlplane.notify.message import Delivery, FailureReason, Notification
-from controlplane.notify.rendering import Templates
+from controlplane.notify.rendering import Render, Templates
 
 
 class SlackWebhook(Posting[SlackConfig]):
@@ -30,12 +30,8 @@ class SlackWebhook(Posting[SlackConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
-        body = message(self._config, render)
-        if channel := render(self._config.channel):
-            body["channel"] = channel
+        encoded = await self._made(notification, self._body)
         url = reveal(self._api_url, "Slack api_url")
-        encoded = json.dumps(body, ensure_ascii=False).encode()
         answer = await post_json(self._client, url, encoded, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, answer.text, url)
@@ -46,6 +42,12 @@ class SlackWebhook(Posting[SlackConfig]):
                 status_code=answer.status_code,
             )
         return Delivery(status_code=answer.status_code, cut=cut(self._config))
+
+    def _body(self, render: Render) -> bytes:
+        body = message(self._config, render)
+        if channel := render(self._config.channel):
+            body["channel"] = channel
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _accepted(answer: Answer) -> bool:

@@ -16,10 +16,10 @@ class Telegram(Posting[TelegramConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """Send one message. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
         token = reveal(self._config.bot_token, "bot_token")
         url = below(self._config.api_url, f"bot{token}", "sendMessage")
-        body = message(self._config, self._chat_id(), render)
+        chat = self._chat_id()
+        body = await self._made(notification, lambda render: message(self._config, chat, render))
         call = Call.json("POST", url, body, hides=(token,))
         answer = await answer_to(self._client, call, seconds=notification.seconds)
         said = _said(answer)

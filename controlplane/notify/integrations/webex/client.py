@@ -11,5 +11,5 @@ class Webex(Posting[WebexConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST one message. Raises DeliveryError."""
-        body = message(self._config, self._templates.renderer(notification))
+        body = await self._made(notification, lambda render: message(self._config, render))
         return await self._post(self._config.api_url, body, notification)

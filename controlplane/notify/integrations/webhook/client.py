@@ -17,11 +17,10 @@ class Webhook(Posting[WebhookConfig]):
 
     async def send(self, notification: Notification) -> Delivery:
         """POST the payload; any 2xx is success. Raises DeliveryError."""
-        render = self._templates.renderer(notification)
-        url = self._url(render)
-        answer = await post_json(
-            self._client, url, self._body(notification, render), seconds=notification.seconds
+        url, body = await self._made(
+            notification, lambda render: (self._url(render), self._body(notification, render))
         )
+        answer = await post_json(self._client, url, body, seconds=notification.seconds)
         if not 200 <= answer.status_code < 300:
             raise refusal(answer, answer.text, url)
         return Delivery(status_code=answer.status_code)

@@ -35,7 +35,7 @@ class Wechat(Posting[WechatConfig]):
         Raises DeliveryError.
         """
         render = self._templates.renderer(notification)
-        body = json.dumps(message(self._config, render), ensure_ascii=False).encode()
+        body = await self._made(notification, self._body)
         kept = bool(self._token)
         answer, said = await self._post_message(body, render, notification.seconds)
         if kept and said.get("errcode") in _STALE:
@@ -43,6 +43,9 @@ class Wechat(Posting[WechatConfig]):
         if said.get("errcode") != 0:
             raise _refused(said, answer, self._token)
         return Delivery(status_code=answer.status_code)
+
+    def _body(self, render: Render) -> bytes:
+        return json.dumps(message(self._config, render), ensure_ascii=False).encode()
 
     async def _post_message(
         self, body: bytes, render: Render, seconds: float
