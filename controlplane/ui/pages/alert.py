@@ -15,7 +15,7 @@ from controlplane.ui.console import Page
 from controlplane.ui.drawing import line_chart
 from controlplane.ui.pages import alert_story
 from controlplane.ui.pages.alert_filter import SEVERITY, Standing
-from controlplane.ui.pages.alert_groups import standing, summary
+from controlplane.ui.pages.alert_groups import causes, standing, summary
 from controlplane.ui.pages.alert_plot import AlertPlot, alert_plot
 
 
@@ -32,6 +32,7 @@ async def show(page: Page) -> Response:
         "name": fingerprint if alert is None else alert.labels.get("alertname", fingerprint),
         "standing": None if alert is None else _standing(page, alert),
         "silences": () if alert is None else _silences(page, alert),
+        "causes": () if alert is None else causes(page.on, alert.inhibited_by),
         "summary": "" if alert is None else summary(alert.annotations),
         "severity": "" if alert is None else alert.labels.get(SEVERITY, ""),
         "reading": "" if alert is None else _reading(page, alert),
@@ -41,7 +42,7 @@ async def show(page: Page) -> Response:
         "silence_link": "" if alert is None else links.silence("", alert.labels),
         "plot": plot,
         "drawn": _drawn(plot, page),
-        "limit": "" if plot is None else _limit(plot),
+        "limit": "" if plot is None else _limit(plot, page),
         "lines": alert_story.lines(story.entries),
         "tellings": alert_story.tellings(story.notifications),
     }
@@ -54,9 +55,11 @@ def _drawn(plot: AlertPlot | None, page: Page) -> Markup:
     return line_chart(plot.figure, title=page.say("The expression around the moment it fired"))
 
 
-def _limit(plot: AlertPlot) -> str:
+def _limit(plot: AlertPlot, page: Page) -> str:
     seen = plot.subject
-    return "" if seen.threshold is None else f"{seen.comparison} {number_words(seen.threshold)}"
+    if seen.threshold is None:
+        return ""
+    return f"{page.say('limit')} {seen.comparison} {number_words(seen.threshold)}"
 
 
 def _standing(page: Page, alert: AlertOut) -> Standing:

@@ -13,6 +13,7 @@ from controlplane.errors import NotFound
 from controlplane.model import links
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.mute.dependencies import TARGET
 from controlplane.mute.silence import Silence
 from controlplane.routing.ports import Flush
 from controlplane.ui.pages.alert_filter import SEVERITY, AlertFilter, Standing
@@ -32,6 +33,14 @@ _SUMMARIES: Final = ("summary", "message", "description")
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What inhibits an alert: another one, with its page, or a target that is down."""
+
+    name: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One alert of a list: how it stands, what is said of it, who has silenced it."""
 
@@ -40,7 +49,7 @@ class Row:
     summary: str
     labels: Sequence[tuple[str, str]]
     silences: Sequence[Silence] = ()
-    inhibited_by: Sequence[str] = ()
+    causes: Sequence[Cause] = ()
 
     @property
     def severity(self) -> str:
@@ -159,6 +168,19 @@ def summary(annotations: Mapping[str, str]) -> str:
     return next((text.strip() for text in texts if text.strip()), "")
 
 
+def causes(on: Surface, inhibited_by: Sequence[str]) -> list[Cause]:
+    """Return what inhibits, by fingerprints of alerts or as `target/NAME`."""
+    return [_cause(on, name) for name in inhibited_by]
+
+
+def _cause(on: Surface, name: str) -> Cause:
+    if name.startswith(TARGET):
+        return Cause(name.removeprefix(TARGET))
+    alert = on.alerts.get(name)
+    said = name if alert is None else alert.name or str(alert.labels)
+    return Cause(said, links.story("", name))
+
+
 def group_id(group: Flush) -> str:
     """Return a short name of a group, the same as long as its route and labels are."""
     return sha256(f"{group.receiver}\0{group.group_key}".encode()).hexdigest()[:12]
@@ -189,7 +211,7 @@ class _Look:
             summary=summary(alert.annotations),
             labels=[p for p in alert.labels.pairs if p[0] not in above and p[0] not in _SAID],
             silences=silences,
-            inhibited_by=inhibited_by,
+            causes=causes(self._on, inhibited_by),
         )
 
     def _ended(self, alert: Alert) -> bool:
