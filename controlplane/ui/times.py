@@ -46,13 +46,19 @@ def since(time: Timestamp, now: Timestamp, locale: Locale) -> str:
     )
 
 
+def moment(time: Timestamp, locale: Locale) -> str:
+    """Return an instant as plain text, in UTC."""
+    return format_datetime(
+        datetime.fromtimestamp(time / 1000, UTC), "yyyy-MM-dd HH:mm:ss 'UTC'", locale=locale
+    )
+
+
 def time_tag(time: Timestamp, now: Timestamp, locale: Locale, *, exact: bool = False) -> Markup:
     """Return a `<time>` element: relative, or the instant itself, which is its title in any case.
 
     The instant is in UTC; in the browser a script puts it into the reader's zone.
     """
-    moment = datetime.fromtimestamp(time / 1000, UTC)
-    absolute = format_datetime(moment, "yyyy-MM-dd HH:mm:ss 'UTC'", locale=locale)
+    absolute = moment(time, locale)
     shown = absolute if exact else since(time, now, locale)
     how = "exact" if exact else "relative"
     return Markup('<time datetime="{}" title="{}" data-show="{}">{}</time>').format(

@@ -137,6 +137,7 @@ document.body.addEventListener("cp:target", ({ detail }) => {
     again();
     return;
   }
+  if (detail.subject === document.querySelector("[data-subject]")?.dataset.subject) document.body.dispatchEvent(new CustomEvent("cp:this"));
   for (const element of document.querySelectorAll(`[data-target="${CSS.escape(detail.subject)}"]`)) {
     const state = next(detail, element.dataset.state);
     if (state) show(element, state);

@@ -2,6 +2,9 @@
 "use strict";
 
 const plots = new Map();
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 function colour(place) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--line-${place % 8}`).trim();
@@ -65,9 +68,9 @@ function make(figure) {
   const options = {
     width: Math.floor(figure.clientWidth),
     height: Math.max(170, Math.min(320, Math.floor(box.height))),
-    series: [{}, ...order.map((place) => lines[place])],
+    series: [{ value: (_plot, time) => (time == null ? "–" : exact.format(time * 1000)) }, ...order.map((place) => lines[place])],
     scales: { y: { range: (_plot, low, high) => range(low, high, data) } },
-    axes: [axis, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => shown(tick, data.unit, largest)) }],
+    axes: [{ ...axis, values: (_plot, ticks) => ticks.map((tick) => (ticks.at(-1) - ticks[0] > 2 * 86400 ? day : hour).format(tick * 1000)) }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => shown(tick, data.unit, largest)) }],
     cursor: { sync: { key: "plots" } },
     plugins: [limit],
   };
