@@ -155,11 +155,12 @@ def _over_time() -> tuple[Panel, ...]:
             colours={"down": RED, "up": GREEN},
         ),
         graph(
-            "Why probes fail",
-            "Targets that are down by the reason. One reason for many at once is the network or "
-            "the names near us, not the targets.",
+            "Why probes and scrapes fail",
+            "Targets that are down by the reason, and those whose metrics cannot be read. One "
+            "reason for many at once is the network or the names near us, not the targets.",
             "short",
             Query("fleet:probe_failures:count", "{{reason}}"),
+            Query("fleet:scrapes_down:count", "metrics unreadable"),
             stacked=True,
         ),
         graph(

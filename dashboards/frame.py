@@ -34,11 +34,23 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Moments that every graph shows as a line: those at which an expression has a value."""
+
+    name: str
+    expr: str
+    title: str
+    colour: str
+    text: str = ""
+    tags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """A dashboard: where it is, what it asks, what it shows.
 
-    `marks` selects the alerts that every graph shows as marks; `top` stands
-    above the first row.
+    `marks` selects the alerts that every graph shows as marks, `also` has
+    further moments; `top` stands above the first row.
     """
 
     uid: str
@@ -49,6 +61,7 @@ class Sheet:
     top: Sequence[Panel]
     rows: Sequence[Row] = ()
     marks: str = ""
+    also: Sequence[Mark] = ()
     span: str = "now-6h"
     refresh: str = "30s"
     tags: Sequence[str] = ()
@@ -66,7 +79,7 @@ class Sheet:
             .timezone("browser")
             .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
             .variables([_source(), *map(_variable, (CONSOLE, *self.variables))])
-            .annotations([_marks(self.marks)])
+            .annotations([_mark(mark) for mark in (_alerts(self.marks), *self.also)])
             .links([_others(), _console()])
         )
         for panel in self.top:
@@ -165,19 +178,30 @@ def _variable(variable: Variable) -> builders.QueryVariable:
     return made
 
 
-def _marks(selected: str) -> builders.AnnotationQuery:
+def _alerts(selected: str) -> Mark:
     alerts = 'alertstate="firing", severity!="none"' + (f", {selected}" if selected else "")
+    return Mark(
+        "Alerts",
+        f"count by (alertname, severity, job) (ALERTS{{{alerts}}})",
+        "{{alertname}} ({{severity}})",
+        RED,
+        text="{{job}}",
+        tags="severity",
+    )
+
+
+def _mark(mark: Mark) -> builders.AnnotationQuery:
     return (
         builders.AnnotationQuery()
-        .name("Alerts")
+        .name(mark.name)
         .datasource(SOURCE)
         .enable(True)
-        .icon_color(RED)
+        .icon_color(mark.colour)
         .placement("")
-        .expr(f"count by (alertname, severity, job) (ALERTS{{{alerts}}})")
-        .title_format("{{alertname}} ({{severity}})")
-        .text_format("{{job}}")
-        .tag_keys("severity")
+        .expr(mark.expr)
+        .title_format(mark.title)
+        .text_format(mark.text)
+        .tag_keys(mark.tags)
         .step("30s")
     )
 

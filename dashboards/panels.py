@@ -89,9 +89,14 @@ def graph(
     highest: float | None = None,
     steps: Steps = (),
     colours: Mapping[str, str] | None = None,
+    dashed: str = "",
     links: Sequence[Link] = (),
 ) -> Panel:
-    """Return a graph over time. `steps` are drawn as lines; `colours` are by regular expression."""
+    """Return a graph over time.
+
+    `steps` are drawn as lines; `colours`, and series that are `dashed`, are named by regular
+    expressions over the legend.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
@@ -126,6 +131,15 @@ def graph(
         panel = panel.thresholds(_thresholds(steps)).thresholds_style(drawn)
     for pattern, colour in (colours or {}).items():
         panel = panel.override_by_regexp(pattern, [_fixed(colour)])
+    if dashed:
+        style = {"fill": "dash", "dash": [10, 10]}
+        panel = panel.override_by_regexp(
+            dashed,
+            [
+                dashboard.DynamicConfigValue("custom.lineStyle", style),
+                dashboard.DynamicConfigValue("custom.fillOpacity", 0),
+            ],
+        )
     return panel
 
 

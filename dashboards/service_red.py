@@ -35,7 +35,7 @@ _BY_CODE: Final = {"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED}
 _LINKS = (
     to_alerts(job=of_series("job")),
     to_dashboard("Its targets", TARGET, job=of_series("job")),
-    to_dashboard("Its scaling", AUTOSCALING, job=of_series("job")),
+    to_dashboard("Its scaling", AUTOSCALING, service=of_series("job")),
 )
 _BUCKETS = f"rate(http_request_duration_seconds_bucket{{{SELECTED}}}[$__rate_interval])"
 
