@@ -22,6 +22,7 @@ from controlplane.ui.console import HEADERS, Console, Page, PageFunction
 from controlplane.ui.pages import (
     alert,
     alerts,
+    jobs,
     login,
     overview,
     overview_cells,
@@ -32,6 +33,7 @@ from controlplane.ui.pages import (
     silence,
     silence_new,
     silences,
+    system,
     target,
     target_form,
     targets,
@@ -71,6 +73,8 @@ PLACES: Final[Sequence[Place]] = (
     Place("/rules", rules.show),
     Place("/rules/{rule_id}", rule.show),
     Place("/receivers", receivers.show, receivers.act),
+    Place("/jobs", jobs.show),
+    Place("/system", system.show, system.act),
     Place("/login", login.show, login.act),
     Place("/logout", act=login.leave),
 )
