@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from controlplane import __version__
-from controlplane.api import health, otlp, pages, probe
+from controlplane.api import health, otlp, probe
 from controlplane.api.alertmanager import routes as alertmanager
 from controlplane.api.alertmanager.answers import Malformed, on_malformed
 from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bounded
@@ -35,6 +35,7 @@ from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import (
     alerts,
+    autoscaling,
     dead_letters,
     discovery,
     drills,
@@ -55,6 +56,7 @@ ROUTERS: Final = (
     dead_letters.router,
     receivers.router,
     drills.router,
+    autoscaling.router,
     jobs.router,
     interactions.router,
     sse.router,
@@ -72,7 +74,6 @@ ROUTERS: Final = (
     otlp.router,
     probe.router,
     health.router,
-    pages.router,
 )
 
 
