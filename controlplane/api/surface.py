@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
+from controlplane.autoscale.autoscaler import Autoscaler
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.standing import Standing
 from controlplane.events.ports import Bus
@@ -59,6 +60,7 @@ class Surface:
     ledger: Ledger
     notifications: NotificationStore
     rules: Callable[[], Sequence[GroupStatus]]
+    autoscaler: Autoscaler
     scrapes: Callable[[], Sequence[ScrapeStatus]]
     dropped: Callable[[], Sequence[DroppedTargets]]
     receivers_of: Callable[[Labels], Sequence[str]]
@@ -71,6 +73,9 @@ class Surface:
     groups: Callable[[Timestamp], Sequence[Flush]]
     outside_hours: Callable[[Flush], Sequence[str]]
     receivers: Callable[[], Sequence[str]]
+    receiver_labels: Callable[[], Mapping[str, Labels]]
+    # Writes the labels of a group's route.
+    route_labels: Callable[[Flush], Awaitable[Mapping[str, str]]]
     trying: Trying
     alerting_configuration: Callable[[], str]
     started: Timestamp

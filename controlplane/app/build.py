@@ -20,10 +20,11 @@ from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
 from controlplane.app.alerting import build_alerting
 from controlplane.app.inforce import InForce
-from controlplane.app.notifying import Senders
+from controlplane.app.notifying import Senders, WrittenRouteLabels
 from controlplane.app.picturing import Pictures, RuleReadings
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
+from controlplane.app.scaling import build_scaling
 from controlplane.app.scheduling import Jobs
 from controlplane.app.storms import Storms
 from controlplane.app.supervisor import Supervisor
@@ -187,6 +188,20 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.push_async_callback(rules.close)
     store.subscribe(rules.on_commit)
 
+    # From samples to replicas.
+    scaling = build_scaling(
+        config,
+        database,
+        engine,
+        queries,
+        clients,
+        alerts,
+        clock=clock,
+        registry=registry,
+        external_url=settings.external_url,
+    )
+    stack.push_async_callback(scaling.close)
+
     # From targets to samples.
     target_metrics = TargetMetrics(registry)
     failures = FailureLog(
@@ -272,6 +287,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         alerting=alerting,
         rehearsal=rehearsal,
         rules=rules,
+        scaling=scaling,
         watching=watching,
         targets=targets,
         leases=leases,
@@ -301,6 +317,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         ledger=alerting.ledger,
         notifications=alerting.notifications,
         rules=rules.groups,
+        autoscaler=scaling.autoscaler,
         scrapes=scrapes.statuses,
         dropped=scrapes.dropped,
         receivers_of=alerting.dispatcher.receivers,
@@ -311,6 +328,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         groups=alerting.dispatcher.look,
         outside_hours=alerting.hours.muting,
         receivers=lambda: [receiver.name for receiver in reloader.config.receivers],
+        receiver_labels=lambda: {each.name: each.known_by for each in reloader.config.receivers},
+        route_labels=WrittenRouteLabels(senders, lambda: reloader.config),
         alerting_configuration=lambda: render_alerting(reloader.config),
         started=clock.now(),
         reload=reloader.reload,
@@ -346,6 +365,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     alerting.start(supervisor, grace)
     rehearsal.start(supervisor)
     supervisor.start("rules", rules.run, drain=rules.drain)
+    scaling.start(supervisor)
     supervisor.start("failures", failures.run, drain=failures.drain)
     supervisor.start("leases", leases.run)
     supervisor.start("scrapes", scrapes.run)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from controlplane.app.alerting import Alerting
 from controlplane.app.notifying import configuration_change
+from controlplane.app.scaling import Scaling
 from controlplane.app.trying import Rehearsal
+from controlplane.app.uptimes import Uptimes
 from controlplane.app.watching import Watching
 from controlplane.clock import Clock
 from controlplane.config.config import Config
@@ -36,22 +38,27 @@ class InForce:
     alerting: Alerting
     rehearsal: Rehearsal
     rules: Manager
+    scaling: Scaling
     watching: Watching
     targets: TargetRegistry
     leases: LeaseWatch
     failures: FailureLog
     scrapes: ScrapePool
+    uptimes: Uptimes
 
     async def begin(self, config: Config) -> None:
         """Put the first configuration in force, with what was kept from before."""
         await self.remote_writes.apply(config.remote_write_options())
         await self.targets.load()
         self.targets.subscribe(self.watching.on_change)
+        self.targets.subscribe(self.uptimes.on_change)
         await self.targets.apply_file(config.targets, self.clock.now())
         await self.rules.apply(config.rules_options(self.external_url))
         self._scrape(config)
         await self.alerting.begin()
+        await self.scaling.begin(config)
         self.rehearsal.change(config)
+        self.uptimes.change(config)
 
     async def change(self, old: Config, new: Config) -> None:
         """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
@@ -67,9 +74,11 @@ class InForce:
         self.policy.replace(new.outbound.deny)
         await self.alerting.change(new, integrations)
         self.rehearsal.change(new)
+        self.uptimes.change(new)
         await self.rules.apply(new.rules_options(self.external_url))
         await self.engines.keep_only(new.datasources())
         self._scrape(new)
+        self.scaling.change(new)
         self.alerting.changes.announce(configuration_change(old, new, self.clock.now()))
 
     def _watch(self, config: Config) -> None:

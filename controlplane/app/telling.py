@@ -10,6 +10,7 @@ from controlplane.events.ports import Bus
 from controlplane.model.alert import Alert
 from controlplane.notify.message import Attempt, Message, MessageState, Outcome
 from controlplane.targets.ports import Change, TargetChange
+from controlplane.uptime.incident import Incident
 
 # Of more changes at once one event tells: a page then reads its part anew.
 _MANY: Final = 200
@@ -81,3 +82,12 @@ class Telling:
     def reloaded(self, good: bool) -> None:  # noqa: FBT001 - good or not
         """Tell that the configuration was read anew, or refused."""
         self._bus.publish(Event(Kind.CONFIG, "", self._clock.now(), {"good": good}))
+
+    def incident(self, incident: Incident) -> None:
+        """Tell that an incident of a status page was begun, told on, ended or removed."""
+        data: Data = {"title": incident.title, "stage": incident.stage.value}
+        self._bus.publish(Event(Kind.INCIDENT, incident.id, self._clock.now(), data))
+
+    def maintenance(self) -> None:
+        """Tell that planned maintenance changed."""
+        self._bus.publish(Event(Kind.INCIDENT, "", self._clock.now(), {"maintenance": True}))

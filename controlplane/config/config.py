@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlplane.alerts.options import AlertOptions
+from controlplane.autoscale.options import ExternalScalerOptions
+from controlplane.autoscale.options import Policy as ScalingPolicy
 from controlplane.config.dependencies import rule_dependencies
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.probes import DEFAULT_MODULES
@@ -31,6 +33,8 @@ from controlplane.tsdb.remote.options import (
     RemoteWriteOptions,
     RemoteWriteSettings,
 )
+from controlplane.uptime.maintenance import Maintenance
+from controlplane.uptime.options import StatusPage
 
 # Where alerts go while no file says anything about it: nowhere.
 NOBODY = Receiver("nobody")
@@ -71,9 +75,13 @@ class Config:
     notification_settings: DeliveryOptions = field(default_factory=DeliveryOptions)
     drills: tuple[DrillOptions, ...] = ()
     check_ins: tuple[CheckInOptions, ...] = ()
+    autoscaling: tuple[ScalingPolicy, ...] = ()
+    external_scaler: ExternalScalerOptions = field(default_factory=ExternalScalerOptions)
     templates: tuple[str, ...] = ()
     # What stood in the files of `templates` when they were read, by file.
     template_texts: tuple[tuple[str, str], ...] = ()
+    status_pages: tuple[StatusPage, ...] = ()
+    planned_maintenance: tuple[Maintenance, ...] = ()
     storage: StorageOptions = field(default_factory=StorageOptions)
     outbound: OutboundOptions = field(default_factory=OutboundOptions)
 

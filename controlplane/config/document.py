@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from controlplane.config.autoscaling import AUTOSCALING, EXTERNAL_SCALER
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.muting import INHIBIT_RULES, TIME_INTERVALS
 from controlplane.config.notifications import NOTIFICATION_SETTINGS
@@ -15,6 +16,7 @@ from controlplane.config.routing import ROUTE
 from controlplane.config.rules import RULE_SETTINGS
 from controlplane.config.schema import Key, Section
 from controlplane.config.scrape import scrape_configs
+from controlplane.config.status_pages import PLANNED_MAINTENANCE, STATUS_PAGES
 from controlplane.config.stores import OUTBOUND, STORAGE
 from controlplane.config.storms import CANARIES, SILENCE_SETTINGS, STORM_SETTINGS
 from controlplane.config.targets import TARGET_SETTINGS, targets
@@ -31,11 +33,9 @@ _PROMETHEUS: Final = (
 )
 _ALERTMANAGER: Final = ("event_recorder",)
 _LATER: Final = (
-    "autoscaling",
     "cluster",
     "forward_alerts",
     "slos",
-    "status_pages",
 )
 
 
@@ -93,6 +93,10 @@ def document(context: Context) -> Section[Any]:
             "templates": Key(PATTERNS),
             "drills": Key(DRILLS),
             "check_ins": Key(CHECK_INS),
+            "autoscaling": Key(AUTOSCALING),
+            "external_scaler": Key(EXTERNAL_SCALER),
+            "status_pages": Key(STATUS_PAGES),
+            "planned_maintenance": Key(PLANNED_MAINTENANCE),
             "storage": Key(STORAGE),
             "outbound": Key(OUTBOUND),
         },

@@ -16,3 +16,19 @@ class EvidenceSink(Protocol):
     """Is told of each failed probe, on the event loop. Must return at once."""
 
     def __call__(self, target_id: str, time: Timestamp, outcome: Outcome) -> None: ...
+
+
+class ResultSink(Protocol):
+    """Is told of every result, on the event loop. Must return at once.
+
+    A result of now holds `until` an instant at most: by then the next one is overdue.
+    """
+
+    def __call__(
+        self,
+        target_id: str,
+        now: Timestamp,
+        well: bool,  # noqa: FBT001 - a state
+        latency: float,
+        until: Timestamp,
+    ) -> None: ...

@@ -16,7 +16,7 @@ from controlplane.model.labels import Labels
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.options import Module
 from controlplane.probes.outcome import Evidence, Outcome, Reason
-from controlplane.probes.ports import EvidenceSink, StateSink
+from controlplane.probes.ports import EvidenceSink, ResultSink, StateSink
 from controlplane.probes.prober import Prober, Start, Tools
 from controlplane.probes.recording import Recorder, Row, writes_of
 from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
@@ -31,6 +31,8 @@ _JUMP_SECONDS: Final = 0.5
 _LONGEST_SLEEP: Final = 0.05
 # A probe that ends by its time-out must have ended before the next tick.
 _MOST_MARGIN: Final[Duration] = 250
+# A result holds so long beyond the time by which the next one must have come.
+_LATE_AT_MOST: Final[Duration] = 1_000
 # A probe that is not heard of so long after its time-out is given up (milliseconds).
 _LOST_AFTER: Final[Duration] = 30_000
 
@@ -96,6 +98,7 @@ class Schedule:
         metrics: ProbeMetrics,
         evidence: EvidenceSink,
         changed: StateSink | None = None,
+        results: ResultSink | None = None,
     ) -> None:
         self._tools = tools
         self._clock: Clock = tools.clock
@@ -104,6 +107,7 @@ class Schedule:
         self._metrics = metrics
         self._evidence = evidence
         self._changed = changed
+        self._results = results
         self._changes = ChangeLines(log, self._clock.monotonic)
         self._entries: dict[str, _Entry] = {}
         self._wheel: Wheel[str] = Wheel()
@@ -239,6 +243,11 @@ class Schedule:
         if outcome.success is not entry.succeeded:
             self._tell(entry, outcome, correlation_id)
         entry.succeeded = outcome.success
+        if self._results is not None:
+            # The next result may take its whole time.
+            until = slot + entry.interval + entry.timeout + _LATE_AT_MOST
+            now = self._clock.now()
+            self._results(entry.job.key, now, outcome.success, outcome.duration, until)
         if outcome.reason is None:
             self._successes += 1
         else:

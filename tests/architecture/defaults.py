@@ -2,6 +2,16 @@
 
 from typing import Any, Final
 
+from controlplane.autoscale.options import (
+    ExternalScalerOptions,
+    MetricOptions,
+    MetricTarget,
+    Policy,
+    ScalingRules,
+    Threshold,
+    WebhookOptions,
+    WorkloadOptions,
+)
 from controlplane.config.document import every_section
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.integrations.email import INHERITED
@@ -58,6 +68,8 @@ from controlplane.tsdb.remote.options import (
     RemoteWrite,
     RemoteWriteSettings,
 )
+from controlplane.uptime.maintenance import Maintenance
+from controlplane.uptime.options import PageGroup, StatusPage
 
 REQUIRED: Final = "required"
 _SECRET: Final = Secret("x")
@@ -104,10 +116,20 @@ _BARE: Final[dict[str, Any]] = {
     "apprise_config": AppriseConfig(_SECRET),
     "drill": DrillOptions("x", receiver="x", interval=3_600_000),
     "check_in": CheckInOptions("x", _SECRET),
+    "autoscaling": Policy("x", 1, (MetricOptions("x", "x", target=MetricTarget(1)),)),
+    "scaling_target": MetricTarget(1),
+    "scaling_threshold": Threshold(1),
+    "scaling_rules": ScalingRules(),
+    "scaling_workload": WorkloadOptions("x"),
+    "scaling_webhook": WebhookOptions(_SECRET),
+    "external_scaler": ExternalScalerOptions(),
     "opsgenie_config": OpsgenieConfig(_SECRET),
     "victorops_config": VictoropsConfig(_SECRET, "x"),
     "pushover_config": PushoverConfig(_SECRET, _SECRET),
     "telegram_config": TelegramConfig(_SECRET, chat_id_file=_SECRET),
+    "status_page": StatusPage("x"),
+    "status_page_group": PageGroup("x", ((),)),
+    "planned_maintenance": Maintenance("x", ((),), ends_at=1),
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
     "outbound": OutboundOptions(),
@@ -135,6 +157,8 @@ _NOT_DEFAULTS: Final = {
     "email_config": {"to"},
     "drill": {"name", "receiver", "interval"},
     "check_in": {"name", "url"},
+    "planned_maintenance": {"ends_at"},
+    "scaling_webhook": {"url"},
 }
 # Defaults that other keys of the file decide.
 _FROM_GLOBAL: Final = {
