@@ -150,8 +150,10 @@ def _values(entries: Sequence[Entry]) -> Mapping[str, set[str]]:
     """Return the values of each label; of what has too many, no more than needed to see that."""
     values: dict[str, set[str]] = {}
     for entry in entries:
-        for name, value in entry.labels.items():
-            known = values.setdefault(name, set())
+        for name, value in entry.labels.pairs:
+            known = values.get(name)
+            if known is None:
+                known = values[name] = set()
             if len(known) <= _MOST_GROUPS:
                 known.add(value)
     return values

@@ -45,6 +45,11 @@ class Wanted:
         """Tell whether anything is left out."""
         return bool(self.search or self.match or self.state or self.provenance)
 
+    @property
+    def backwards(self) -> bool:
+        """Tell whether names descend; other keys descend by their sign."""
+        return self.descending and self.sort == "name"
+
     def address(self, **changed: str) -> dict[str, str]:
         """Return the parameters of this list with some of them changed, from its first page on."""
         sort = f"-{self.sort}" if self.descending else self.sort
@@ -112,23 +117,32 @@ def listed(
     entries: Sequence[Entry], states: Sequence[State], readings: Readings, asked: Wanted
 ) -> Listing:
     """Return the page that was asked for. Raises ParseError, InvalidInput for a bad cursor."""
-    fits = _fits(asked)
-    rows = [
-        _row(entry, state, readings)
-        for entry, state in zip(entries, states, strict=True)
-        if (asked.state is None or state is asked.state) and fits(entry)
-    ]
-    backwards = asked.descending and asked.sort == "name"
-    keys = {row.target.id: _key(row, asked) for row in rows}
-    rows.sort(key=lambda row: keys[row.target.id], reverse=backwards)
-    total = len(rows)
+    places = _fitting(entries, states, asked)
+    numbers = readings.uptime if asked.sort == "uptime" else readings.latency
+    keyed = sorted(
+        ((_key(entries[place].target, states[place], numbers, asked), place) for place in places),
+        reverse=asked.backwards,
+    )
+    left = keyed
     if asked.cursor:
         after = _from_cursor(asked.cursor)
-        rows = [row for row in rows if (keys[row.target.id] > after) is not backwards]
-        rows = [row for row in rows if keys[row.target.id] != after]
-    shown = rows[:PAGE]
-    more = len(rows) > PAGE
-    return Listing(shown, total, _to_cursor(keys[shown[-1].target.id]) if more else None)
+        left = [each for each in keyed if (each[0] < after if asked.backwards else each[0] > after)]
+    shown = left[:PAGE]
+    rows = [_row(entries[place], states[place], readings) for _, place in shown]
+    more = len(left) > PAGE
+    return Listing(rows, len(keyed), _to_cursor(shown[-1][0]) if more else None)
+
+
+def _fitting(entries: Sequence[Entry], states: Sequence[State], asked: Wanted) -> Sequence[int]:
+    """Return the places of the targets that were asked for. Raises ParseError."""
+    if not asked.narrows:
+        return range(len(entries))
+    fits = _fits(asked)
+    return [
+        place
+        for place, entry in enumerate(entries)
+        if (asked.state is None or states[place] is asked.state) and fits(entry)
+    ]
 
 
 def _fits(asked: Wanted) -> Callable[[Entry], bool]:
@@ -177,17 +191,13 @@ def _row(entry: Entry, state: State, readings: Readings) -> Row:
     )
 
 
-def _key(row: Row, asked: Wanted) -> _Key:
+def _key(target: Target, state: State, numbers: Mapping[str, float], asked: Wanted) -> _Key:
     if asked.sort == "name":
-        return (False, 0.0, row.target.name)
-    value: float | None
-    if asked.sort == "state":
-        value = float(_URGENCY[row.state])
-    else:
-        value = row.latency if asked.sort == "latency" else row.uptime
+        return (False, 0.0, target.name)
+    value = float(_URGENCY[state]) if asked.sort == "state" else numbers.get(target.id)
     if value is None:
-        return (True, 0.0, row.target.name)
-    return (False, -value if asked.descending else value, row.target.name)
+        return (True, 0.0, target.name)
+    return (False, -value if asked.descending else value, target.name)
 
 
 def _to_cursor(key: _Key) -> str:
