@@ -42,7 +42,8 @@ async def alert_plot(page: Page, alert: AlertOut) -> AlertPlot | None:
     expr = expression_of(page, alert)
     if not expr:
         return None
-    seen, (start, end) = threshold_of(expr), window(alert, page.now)
+    seen = threshold_of(expr)
+    start, end = window(alert.starts_at, alert.ends_at, page.now)
     try:
         result = await over_range(page, seen.expr, start, end, step_for(end - start))
     except ControlPlaneError as error:
@@ -53,10 +54,12 @@ async def alert_plot(page: Page, alert: AlertOut) -> AlertPlot | None:
     return AlertPlot(expr, seen, figure)
 
 
-def window(alert: AlertOut, now: Timestamp) -> tuple[Timestamp, Timestamp]:
+def window(
+    fired: Timestamp, ended: Timestamp | None, now: Timestamp
+) -> tuple[Timestamp, Timestamp]:
     """Return the span around the beginning of an alert, and its end as far as a day reaches."""
-    until = now if alert.ends_at is None else min(now, alert.ends_at + _AFTER)
-    start = alert.starts_at - _BEFORE
+    until = now if ended is None else min(now, ended + _AFTER)
+    start = fired - _BEFORE
     return start, max(start + MINUTE, min(until, start + _LONGEST))
 
 
@@ -68,9 +71,11 @@ def figure_around(
     chart = chart_of(scene, seen, matrix)
     if chart is None:
         return None
-    marks = [(alert.starts_at / 1000, page.say("fired"))]
+    # Of what has just happened there is no point yet.
+    last = int(chart.times[-1])
+    marks = [(min(alert.starts_at, last) / 1000, page.say("fired"))]
     if alert.ends_at is not None:
-        marks.append((alert.ends_at / 1000, page.say("ended")))
+        marks.append((min(alert.ends_at, last) / 1000, page.say("ended")))
     return Figure(
         times=(chart.times / 1000).tolist(),
         series=[Series(line.name, line.values.tolist()) for line in chart.lines],

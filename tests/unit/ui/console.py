@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ class Reader:
         return answer.text
 
     async def send(
-        self, path: str, fields: dict[str, str | list[str]], status: int = 303
+        self, path: str, fields: Mapping[str, str | list[str]], status: int = 303
     ) -> httpx.Response:
         """Send a form with the token of a page."""
         token = _TOKEN.search(await self.get("/silences/new"))
