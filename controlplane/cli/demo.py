@@ -8,11 +8,13 @@ from pathlib import Path
 
 import uvloop
 
+from controlplane.clock import SystemClock
+from controlplane.demo.elsewhere import LOOPBACK, run_services
 from controlplane.demo.run import Arguments, run_demo
 from controlplane.demo.screen import Screen
-from controlplane.errors import Unavailable
+from controlplane.errors import InvalidInput, Unavailable
 from controlplane.model.duration import parse_duration
-from controlplane.settings.parsing import listen
+from controlplane.settings.parsing import listen, url
 from controlplane.settings.settings import DEFAULT_LISTEN
 from controlplane.telemetry.logs import configure_logs
 
@@ -32,10 +34,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"default {DEFAULT_LISTEN}, or a free port when that is taken",
     )
     parser.add_argument("--data-dir", metavar="DIR", help="where files are kept; else a fresh one")
+    parser.add_argument(
+        "--at",
+        metavar="URL",
+        help="the sample services alone, registered at a control plane that runs there",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="HOST",
+        help=f"with --at: the name by which they are reached; default {LOOPBACK}",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo. Raises InvalidInput, Conflict, Unavailable."""
+    if args.at is not None:
+        return _elsewhere(args)
+    if args.name is not None:
+        raise InvalidInput("--name goes with --at")
     seconds = None if args.duration is None else parse_duration(args.duration) / 1000
     with tempfile.TemporaryDirectory(prefix="controlplane-demo-") as temporary:
         directory = Path(args.data_dir or temporary)
@@ -52,3 +68,12 @@ def run(args: argparse.Namespace) -> int:
             asked = Arguments(address, directory, seconds)
             seen = runner.run(run_demo(asked, screen))
     return 0 if seen or seconds is None else 1
+
+
+def _elsewhere(args: argparse.Namespace) -> int:
+    configure_logs()
+    place, name = url(args.at), args.name or LOOPBACK
+    duration = None if args.duration is None else parse_duration(args.duration) / 1000
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_services(place, name, SystemClock(), duration))
+    return 0

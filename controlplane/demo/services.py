@@ -1,8 +1,8 @@
 """Three sample services: real HTTP, real metrics, real traffic, and troubles in cycles.
 
-Each listens on loopback, counts its requests as the usual client libraries do,
-and registers itself through the public API with the client that the product
-ships. Its mood is a function of the seconds since the start, and of nothing else.
+Each listens on loopback, or where it is told to, counts its requests as the usual
+client libraries do, and registers itself through the public API with the client
+that the product ships. Its mood is a function of the seconds since the start, and of nothing else.
 """
 
 import asyncio
@@ -64,7 +64,16 @@ class Cycle:
     calm: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The address that services listen at, empty for all, and the name by which it is reached."""
+
+    bind: str = "127.0.0.1"
+    name: str = "127.0.0.1"
+
+
 CALM: Final = Mood()
+HERE: Final = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +125,13 @@ class Metrics:
 class SampleService:
     """One service: listens from `open` on, lives through its moods in `run`."""
 
-    def __init__(self, profile: Profile, clock: Clock) -> None:
+    def __init__(self, profile: Profile, clock: Clock, place: Place = HERE) -> None:
         self.profile = profile
+        self._place = place
         self._clock = clock
         self._metrics = Metrics()
         # Bound and never listening: it keeps the port while the service refuses.
-        self._reservation = _loopback_socket(0)
+        self._reservation = _bound_socket(place.bind, 0)
         self.port: int = self._reservation.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._answering = asyncio.Event()
@@ -131,7 +141,7 @@ class SampleService:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._place.name}:{self.port}"
 
     async def open(self) -> None:
         """Begin to listen."""
@@ -167,7 +177,7 @@ class SampleService:
                 self._server.close()
                 self._server = None
         elif self._server is None:
-            sock = _loopback_socket(self.port)
+            sock = _bound_socket(self._place.bind, self.port)
             self._server = await asyncio.start_server(
                 self._accept, sock=sock, limit=_LONGEST_REQUEST
             )
@@ -261,8 +271,11 @@ class SampleServices:
         lease: str = "30s",
         labels: Mapping[str, str] | None = None,
         rate: float = 10.0,
+        place: Place = HERE,
     ) -> None:
-        self.services = tuple(SampleService(profile, clock) for profile in sample_profiles(cycle))
+        self.services = tuple(
+            SampleService(profile, clock, place) for profile in sample_profiles(cycle)
+        )
         self._control_plane_url = control_plane_url
         self._clock = clock
         self._token = token
@@ -301,11 +314,11 @@ class SampleServices:
         )
 
 
-def _loopback_socket(port: int) -> socket.socket:
+def _bound_socket(host: str, port: int) -> socket.socket:
     """Return a bound socket. Two may share a port as long as only one of them listens."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((host, port))
     sock.settimeout(0)
     return sock
 
