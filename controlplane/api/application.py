@@ -31,6 +31,7 @@ from controlplane.api.prometheus import (
     write,
 )
 from controlplane.api.responses import as_answered
+from controlplane.api.status_host import StatusHostMiddleware
 from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import (
@@ -39,11 +40,14 @@ from controlplane.api.v1 import (
     dead_letters,
     discovery,
     drills,
+    incidents,
     interactions,
     jobs,
+    maintenance,
     receivers,
     silences,
     targets,
+    uptime,
 )
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError
@@ -58,6 +62,9 @@ ROUTERS: Final = (
     drills.router,
     autoscaling.router,
     jobs.router,
+    uptime.router,
+    incidents.router,
+    maintenance.router,
     interactions.router,
     sse.router,
     query.router,
@@ -90,6 +97,7 @@ def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAP
     application = bare_application(
         # From the outside in: nothing is refused without an id and a line in the log.
         Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
+        Middleware(StatusHostMiddleware, at_host=surface.status_pages.at_host),
         Middleware(GuardMiddleware, guard=guard, clock=surface.clock),
         Middleware(LimitMiddleware, limits=limits),
         Middleware(HeadMiddleware),

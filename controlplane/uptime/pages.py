@@ -104,9 +104,27 @@ class StatusPages:
         """Return the names of the pages, in the order of the file."""
         return list(self._pages)
 
+    def services(self) -> Sequence[str]:
+        """Return the names of all services and groups that pages show."""
+        shown = [each for name in self._pages for each in self._groups(name)]
+        return sorted({name for each in shown for name in (each.group.name, *each.services)})
+
     def at_host(self, host: str) -> str:
         """Return the name of the page that has this host for itself, empty without one."""
         return next((page.name for page in self._pages.values() if page.host == host), "")
+
+    def host_of(self, name: str) -> str:
+        """Return the host that a page has for itself, empty without one."""
+        page = self._pages.get(name)
+        return "" if page is None else page.host
+
+    def group(self, name: str, group: str) -> PageGroup:
+        """Return a group of a page. Raises NotFound."""
+        page = self._pages.get(name)
+        for each in page.groups if page is not None else ():
+            if each.name == group:
+                return each
+        raise NotFound(f"there is no group {group!r} on a status page {name!r}")
 
     def view(self, name: str) -> PageView:
         """Return what a page shows now. Raises NotFound."""

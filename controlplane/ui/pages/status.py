@@ -1,0 +1,191 @@
+"""Status pages: for the public, without scripts, kept by caches in between."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from markupsafe import Markup
+from starlette.responses import Response
+
+from controlplane.clock import Duration
+from controlplane.errors import NotFound
+from controlplane.model.duration import MINUTE
+from controlplane.ui import drawing
+from controlplane.ui.compression import compressed
+from controlplane.ui.console import HEADERS, Page
+from controlplane.ui.pages.status_texts import badge_of, feed_of, page_document
+from controlplane.ui.times import in_words
+from controlplane.uptime.reading import Bar
+from controlplane.uptime.view import PageView, ServiceState, ServiceView
+
+# Caches may show it for a while, and for long when we do not answer.
+_CACHE: Final = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
+# Older than this, what the database knew is told to be old.
+_OLD: Final[Duration] = 3 * MINUTE
+# Of a day that was down for less than this share the colour is the milder one.
+_MILD: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """A service as the page has it: its uptime in words, empty when nothing is known; bars."""
+
+    name: str
+    state: ServiceState
+    uptime: str
+    bars: Markup
+
+
+async def show(page: Page) -> Response:
+    """Show a status page."""
+    view = _view(page)
+    services = {
+        group.name: [_line(page, service) for service in group.services] for group in view.groups
+    }
+    context = {
+        "view": view,
+        "services": services,
+        "wholes": {group.name: _line(page, group.whole) for group in view.groups},
+        "states": _state_words(page),
+        "stages": _stage_words(page),
+        "headline": _headline(page, view.state),
+        "old": view.read_at if page.now - view.read_at > _OLD else None,
+        "base": f"/status/{view.name}",
+        "asset": page.console.assets.url,
+        "language": page.language,
+        "at": page.at,
+        # To the minute: until it is over, a cache need not be told anything new.
+        "as_of": view.at - view.at % MINUTE,
+    }
+    text = page.console.templates.render("status.html", page.language, context)
+    response = _public(page, text, "text/html; charset=utf-8")
+    response.headers["content-security-policy"] = HEADERS["content-security-policy"]
+    response.headers["referrer-policy"] = HEADERS["referrer-policy"]
+    response.headers["x-frame-options"] = HEADERS["x-frame-options"]
+    response.headers["content-language"] = page.language.code
+    return response
+
+
+async def document(page: Page) -> Response:
+    """Return a status page as JSON, for any other page's script to read."""
+    response = _public(page, json.dumps(page_document(_view(page))), "application/json")
+    response.headers["access-control-allow-origin"] = "*"
+    return response
+
+
+async def feed(page: Page) -> Response:
+    """Return the incidents of a status page as RSS."""
+    view = _view(page)
+    return _public(page, feed_of(view, _address(page, view.name)), "application/rss+xml")
+
+
+async def badge(page: Page) -> Response:
+    """Return the state of a service as a small picture, or its uptime with `?show=uptime`."""
+    view, name = _view(page), page.request.path_params["service"]
+    service = view.service(name)
+    if service is None:
+        raise NotFound(f"there is no service {name!r}")
+    words = _state_words(page)[service.state]
+    if page.request.query_params.get("show") == "uptime":
+        words = percent(page, service.ratio) or words
+    return _public(page, badge_of(name, words, service.state), "image/svg+xml")
+
+
+def day_bar(page: Page, bar: Bar) -> drawing.Bar:
+    """Return the drawing of a day: how long it was down decides, and is said."""
+    day = format_date(datetime.fromtimestamp(bar.start / 1000, UTC), locale=page.language.locale)
+    known = bar.up + bar.down
+    if not known:
+        if bar.maintenance:
+            return drawing.Bar("maintenance", f"{day}: {page.say('planned maintenance')}")
+        return drawing.Bar("unknown", f"{day}: {page.say('nothing is known')}")
+    words = f"{day}: {percent(page, bar.ratio)}"
+    if bar.maintenance:
+        words += f", {page.say('planned maintenance')} {_long(page, bar.maintenance)}"
+    if not bar.down:
+        return drawing.Bar("up", words)
+    words += f", {page.say('down for')} {_long(page, bar.down)}"
+    share = bar.down / known
+    return drawing.Bar("degraded" if share < _MILD else "down", words, share)
+
+
+def percent(page: Page, ratio: float | None) -> str:
+    """Return an uptime in per cent, never rounded up to a whole hundred."""
+    if ratio is None:
+        return ""
+    shown = min(ratio * 100, 99.99) if ratio < 1 else 100.0
+    return f"{format_decimal(shown, '0.##', locale=page.language.locale)} %"
+
+
+def _line(page: Page, service: ServiceView) -> ServiceLine:
+    spans = [day_bar(page, bar) for bar in service.bars]
+    title = page.say("Uptime of each of the last 90 days")
+    uptime = percent(page, service.ratio)
+    return ServiceLine(service.name, service.state, uptime, drawing.bars(spans, title=title))
+
+
+def _view(page: Page) -> PageView:
+    return page.on.status_pages.view(page.request.path_params["page"])
+
+
+def _public(page: Page, text: str, media_type: str) -> Response:
+    """Return what anybody may see and keep; nothing of it when the reader has it already."""
+    tag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
+    headers = {
+        "cache-control": _CACHE,
+        "etag": tag,
+        "x-content-type-options": "nosniff",
+        "vary": "accept-language, accept-encoding",
+    }
+    if tag in page.request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    response = Response(text, media_type=media_type, headers=headers)
+    compressed(page.request, response)
+    response.headers["vary"] = headers["vary"]
+    return response
+
+
+def _address(page: Page, name: str) -> str:
+    """Return the address of a page as its readers have it."""
+    base = page.on.flags["web.external-url"].rstrip("/")
+    host = page.on.status_pages.host_of(name)
+    return f"{urlsplit(base).scheme}://{host}/" if host else f"{base}/status/{name}"
+
+
+def _long(page: Page, seconds: float) -> str:
+    return in_words(round(seconds * 1000), page.language.locale)
+
+
+def _state_words(page: Page) -> Mapping[ServiceState, str]:
+    return {
+        ServiceState.OPERATIONAL: page.say("operational"),
+        ServiceState.DEGRADED: page.say("degraded"),
+        ServiceState.DOWN: page.say("down"),
+        ServiceState.MAINTENANCE: page.say("maintenance"),
+        ServiceState.UNKNOWN: page.say("unknown"),
+    }
+
+
+def _stage_words(page: Page) -> Mapping[str, str]:
+    return {
+        "investigating": page.say("Investigating"),
+        "identified": page.say("Identified"),
+        "monitoring": page.say("Monitoring"),
+        "resolved": page.say("Resolved"),
+    }
+
+
+def _headline(page: Page, state: ServiceState) -> str:
+    return {
+        ServiceState.OPERATIONAL: page.say("All services are operational"),
+        ServiceState.DEGRADED: page.say("Some services have problems"),
+        ServiceState.DOWN: page.say("All services are down"),
+        ServiceState.MAINTENANCE: page.say("Maintenance is under way"),
+        ServiceState.UNKNOWN: page.say("The state of the services is not known yet"),
+    }[state]
