@@ -63,7 +63,11 @@ class ExternalScaler:
     async def start(self, options: ExternalScalerOptions) -> None:
         """Listen. Raises Conflict when the address cannot be had, Unavailable without grpcio."""
         grpc = _library()
-        server = grpc.aio.server(maximum_concurrent_rpcs=_MOST_CALLS)
+        server = grpc.aio.server(
+            # Two on one port would each get some of the calls.
+            options=(("grpc.so_reuseport", 0),),
+            maximum_concurrent_rpcs=_MOST_CALLS,
+        )
         server.add_generic_rpc_handlers((self._handlers(grpc),))
         try:
             self.port = self._bind(grpc, server, options)

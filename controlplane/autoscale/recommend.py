@@ -92,7 +92,7 @@ def _by_metrics(
         read = seen.metrics.get(metric.name, _UNKNOWN)
         watch = watches.get(metric.name, Watch())
         watches[metric.name], verdict = _judge(
-            metric, read, watch, current, ready, _tolerances(policy.behavior), now
+            metric, read, watch, current, ready, tolerances_of(policy.behavior), now
         )
         verdicts.append(verdict)
     state = replace(state, watches=watches)
@@ -166,7 +166,8 @@ def _against_target(
     return Verdict(name, read.total, asked.replicas, word, because)
 
 
-def _tolerances(behavior: Behavior | None) -> Tolerances:
+def tolerances_of(behavior: Behavior | None) -> Tolerances:
+    """Return how far from 1 ratios may be, the HPA's default where a policy says nothing."""
     filled = (behavior or Behavior()).filled()
     up, down = filled.scale_up.tolerance, filled.scale_down.tolerance
     usual_up, usual_down = UP.tolerance or 0.0, DOWN.tolerance or 0.0

@@ -1,0 +1,222 @@
+"""The loop: what is looked at, kept, carried out and told."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from controlplane.autoscale.decision import Outcome
+from controlplane.autoscale.options import (
+    Behavior,
+    MetricOptions,
+    MetricTarget,
+    Mode,
+    Policy,
+    PolicyType,
+    ScalingPolicy,
+    ScalingRules,
+    WebhookOptions,
+    WorkloadOptions,
+)
+from controlplane.errors import NotFound, Unavailable
+from controlplane.model.secret import Secret
+from tests.unit.autoscale.world import DOWN, World
+
+LOAD = MetricOptions("load", "load", target=MetricTarget(10))
+SHADOW = Policy("shop", 20, (LOAD,), replicas="count")
+WORKLOAD = Policy("shop", 20, (LOAD,), mode=Mode.ACT, workload=WorkloadOptions("shop"))
+HOOK = Policy(
+    "shop", 20, (LOAD,), mode=Mode.ACT, webhook=WebhookOptions(Secret("http://x")), replicas="count"
+)
+PULLED = Policy("shop", 20, (LOAD,), mode=Mode.ACT)
+
+
+async def test_shadow_mode_recommends_and_does_nothing() -> None:
+    """It is the default, also for a policy that could act."""
+    world = World({"count": 4, "load": 15})
+    shadow = replace(WORKLOAD, mode=Mode.SHADOW)
+    scaler = world.autoscaler(shadow)
+    made = await scaler.evaluate(shadow, world.clock.now())
+    assert (made.outcome, made.current, made.desired) == (Outcome.RECOMMENDED, 4, 6)
+    assert (world.scaled, world.told, SHADOW.mode) == ([], [], Mode.SHADOW)
+    assert scaler.desired("shop") == (6, made)
+
+
+async def test_changes_are_kept_and_repeats_are_not() -> None:
+    """A value that moves within one verdict is no new row."""
+    world = World({"count": 4, "load": 15})
+    scaler = world.autoscaler(SHADOW)
+    for load in (15, 14.9, 14.8, 19, 19):
+        world.values["load"] = load
+        await scaler.evaluate(SHADOW, world.clock.now())
+        await world.clock.advance(15)
+    assert [each.desired for each in world.stored] == [6, 8]
+    assert world.value("evaluations_total", policy="shop", outcome="recommended") == 5
+
+
+async def test_a_workload_is_scaled_and_somebody_is_told() -> None:
+    """The scale is patched, and an alert of its own says from what to what and why."""
+    world = World({"load": 15})
+    made = await world.autoscaler(WORKLOAD).evaluate(WORKLOAD, world.clock.now())
+    assert made.outcome is Outcome.SCALED
+    assert world.scaled == [("deployment/default/shop", 6)]
+    (alert,) = world.told
+    assert (alert.name, alert.labels["change"], alert.labels["direction"]) == (
+        "AutoscalingScaled",
+        "4 to 6",
+        "up",
+    )
+    assert alert.ends_at == made.at + 300_000
+    assert "15 is 1.5 times the target of 10" in alert.annotations["description"]
+    assert alert.generator_url == "http://cp/api/v1/autoscaling/shop"
+    assert world.value("actions_total", policy="shop", direction="up") == 1
+
+
+async def test_what_was_done_counts_against_the_rate() -> None:
+    """A pod a minute is a pod a minute, whoever asks for more."""
+    slow = ScalingRules(0, (ScalingPolicy(PolicyType.PODS, 1, 60),))
+    policy = replace(WORKLOAD, behavior=Behavior(scale_up=slow))
+    world = World({"load": 50})
+    scaler = world.autoscaler(policy)
+    for _ in range(9):
+        await scaler.evaluate(policy, world.clock.now())
+        await world.clock.advance(15)
+    assert [number for _, number in world.scaled] == [5, 6, 7]
+
+
+async def test_what_others_do_counts_against_the_rate() -> None:
+    """Where somebody else carries it out, a change counts from when it is seen, 15 s later."""
+    slow = ScalingRules(0, (ScalingPolicy(PolicyType.PODS, 1, 60),))
+    policy = replace(SHADOW, behavior=Behavior(scale_up=slow))
+    world = World({"load": 50, "count": 4})
+    scaler = world.autoscaler(policy)
+    wanted = []
+    for _ in range(6):
+        made = await scaler.evaluate(policy, world.clock.now())
+        wanted.append(made.desired)
+        world.values["count"] = float(made.desired or 0)
+        await world.clock.advance(15)
+    assert wanted == [5, 5, 5, 5, 5, 6]
+
+
+async def test_a_scale_that_cannot_be_changed() -> None:
+    """It is said why, nobody is told of an action, and it is tried again."""
+    world = World({"load": 15}, refusal=DOWN)
+    scaler = world.autoscaler(WORKLOAD)
+    failed = await scaler.evaluate(WORKLOAD, world.clock.now())
+    assert failed.outcome is Outcome.FAILED
+    assert failed.steps[-1] == "it could not be carried out: it does not answer"
+    assert world.told == []
+    world.refusal = None
+    await world.clock.advance(15)
+    assert (await scaler.evaluate(WORKLOAD, world.clock.now())).outcome is Outcome.SCALED
+
+
+async def test_a_webhook_is_told() -> None:
+    """Once for each change."""
+    world = World({"count": 4, "load": 15})
+    scaler = world.autoscaler(HOOK)
+    made = await scaler.evaluate(HOOK, world.clock.now())
+    assert [each.desired for each in world.hooked] == [6]
+    assert made.outcome is Outcome.SCALED
+
+
+async def test_who_is_asked_assumes_that_it_was_done() -> None:
+    """Without a count of replicas the last decision is what there is; it begins at the least."""
+    world = World({"load": 15})
+    scaler = world.autoscaler(PULLED)
+    numbers = []
+    for _ in range(3):
+        numbers.append((await scaler.evaluate(PULLED, world.clock.now())).desired)
+        await world.clock.advance(15)
+    assert numbers == [2, 3, 5]
+
+
+async def test_missing_data_holds() -> None:
+    """An empty answer, an error and replicas that cannot be counted: the last decision stands."""
+    world = World({"load": 15})
+    scaler = world.autoscaler(WORKLOAD)
+    await scaler.evaluate(WORKLOAD, world.clock.now())
+    before = world.value("metric_timestamp_seconds", policy="shop", metric="load")
+    for broken in ({}, {"load": DOWN}, {"load": float("nan")}):
+        world.values = dict(broken)
+        await world.clock.advance(15)
+        held = await scaler.evaluate(WORKLOAD, world.clock.now())
+        assert (held.outcome, held.desired) == (Outcome.HELD, 6)
+    world.replicas = DOWN
+    assert (await scaler.evaluate(WORKLOAD, world.clock.now())).desired == 6
+    assert world.scaled == [("deployment/default/shop", 6)]
+    assert world.value("metric_timestamp_seconds", policy="shop", metric="load") == before
+
+
+async def test_nothing_decided_is_no_number() -> None:
+    """KEDA gets an error, not a guess."""
+    world = World({"load": 15}, replicas=DOWN)
+    scaler = world.autoscaler(WORKLOAD)
+    with pytest.raises(Unavailable):
+        scaler.desired("shop")
+    await scaler.evaluate(WORKLOAD, world.clock.now())
+    with pytest.raises(Unavailable):
+        scaler.desired("shop")
+    with pytest.raises(NotFound):
+        scaler.desired("nobody")
+
+
+async def test_a_restart_holds_what_was_decided() -> None:
+    """The last decision is taken up from the store."""
+    world = World({"load": 15})
+    await world.autoscaler(WORKLOAD).evaluate(WORKLOAD, world.clock.now())
+    again = World(stored=world.stored)
+    scaler = again.autoscaler(WORKLOAD)
+    await scaler.load()
+    held = await scaler.evaluate(WORKLOAD, again.clock.now())
+    assert (held.outcome, held.desired) == (Outcome.HELD, 6)
+
+
+async def test_a_store_that_is_away_stops_nothing() -> None:
+    """It is counted, and the decision is kept when the store is back."""
+    world = World({"load": 15, "count": 4}, database=DOWN)
+    scaler = world.autoscaler(SHADOW)
+    await scaler.evaluate(SHADOW, world.clock.now())
+    assert world.value("decisions_unstored_total") == 1
+    world.database = None
+    await scaler.evaluate(SHADOW, world.clock.now())
+    assert [each.desired for each in world.stored] == [6]
+
+
+async def test_turns_are_counted() -> None:
+    """Up, then down, then up: that is flapping, which an alert looks for."""
+    world = World({"count": 4})
+    policy = replace(SHADOW, behavior=Behavior(scale_down=ScalingRules(0)))
+    scaler = world.autoscaler(policy)
+    for load in (15, 15, 5, 15):
+        world.values["load"] = load
+        await scaler.evaluate(policy, world.clock.now())
+        await world.clock.advance(15)
+    assert world.value("turns_total", policy="shop") == 2
+
+
+async def test_each_policy_is_evaluated_at_its_interval() -> None:
+    """Until a reload brings others; what is gone is shown no more."""
+    world = World({"count": 4, "load": 15})
+    often, seldom = SHADOW, replace(SHADOW, name="cart", interval=60_000)
+    scaler = world.autoscaler(often, seldom)
+    task = asyncio.create_task(scaler.run())
+    try:
+        await world.clock.settle()
+        for _ in range(5):
+            await world.clock.advance(15)
+        assert world.value("evaluations_total", policy="shop", outcome="recommended") == 6
+        assert world.value("evaluations_total", policy="cart", outcome="recommended") == 2
+        assert world.value("bound_replicas", policy="cart", bound="max") == 20
+        assert world.value("metric_limit", policy="cart", metric="load", limit="target") == 10
+        scaler.configure([often])
+        await world.clock.settle()
+        assert [each.name for each in scaler.policies()] == ["shop"]
+        assert world.value("bound_replicas", policy="cart", bound="max") is None
+        assert world.value("desired_replicas", policy="cart") is None
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,100 @@
+"""What an autoscaler lives in, played by a test: values, a store, scales, a hook."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from controlplane.autoscale.autoscaler import Autoscaler
+from controlplane.autoscale.decision import Decision
+from controlplane.autoscale.metrics import AutoscaleMetrics
+from controlplane.autoscale.options import Policy, WebhookOptions, WorkloadOptions
+from controlplane.clock import Timestamp
+from controlplane.errors import ControlPlaneError, Unavailable
+from controlplane.model.alert import Alert
+from controlplane.model.labels import EMPTY
+from controlplane.promql.values import Scalar, Vector
+from tests.support.clock import ManualClock
+
+
+def vector(*values: float) -> Vector:
+    """Return a vector of so many series."""
+    return Vector(0, [EMPTY] * len(values), np.array(values, dtype=np.float64))
+
+
+@dataclass
+class World:
+    """Answers queries by their text; what is not there gives no series."""
+
+    values: dict[str, float | ControlPlaneError] = field(default_factory=dict)
+    stored: list[Decision] = field(default_factory=list)
+    scaled: list[tuple[str, int]] = field(default_factory=list)
+    hooked: list[Decision] = field(default_factory=list)
+    told: list[Alert] = field(default_factory=list)
+    replicas: int | ControlPlaneError = 4
+    database: ControlPlaneError | None = None
+    refusal: ControlPlaneError | None = None
+    clock: ManualClock = field(default_factory=ManualClock)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def autoscaler(self, *policies: Policy) -> Autoscaler:
+        """Return an autoscaler with policies."""
+        made = Autoscaler(
+            self.query,
+            self,
+            self,
+            self.hook,
+            self.tell,
+            clock=self.clock,
+            metrics=AutoscaleMetrics(self.registry),
+            external_url="http://cp/",
+        )
+        made.configure(policies)
+        return made
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return a metric of the autoscaler."""
+        return self.registry.get_sample_value(f"controlplane_autoscaling_{name}", labels)
+
+    async def query(self, expr: str, ts: Timestamp) -> Vector | Scalar:
+        found = self.values.get(expr)
+        if isinstance(found, ControlPlaneError):
+            raise found
+        return vector() if found is None else vector(found)
+
+    async def add(self, decision: Decision) -> None:
+        if self.database is not None:
+            raise self.database
+        self.stored.append(decision)
+
+    async def latest(self) -> Sequence[Decision]:
+        return list({each.policy: each for each in self.stored}.values())
+
+    async def list(
+        self, policy: str, *, before: int | None, limit: int
+    ) -> Sequence[tuple[int, Decision]]:
+        found = [(n, each) for n, each in enumerate(self.stored) if each.policy == policy]
+        return found[::-1][:limit]
+
+    async def read(self, workload: WorkloadOptions) -> int:
+        if isinstance(self.replicas, ControlPlaneError):
+            raise self.replicas
+        return self.replicas
+
+    async def write(self, workload: WorkloadOptions, replicas: int) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.scaled.append((str(workload), replicas))
+        self.replicas = replicas
+
+    async def hook(self, webhook: WebhookOptions, policy: Policy, decision: Decision) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.hooked.append(decision)
+
+    async def tell(self, alerts: Sequence[Alert]) -> None:
+        self.told += alerts
+
+
+DOWN = Unavailable("it does not answer")
