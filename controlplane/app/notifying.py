@@ -1,6 +1,7 @@
 """From the file's receivers and templates to integrations that can send."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.clock import Timestamp
@@ -14,6 +15,7 @@ from controlplane.notify.ports import Integration
 from controlplane.notify.reading import Readings, no_readings
 from controlplane.notify.rendering import Templates
 from controlplane.notify.silenced import SilencedBy
+from controlplane.routing.ports import Flush
 from controlplane.templating import TemplateError
 from controlplane.transport.http_client import HTTPClients
 
@@ -34,16 +36,8 @@ class Senders:
 
     def build(self, config: Config) -> Mapping[str, Sequence[Integration]]:
         """Return the integrations of each receiver. Raises ConfigError for a bad template."""
-        try:
-            templates = Templates(
-                external_url=self.external_url,
-                files=config.template_texts,
-                readings=self.readings,
-            )
-        except TemplateError as error:
-            raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
         around = Surroundings(
-            templates,
+            self.templates(config),
             self.clients.client,
             self.clients.connector,
             self.clients.dial,
@@ -52,6 +46,38 @@ class Senders:
             picture=self.picture,
         )
         return build_integrations(config.receivers, around)
+
+    def templates(self, config: Config) -> Templates:
+        """Return what writes messages by a configuration. Raises ConfigError for a bad template."""
+        try:
+            return Templates(
+                external_url=self.external_url,
+                files=config.template_texts,
+                readings=self.readings,
+            )
+        except TemplateError as error:
+            raise ConfigError([Problem(config.path, 1, f"templates: {error}")]) from None
+
+
+class WrittenRouteLabels:
+    """Writes the labels of routes for those who look at groups, by the templates in force."""
+
+    def __init__(self, senders: Senders, config: Callable[[], Config]) -> None:
+        self._senders = senders
+        self._config = config
+        self._made: tuple[Config, Templates] | None = None
+
+    async def __call__(self, group: Flush) -> Mapping[str, str]:
+        """Return the labels of a group's route; a large group is not written on the event loop."""
+        if not group.route_labels:
+            return {}
+        return await asyncio.to_thread(self._templates().route_labels, group)
+
+    def _templates(self) -> Templates:
+        config = self._config()
+        if self._made is None or self._made[0] is not config:
+            self._made = (config, self._senders.templates(config))
+        return self._made[1]
 
 
 def configuration_change(old: Config, new: Config, now: Timestamp) -> Change:

@@ -21,7 +21,7 @@ from controlplane.config.integrations.victorops import victorops_config
 from controlplane.config.integrations.webex import webex_config
 from controlplane.config.integrations.webhook import webhook_config
 from controlplane.config.integrations.wechat import wechat_config
-from controlplane.config.kinds import TEXT
+from controlplane.config.kinds import LABELS, TEXT
 from controlplane.config.schema import Key, ListOf, Section, UniqueList
 from controlplane.config.templates import Check
 from controlplane.notify.options import Receiver
@@ -49,7 +49,6 @@ INTEGRATIONS: Final[Mapping[str, Callable[[GlobalOptions, Check], Section[Any]]]
 }
 # What receivers of Alertmanager can have besides.
 _UNSUPPORTED: Final = {
-    "labels": "an Alertmanager key",
     "sns_configs": "an Alertmanager key (apprise_configs reach Amazon SNS)",
 }
 
@@ -63,7 +62,7 @@ def receiver(defaults: GlobalOptions, check: Check) -> Section[Receiver]:
     return Section(
         "receiver",
         Receiver,
-        {"name": Key(TEXT, required=True), **lists},
+        {"name": Key(TEXT, required=True), "labels": Key(LABELS), **lists},
         unsupported=_UNSUPPORTED,
     )
 

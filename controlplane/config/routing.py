@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from controlplane.config.findings import Findings, Refused
-from controlplane.config.kinds import BOOLEAN, DURATION, TEXT, TEXTS
+from controlplane.config.kinds import BOOLEAN, DURATION, LABELS, TEXT, TEXTS
 from controlplane.config.schema import OMITTED, Key, Later, Leaf, ListOf, Made, MapOf, Section
 from controlplane.errors import InvalidInput
 from controlplane.model.labels import is_classic_label_name
@@ -71,8 +71,8 @@ ROUTE: Final[Section[Route]] = Section(
         "mute_time_intervals": Key(TEXTS),
         "active_time_intervals": Key(TEXTS),
         "routes": Key(ListOf("a list of routes", Later(lambda: ROUTE))),
+        "labels": Key(LABELS),
     },
-    unsupported={"labels": "an Alertmanager key"},
 )
 
 

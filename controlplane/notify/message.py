@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
-from controlplane.model.labels import Labels
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.notify.incident import Reason, Told
 from controlplane.notify.time_limit import TimeLimit
 
@@ -49,7 +49,8 @@ class FailureReason(StrEnum):
 class Content:
     """The group as it was when the decision was taken; rendered when it is sent.
 
-    Whether an alert is firing is judged at `at`.
+    Whether an alert is firing is judged at `at`. The values of `route_labels`
+    are templates.
     """
 
     group_key: str
@@ -57,6 +58,7 @@ class Content:
     reason: Reason
     alerts: tuple[Alert, ...]
     at: Timestamp
+    route_labels: Labels = EMPTY
 
     def status_of(self, alert: Alert) -> AlertStatus:
         return alert.status(self.at)

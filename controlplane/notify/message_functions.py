@@ -14,6 +14,7 @@ from controlplane.model import links
 from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.notify.reading import Reading, Readings
+from controlplane.notify.route_labels import RouteLabel
 from controlplane.templating import ALERTMANAGER_FUNCTIONS, alertmanager_functions
 from controlplane.templating.data import KV, Alert
 from controlplane.templating.errors import FunctionError
@@ -40,12 +41,17 @@ class Shown:
 
 
 def message_functions(
-    at: Timestamp, external_url: str, readings: Readings, picture: Shown | None = None
+    at: Timestamp,
+    external_url: str,
+    readings: Readings,
+    picture: Shown | None = None,
+    *,
+    route_label: RouteLabel = lambda _name: "",
 ) -> Mapping[str, Function]:
     """Return all functions for the templates of one message, as of `at`."""
     ours = _Functions(at, external_url, readings, picture)
     return {
-        **alertmanager_functions(at),
+        **alertmanager_functions(at, route_label),
         "alertsURL": Function(lambda: links.alerts(external_url)),
         "graphURL": Function(ours.graph_url, (ANY,)),
         "picture": Function(ours.shown),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.notify.integrations.apprise.options import AppriseConfig
 from controlplane.notify.integrations.discord.options import DiscordConfig
 from controlplane.notify.integrations.email.options import EmailConfig
@@ -30,7 +31,10 @@ from controlplane.notify.integrations.wechat.options import WechatConfig
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A name and everything that is told when an alert is routed to it."""
+    """A name and everything that is told when an alert is routed to it.
+
+    `labels` are what the Alertmanager API's filters find it by; `name` is always among them.
+    """
 
     name: str
     slack_configs: tuple[SlackConfig, ...] = ()
@@ -51,9 +55,19 @@ class Receiver:
     jira_configs: tuple[JiraConfig, ...] = ()
     incidentio_configs: tuple[IncidentioConfig, ...] = ()
     apprise_configs: tuple[AppriseConfig, ...] = ()
+    labels: Labels = EMPTY
 
     def __post_init__(self) -> None:
         required(self, "name", "receiver")
+        if self.labels.value("name") not in ("", self.name):
+            raise InvalidInput(
+                f"the label name must be that of the receiver, {self.name!r}", pointer="/labels"
+            )
+
+    @property
+    def known_by(self) -> Labels:
+        """The labels with the name."""
+        return self.labels.merge({"name": self.name})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ async def ended(tx: NotificationTransaction, incident: Incident, content: Conten
     alerts = tuple(
         replace(alert, ends_at=min(alert.ends_at, content.at)) for alert in last.content.alerts
     )
-    return replace(content, alerts=alerts)
+    return replace(content, alerts=alerts, route_labels=last.content.route_labels)
 
 
 async def _supersede(

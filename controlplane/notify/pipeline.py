@@ -318,4 +318,5 @@ def _content(draft: Draft) -> Content:
         reason=draft.reason,
         alerts=tuple(alert for alert in flush.alerts if alert.fingerprint in told),
         at=flush.at,
+        route_labels=flush.route_labels,
     )

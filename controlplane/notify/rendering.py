@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final, Protocol, TypeVar
 
+from controlplane.clock import Timestamp
+from controlplane.model.labels import Labels
 from controlplane.notify.alertmanager_templates import ALERTMANAGER_TEMPLATES
 from controlplane.notify.apprise_templates import APPRISE_TEMPLATES
 from controlplane.notify.default_templates import DEFAULT_TEMPLATES, STANDS_FOR
@@ -15,10 +17,13 @@ from controlplane.notify.errors import DeliveryError, TooLarge
 from controlplane.notify.integrations.options import Templated
 from controlplane.notify.message import FailureReason, Notification
 from controlplane.notify.message_functions import MESSAGE_FUNCTIONS, Shown, message_functions
+from controlplane.notify.ports import GroupFlush
 from controlplane.notify.reading import Readings, no_readings
+from controlplane.notify.route_labels import RouteLabel, RouteLabels
 from controlplane.templating import Library, TemplateError, compile_template, nodes
-from controlplane.templating.data import Data
+from controlplane.templating.data import KV, Data
 from controlplane.templating.errors import TooMuch
+from controlplane.templating.template import Template
 
 _DEFAULTS: Final = (
     ("alertmanager.tmpl", ALERTMANAGER_TEMPLATES),
@@ -62,7 +67,7 @@ class Templates:
 
     def check(self, text: str) -> None:
         """Raise TemplateError when a text cannot be compiled, or calls what is not defined."""
-        compile_template(text, functions=MESSAGE_FUNCTIONS, library=self._library).check()
+        self._compiled(text).check()
 
     def data(self, notification: Notification) -> Data:
         """Return what templates see of a notification."""
@@ -74,7 +79,28 @@ class Templates:
             now=content.at,
             external_url=self.external_url,
         )
-        return replace(data, notification_reason=content.reason.value)
+        written = self._route_labels(content.route_labels, data, content.at)
+        return replace(
+            data, notification_reason=content.reason.value, route_labels=KV(dict(written))
+        )
+
+    def labels_of(self, notification: Notification) -> Mapping[str, str]:
+        """Return the labels of a notification's route, written."""
+        has_any = bool(notification.content.route_labels)
+        return self.data(notification).route_labels.pairs if has_any else {}
+
+    def route_labels(self, flush: GroupFlush) -> Mapping[str, str]:
+        """Return the labels of a group's route, written for the alerts that it holds."""
+        if not flush.route_labels:
+            return {}
+        data = Data.of(
+            flush.receiver,
+            flush.group_labels,
+            flush.alerts,
+            now=flush.at,
+            external_url=self.external_url,
+        )
+        return self._route_labels(flush.route_labels, data, flush.at)
 
     def renderer(self, notification: Notification, picture: Shown | None = None) -> Render:
         """Return a function from template to text; a `picture` stands in the message already.
@@ -86,18 +112,20 @@ class Templates:
         def data() -> Data:
             return self.data(notification)
 
-        at = notification.content.at
-        functions = message_functions(at, self.external_url, self._readings, picture)
+        functions = message_functions(
+            notification.content.at,
+            self.external_url,
+            self._readings,
+            picture,
+            route_label=lambda name: data().route_labels.pairs.get(name, ""),
+        )
 
         @cache  # some integrations show a text in two places
         def render(text: str, *, html: bool = False) -> str:
             if "{{" not in text:
                 return text
             try:
-                template = compile_template(
-                    text, functions=MESSAGE_FUNCTIONS, library=self._library, html=html
-                )
-                return template.render(data(), functions)
+                return self._compiled(text, html=html).render(data(), functions)
             except TemplateError as error:
                 kind = TooLarge if isinstance(error, TooMuch) else DeliveryError
                 raise kind(f"template: {error}", reason=FailureReason.CLIENT_ERROR) from error
@@ -122,6 +150,23 @@ class Templates:
         with nullcontext() if limit is None else limit.stopped():
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, make, render)
+
+    def _compiled(self, text: str, *, html: bool = False) -> Template:
+        return compile_template(text, functions=MESSAGE_FUNCTIONS, library=self._library, html=html)
+
+    def _route_labels(self, templates: Labels, data: Data, at: Timestamp) -> Mapping[str, str]:
+        """Return the labels, which do not know for which message they are written."""
+        if not templates:
+            return {}
+        seen = replace(data, route_labels=KV(dict(templates)), notification_reason="unknown")
+
+        def write(text: str, route_label: RouteLabel) -> str:
+            functions = message_functions(
+                at, self.external_url, self._readings, route_label=route_label
+            )
+            return self._compiled(text).render(seen, functions)
+
+        return RouteLabels(templates, write).all()
 
 
 def _overrides(given: Library) -> str:

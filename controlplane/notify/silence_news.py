@@ -7,6 +7,7 @@ from typing import Final
 from controlplane.clock import Clock, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.labels import EMPTY
 from controlplane.notify.channels import Channels
 from controlplane.notify.incident import Incident, Reason
 from controlplane.notify.message import Content
@@ -125,6 +126,7 @@ class SilenceNews:
                     alert for name, alert in alerts.items() if name in told.firing | told.resolved
                 ),
                 at=now,
+                route_labels=EMPTY if last is None else last.content.route_labels,
             )
             message = await enqueue(
                 tx, incident, told, content, max_age=self._options.max_age, now=now

@@ -62,6 +62,7 @@ class Group:
             at=now,
             mute_time_intervals=self.node.mute_time_intervals,
             active_time_intervals=self.node.active_time_intervals,
+            route_labels=self.node.labels,
         )
 
     def forget(self, flush: Flush) -> None:

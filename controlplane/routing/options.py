@@ -5,6 +5,7 @@ from typing import Final
 
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import Matcher
 
 GROUP_BY_ALL: Final = "..."
@@ -15,7 +16,8 @@ class Route:
     """One node of the routing tree; None means "as the parent has it". Intervals are a node's own.
 
     `matchers` holds what `matchers`, `match` (equal) and `match_re` (regex)
-    said together. `continue_` is the key `continue`. Raises InvalidInput for
+    said together. `continue_` is the key `continue`. `labels` are put over the
+    parent's; their values are templates. Raises InvalidInput for
     what Alertmanager refuses of a single node.
     """
 
@@ -29,6 +31,7 @@ class Route:
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
     routes: tuple["Route", ...] = ()
+    labels: Labels = EMPTY
 
     def __post_init__(self) -> None:
         names = self.group_by or ()

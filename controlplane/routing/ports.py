@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert, AlertStatus
-from controlplane.model.labels import Labels
+from controlplane.model.labels import EMPTY, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Flush:
     """One aggregation group at the moment it is due.
 
     `alerts` are ordered by job, instance, labels; whether each is firing is
-    judged at `at`, so that none resolves while the flush travels.
+    judged at `at`, so that none resolves while the flush travels. The values of
+    `route_labels` are templates.
     """
 
     group_key: str
@@ -25,6 +26,7 @@ class Flush:
     at: Timestamp
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
+    route_labels: Labels = EMPTY
 
     def resolved(self) -> tuple[Alert, ...]:
         """Return the alerts that had ended at `at`."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from controlplane.clock import Duration
 from controlplane.model.alert import DEAD_LETTER, FIRE_DRILL, FIRE_DRILL_FAILED, TEST_LABEL
-from controlplane.model.labels import Labels
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matcher_syntax import format_matchers, go_quote, sort_matchers
 from controlplane.model.matchers import Matcher, matches_all
 from controlplane.routing.options import GROUP_BY_ALL, Route
@@ -37,6 +37,7 @@ class Node:
     children: tuple["Node", ...]
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
+    labels: Labels = EMPTY
 
     def match(self, labels: Labels) -> tuple["Node", ...]:
         """Return the nodes that take an alert: the deepest ones, left to right.
@@ -140,6 +141,7 @@ def _build(route: Route, parent: Node, place: str) -> Node:
         children=(),
         mute_time_intervals=route.mute_time_intervals,
         active_time_intervals=route.active_time_intervals,
+        labels=parent.labels.merge(route.labels) if route.labels else parent.labels,
     )
     children = [_build(child, node, str(index)) for index, child in enumerate(route.routes)]
     return replace(node, children=tuple(children))

@@ -165,6 +165,7 @@ def _content_document(content: Content) -> Document:
         "reason": content.reason.value,
         "alerts": [_alert_document(alert) for alert in content.alerts],
         "at": content.at,
+        "route_labels": dict(content.route_labels.pairs),
     }
 
 
@@ -175,6 +176,7 @@ def _content_value(document: Document) -> Content:
         reason=Reason(document["reason"]),
         alerts=tuple(_alert_value(alert) for alert in document["alerts"]),
         at=document["at"],
+        route_labels=Labels(document.get("route_labels", {})),
     )
 
 

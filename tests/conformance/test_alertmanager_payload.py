@@ -19,7 +19,7 @@ from tests.support.alerting import EXTERNAL_URL, alerting
 from tests.support.alertmanager import alertmanager, needs_alertmanager
 
 # What came after version 0.25.
-NEWER = ("notification_reason",)
+NEWER = ("notification_reason", "routeLabels")
 
 GROUP_BY = ("alertname", "path")
 ROUTE = Route(

@@ -32,7 +32,11 @@ On = Annotated[Surface, Depends(surface)]
 @router.get("/alerts")
 async def get_alerts(on: On, given: Annotated[AlertParameters, Query()]) -> Response:
     """Return the alerts that fire, by fingerprint, with what keeps each from being told."""
-    wanted, takes, now = matchers_of(given.filter), given.takes(), on.clock.now()
+    wanted, takes, now = (
+        matchers_of(given.filter),
+        given.takes(on.receiver_labels()),
+        on.clock.now(),
+    )
     shown: list[tuple[str, str]] = []
     async for alert in unhurried(on.alerts.list(AlertStatus.FIRING), on.clock):
         if not matches_all(wanted, alert.labels):

@@ -25,7 +25,7 @@ On = Annotated[Surface, Depends(surface)]
 @router.get("/alerts/groups")
 async def get_groups(on: On, given: Annotated[GroupParameters, Query()]) -> Response:
     """Return the groups that hold alerts, by their labels, each with the alerts asked for."""
-    asked, takes = _Asked(on, given), given.takes()
+    asked, takes = _Asked(on, given), given.takes(on.receiver_labels())
     groups = [group for group in on.groups(asked.now) if takes(group.receiver)]
     held = [(group, await asked.of(group)) async for group in unhurried(in_order(groups), on.clock)]
     receivers: dict[Labels, list[str]] = defaultdict(list)
@@ -41,7 +41,7 @@ async def get_groups(on: On, given: Annotated[GroupParameters, Query()]) -> Resp
             alert_json(alert, sorted(receivers[alert.labels]), replace(why, muted_by=muted_by))
             async for alert, why in unhurried(alerts, on.clock)
         ]
-        shown.append(as_json(group_json(group.group_labels, group.receiver, told)))
+        shown.append(as_json(group_json(group, await on.route_labels(group), told)))
     return found_all(shown)
 
 

@@ -1,12 +1,12 @@
 """The parameters of lists: flags and filters, as Alertmanager reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field
 
 from controlplane.errors import InvalidInput
-from controlplane.model.labels import EMPTY
+from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import parse_matcher
 from controlplane.model.matchers import Matcher, Pattern, compile_regex, matches_all
 
@@ -27,15 +27,18 @@ Filters = Annotated[list[str], Field(default_factory=list, description=_FILTER)]
 
 
 class Receivers(BaseModel):
-    """By receiver: `receiver_matchers` are over labels of receivers, which ours do not have."""
+    """By receiver: its name, and `receiver_matchers` over its labels."""
 
     receiver: Annotated[str | None, Field(description="A regex; it must match all of a name.")] = (
         None
     )
     receiver_matchers: Filters
 
-    def takes(self) -> "ReceiverFilter":
-        """Return the filter. Raises InvalidInput."""
+    def takes(self, labels: Mapping[str, Labels]) -> "ReceiverFilter":
+        """Return the filter of receivers, whose labels stand by their names.
+
+        Raises InvalidInput.
+        """
         pattern = None
         if self.receiver is not None:
             try:
@@ -43,7 +46,7 @@ class Receivers(BaseModel):
             except InvalidInput as error:
                 reason = f"failed to parse receiver param: {error.reason}"
                 raise InvalidInput(reason, pointer="?receiver") from None
-        return ReceiverFilter(pattern, labels=no_labels_match(self.receiver_matchers))
+        return ReceiverFilter(pattern, receiver_matchers_of(self.receiver_matchers), labels)
 
 
 class Firing(Receivers):
@@ -79,12 +82,19 @@ class SilenceParameters(BaseModel):
 class ReceiverFilter:
     """Tells whether a receiver is wanted."""
 
-    def __init__(self, pattern: Pattern | None, *, labels: bool) -> None:
+    def __init__(
+        self, pattern: Pattern | None, matchers: Sequence[Matcher], labels: Mapping[str, Labels]
+    ) -> None:
         self._pattern = pattern
+        self._matchers = matchers
         self._labels = labels
 
     def __call__(self, name: str) -> bool:
-        return self._labels and (self._pattern is None or self._pattern.fullmatch(name) is not None)
+        if self._pattern is not None and self._pattern.fullmatch(name) is None:
+            return False
+        if not self._matchers:
+            return True
+        return name in self._labels and matches_all(self._matchers, self._labels[name])
 
 
 def matchers_of(filters: Sequence[str]) -> tuple[Matcher, ...]:
@@ -92,10 +102,10 @@ def matchers_of(filters: Sequence[str]) -> tuple[Matcher, ...]:
     return tuple(parse_matcher(each) for each in filters)
 
 
-def no_labels_match(filters: Sequence[str]) -> bool:
-    """Tell whether a receiver without labels is wanted. Raises InvalidInput."""
+def receiver_matchers_of(filters: Sequence[str]) -> tuple[Matcher, ...]:
+    """Return what filters say of the labels of receivers. Raises InvalidInput."""
     try:
-        return matches_all(matchers_of(filters), EMPTY)
+        return matchers_of(filters)
     except InvalidInput as error:
         reason = f"failed to parse receiver_matchers param: {error.reason}"
         raise InvalidInput(reason, pointer="?receiver_matchers") from None

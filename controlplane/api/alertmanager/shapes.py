@@ -1,6 +1,6 @@
 """The objects of the API: alerts, groups, silences, as Alertmanager 0.34 shows them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,9 @@ from controlplane.api.alertmanager.bodies import PostableMatcher
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
 from controlplane.model.duration import format_time
-from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.mute.silence import Silence
+from controlplane.routing.ports import Flush
 
 Json = dict[str, Any]
 
@@ -57,13 +57,13 @@ def alert_json(alert: Alert, receivers: Iterable[str], why: Suppression) -> Json
     return shown | {"generatorURL": alert.generator_url} if alert.generator_url else shown
 
 
-def group_json(labels: Labels, receiver: str, alerts: list[Json]) -> Json:
-    """Return a group as it is shown (alertGroup). Routes of ours have no labels."""
+def group_json(group: Flush, route_labels: Mapping[str, str], alerts: list[Json]) -> Json:
+    """Return a group as it is shown (alertGroup)."""
     return {
         "alerts": alerts,
-        "labels": dict(labels.pairs),
-        "receiver": {"name": receiver},
-        "routeLabels": {},
+        "labels": dict(group.group_labels.pairs),
+        "receiver": {"name": group.receiver},
+        "routeLabels": dict(route_labels),
     }
 
 

@@ -8,10 +8,11 @@ from fastapi.responses import PlainTextResponse
 from controlplane import __version__
 from controlplane.api import health
 from controlplane.api.alertmanager.answers import DESCRIBED, done, found
-from controlplane.api.alertmanager.parameters import Filters, no_labels_match
+from controlplane.api.alertmanager.parameters import Filters, receiver_matchers_of
 from controlplane.api.surface import Surface, surface
 from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import format_time
+from controlplane.model.matchers import matches_all
 
 router = APIRouter(prefix="/alertmanager", tags=["alertmanager"], responses=DESCRIBED)
 
@@ -46,9 +47,15 @@ async def status(on: On) -> Response:
 
 @router.get("/api/v2/receivers")
 async def receivers(on: On, receiver_matchers: Annotated[Filters, Query()]) -> Response:
-    """Return the names of the receivers, in the file's order."""
-    names = on.receivers() if no_labels_match(receiver_matchers) else ()
-    return found([{"name": name, "labels": {}} for name in names])
+    """Return the names and labels of the receivers, in the file's order."""
+    wanted = receiver_matchers_of(receiver_matchers)
+    return found(
+        [
+            {"name": name, "labels": dict(labels.pairs)}
+            for name, labels in on.receiver_labels().items()
+            if matches_all(wanted, labels)
+        ]
+    )
 
 
 @router.get("/-/healthy")

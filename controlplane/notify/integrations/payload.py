@@ -1,5 +1,6 @@
 """A group as JSON, field by field as Alertmanager writes it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,11 +13,16 @@ _NEVER: Final = "0001-01-01T00:00:00Z"
 
 
 def payload(
-    notification: Notification, *, version: str = "4", max_alerts: int, external_url: str
+    notification: Notification,
+    *,
+    version: str = "4",
+    max_alerts: int,
+    external_url: str,
+    route_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the body for a notification; `max_alerts` 0 sends all alerts.
 
-    Version 4 is that of webhooks.
+    Version 4 is that of webhooks. `route_labels` have been written.
     """
     content = notification.content
     sent = content.alerts[:max_alerts] if max_alerts else content.alerts
@@ -28,6 +34,7 @@ def payload(
         "groupLabels": dict(content.group_labels.pairs),
         "commonLabels": _common([alert.labels for alert in sent]),
         "commonAnnotations": _common([alert.annotations for alert in sent]),
+        "routeLabels": dict(route_labels),
         "externalURL": external_url,
         "version": version,
         "groupKey": notification.key,

@@ -362,7 +362,9 @@ async def test_status_and_receivers(api: httpx.AsyncClient) -> None:
     assert "receiver: nobody" in status["config"]["original"]
     assert "scrape_interval" not in status["config"]["original"]
     assert status["uptime"].endswith("Z")
-    assert (await api.get(f"{_API}/receivers")).json() == [{"name": "nobody", "labels": {}}]
+    assert (await api.get(f"{_API}/receivers")).json() == [
+        {"name": "nobody", "labels": {"name": "nobody"}}
+    ]
     found = await api.get(f"{_API}/receivers", params={"receiver_matchers": "owner=me"})
     assert found.json() == []
 

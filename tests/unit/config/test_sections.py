@@ -120,10 +120,11 @@ REFUSED = [
         "match_re: invalid regular expression",
     ),
     ("route: {receiver: r, routes: [{match: {a-b: c}}]}\n" + RECEIVER, 1, "not a valid label name"),
+    ("route: {receiver: r, routes: [{labels: {'': b}}]}\n" + RECEIVER, 1, "not a valid label name"),
     (
-        "route: {receiver: r, routes: [{labels: {a: b}}]}\n" + RECEIVER,
-        1,
-        "labels: an Alertmanager key, not supported here",
+        "route: {receiver: r}\nreceivers: [{name: r, labels: {name: s}}]\n",
+        2,
+        "the label name must be that of the receiver, 'r'",
     ),
     (
         "route: {receiver: r, mute_time_intervals: [x]}\ntime_intervals: [{name: x}]\n" + RECEIVER,

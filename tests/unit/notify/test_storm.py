@@ -25,7 +25,7 @@ ROUTE = Route(
     repeat_interval=14_400_000,
 )
 # However slow the machine is on which all of this and the services run.
-PATIENT = replace(QUICK, timeout=240_000, lease=300_000)
+PATIENT = QUICK
 # What each service takes in one request, as it documents.
 SLACK, PAGERDUTY = 40_000, 512 * 1024
 

@@ -32,6 +32,7 @@ class Incidentio(Posting[IncidentioConfig]):
             notification,
             max_alerts=self._config.max_alerts,
             external_url=self._templates.external_url,
+            route_labels=self._templates.labels_of(notification),
         )
 
 

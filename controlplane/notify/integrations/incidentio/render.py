@@ -1,6 +1,7 @@
 """The group as incident.io takes it: Alertmanager's JSON, within a limit."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.notify.integrations.payload import payload
@@ -9,13 +10,25 @@ from controlplane.notify.message import Notification
 MAX_BYTES: Final = 512 * 1024
 
 
-def body(notification: Notification, *, max_alerts: int, external_url: str) -> tuple[bytes, int]:
+def body(
+    notification: Notification,
+    *,
+    max_alerts: int,
+    external_url: str,
+    route_labels: Mapping[str, str],
+) -> tuple[bytes, int]:
     """Return the body, and how many alerts there was no room for.
 
     A body over the limit keeps its first alert only: incident.io makes one
     incident of a group, whatever number it is told of.
     """
-    whole = payload(notification, version="1", max_alerts=max_alerts, external_url=external_url)
+    whole = payload(
+        notification,
+        version="1",
+        max_alerts=max_alerts,
+        external_url=external_url,
+        route_labels=route_labels,
+    )
     encoded = _encode(whole)
     if len(encoded) <= MAX_BYTES:
         return encoded, whole["truncatedAlerts"]

@@ -41,5 +41,6 @@ class Webhook(Posting[WebhookConfig]):
             notification,
             max_alerts=self._config.max_alerts,
             external_url=self._templates.external_url,
+            route_labels=self._templates.labels_of(notification),
         )
         return json.dumps(body, ensure_ascii=False).encode()
