@@ -97,6 +97,7 @@ def register(
     interval: str | None = None,
     labels: Mapping[str, str] | None = None,
     metrics_url: str | None = None,
+    dashboard: str | None = None,
     lease: str | None = "1m",
     deregister_on_exit: bool = False,
     pace: Pace | None = None,
@@ -104,10 +105,11 @@ def register(
     """Register this service from now on, in the background; return at once.
 
     `url` (or `address`, host:port, for tcp) is what is probed, `metrics_url`
-    what is scraped; `interval` and `lease` are Prometheus durations such as
-    `15s`. A lease is renewed three times in its length; with None the target
-    stays until somebody deletes it. With `deregister_on_exit` the target is
-    removed when the interpreter exits in good order.
+    what is scraped; `dashboard` "red" asks for a dashboard of its own in Grafana;
+    `interval` and `lease` are Prometheus durations such as `15s`. A lease is
+    renewed three times in its length; with None the target stays until somebody
+    deletes it. With `deregister_on_exit` the target is removed when the
+    interpreter exits in good order.
     """
     spec = {
         "name": name,
@@ -117,6 +119,7 @@ def register(
         "interval": interval,
         "labels": labels or None,
         "metrics_url": metrics_url,
+        "dashboard": dashboard,
         "lease": lease,
     }
     registration = Registration(

@@ -46,6 +46,7 @@ def targets(settings: TargetOptions, probers: Mapping[str, str]) -> UniqueList[T
             "metrics_url": Key(TEXT),
             "lease": Key(POSITIVE_DURATION),
             "depends_on": Key(DEPENDENCIES),
+            "dashboard": Key(TEXT),
         },
     )
     return UniqueList("a list of targets", section, "name")

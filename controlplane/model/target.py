@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.dependency import Dependency
 from controlplane.model.labels import EMPTY, Labels
+
+# Dashboards of its own that a service may ask for.
+DASHBOARD_TEMPLATES: Final = ("red",)
 
 
 class Provenance(StrEnum):
@@ -35,6 +39,7 @@ class TargetSpec:
     metrics_url: str | None = None
     lease: Duration | None = None
     depends_on: tuple[Dependency, ...] = ()
+    dashboard: str | None = None  # one of DASHBOARD_TEMPLATES, synced to a Grafana
 
     @property
     def endpoint(self) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import format_duration
 from controlplane.model.labels import is_utf8
-from controlplane.model.target import TargetSpec
+from controlplane.model.target import DASHBOARD_TEMPLATES, TargetSpec
 from controlplane.targets.options import TargetOptions
 from controlplane.targets.ports import ProberOf
 
@@ -36,6 +36,9 @@ def check_spec(spec: TargetSpec, options: TargetOptions, prober_of: ProberOf) ->
     check_labels(spec.labels, "/labels")
     if len(spec.depends_on) > _MOST_DEPENDENCIES:
         raise InvalidInput(f"at most {_MOST_DEPENDENCIES}", pointer="/depends_on")
+    if spec.dashboard is not None and spec.dashboard not in DASHBOARD_TEMPLATES:
+        known = ", ".join(DASHBOARD_TEMPLATES)
+        raise InvalidInput(f"there is no such template; there is {known}", pointer="/dashboard")
 
 
 def check_name(name: str) -> None:

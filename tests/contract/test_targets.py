@@ -41,6 +41,7 @@ async def test_a_target_comes_back_whole(database: Database) -> None:
             metrics_url="https://checkout.test/metrics",
             lease=90_000,
             depends_on=parse_dependencies(["db", '{job="a\\"b",zone=~"x|y"}']),
+            dashboard="red",
         ),
         provenance=Provenance.FILE,
         operator=Operator(paused=True, labels={"team": ""}, actor="ann", changed_at=9),

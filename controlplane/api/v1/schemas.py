@@ -48,6 +48,7 @@ class TargetIn(BaseModel):
     metrics_url: Text | None = None
     lease: DurationText | None = None
     depends_on: Annotated[list[DependencyText], Field(max_length=64)] = Field(default_factory=list)
+    dashboard: Annotated[Text | None, Field(examples=["red"])] = None
 
     def to_spec(self) -> TargetSpec:
         """Return the registration as the registry takes it."""
@@ -61,6 +62,7 @@ class TargetIn(BaseModel):
             metrics_url=self.metrics_url,
             lease=self.lease,
             depends_on=parse_dependencies(self.depends_on),
+            dashboard=self.dashboard,
         )
 
 
@@ -84,6 +86,7 @@ class TargetPatched(TargetIn):
             metrics_url=spec.metrics_url,
             lease=spec.lease,
             depends_on=[str(each) for each in spec.depends_on],
+            dashboard=spec.dashboard,
             paused=edit.paused,
             label_overrides=dict(edit.labels),
         )
@@ -102,6 +105,7 @@ class TargetOut(BaseModel):
     metrics_url: str | None
     lease: DurationShown | None
     depends_on: list[str]
+    dashboard: str | None
     provenance: Provenance
     state: State
     paused: bool
@@ -127,6 +131,7 @@ class TargetOut(BaseModel):
             metrics_url=spec.metrics_url,
             lease=spec.lease,
             depends_on=[str(each) for each in spec.depends_on],
+            dashboard=spec.dashboard,
             provenance=target.provenance,
             state=state,
             paused=operator.paused,

@@ -24,6 +24,7 @@ targets: Final = Table(
     Column("metrics_url", Text),
     Column("lease", Millis),
     Column("depends_on", Document, nullable=False),
+    Column("dashboard", Text),
     Column("created_at", Millis, nullable=False),
     Column("updated_at", Millis, nullable=False),
     Column("renewed_at", Millis, nullable=False),

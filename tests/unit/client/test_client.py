@@ -103,6 +103,7 @@ def test_a_service_registers_with_all_it_says(control_plane: ControlPlane) -> No
         token="t0ken",
         labels={"team": "shop"},
         metrics_url="http://10.0.0.5/metrics",
+        dashboard="red",
         lease=None,
         pace=FAST,
     )
@@ -116,6 +117,7 @@ def test_a_service_registers_with_all_it_says(control_plane: ControlPlane) -> No
         "url": "http://10.0.0.5/health",
         "labels": {"team": "shop"},
         "metrics_url": "http://10.0.0.5/metrics",
+        "dashboard": "red",
     }
     assert registration.target_id == "id/1"
     registration.close(deregister=False)

@@ -16,7 +16,7 @@ storm_settings: {targets: 50, networks: 5, hold: 1m, canary_interval: 10s, canar
 silence_settings: {max_silences: 10, max_matchers: 5, max_text: 100, max_size: 1000, retention: 1d}
 targets:
   - {name: db, address: 'db:5432', module: tcp_connect}
-  - {name: shop, url: 'http://shop/', depends_on: [db, '{job="gateway", zone!=""}']}
+  - {name: shop, url: 'http://shop/', dashboard: red, depends_on: [db, '{job="gateway", zone!=""}']}
 rule_files: [rules.yml]
 rule_settings:
   - match: {alertname: Slow}
@@ -46,6 +46,7 @@ def test_they_are_read_and_shown(tmp_path: Path) -> None:
     assert config.silence_settings == SilenceOptions(10, 5, 100, 1_000, 86_400_000)
     on = ("db", '{job="gateway",zone!=""}')
     assert config.targets[1].depends_on == parse_dependencies(on)
+    assert [target.dashboard for target in config.targets[:2]] == [None, "red"]
     assert config.mute_options().dependencies == (
         RuleDependency(
             "Slow",

@@ -29,6 +29,7 @@ OPTIONS = TargetOptions()
         TargetSpec("a", address="[fe80::1%eth0]:22", module="tcp_connect"),
         TargetSpec("a", url=URL, labels=Labels({"job": "x", "a b/c~d": "\n"}), interval=1000),
         TargetSpec("a", url=URL, metrics_url="https://b.test/metrics", lease=1000),
+        TargetSpec("a", url=URL, dashboard="red"),
     ],
 )
 def test_good_registrations_are_taken(spec: TargetSpec) -> None:
@@ -39,6 +40,7 @@ def test_good_registrations_are_taken(spec: TargetSpec) -> None:
 @pytest.mark.parametrize(
     ("spec", "pointer"),
     [
+        (TargetSpec("a", url=URL, dashboard="blue"), "/dashboard"),
         (TargetSpec("", url=URL), "/name"),
         (TargetSpec("a" * 64, url=URL), "/name"),
         (TargetSpec("Upper", url=URL), "/name"),
