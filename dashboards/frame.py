@@ -1,9 +1,10 @@
 """What all dashboards have in common: variables that chain, alerts as marks, links, stable ids."""
 
+import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -87,6 +88,11 @@ class Sheet:
         for row in self.rows:
             _add(made, row)
         return _numbered(made.build())
+
+    def model(self) -> dict[str, Any]:
+        """Return the dashboard's JSON, decoded: what an API takes."""
+        made: dict[str, Any] = json.loads(self.text())
+        return made
 
     def text(self) -> str:
         """Return the dashboard as JSON: the same text every time."""
