@@ -17,6 +17,8 @@ from tests.architecture.defaults import default_of_variable
 from tests.architecture.test_sources import PACKAGE, ROOT, modules, tracked
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+DASHBOARDS = ROOT / "dashboards"
+_SHIPPED = ("controlplane", "dashboards", "alert_rules", "pyproject.toml")
 # Needed, though nothing of ours imports it by name.
 _IMPORTED_BY_OTHERS = {
     "aiosqlite": "SQLAlchemy's driver of SQLite",
@@ -33,6 +35,12 @@ def declared() -> set[str]:
     return {_name(requirement) for requirement in PROJECT["project"]["dependencies"]}
 
 
+def extras() -> set[str]:
+    """Return the names of those that only who wants a feature installs."""
+    groups = PROJECT["project"]["optional-dependencies"].items()
+    return {_name(each) for name, group in groups if name != "dev" for each in group}
+
+
 def locked(name: str) -> set[str]:
     """Return the names of the packages in a lock."""
     text = (ROOT / "requirements" / name).read_text()
@@ -41,8 +49,9 @@ def locked(name: str) -> set[str]:
 
 def imported() -> set[str]:
     """Return the names that the program's modules import from elsewhere."""
-    names = {name for path in modules(PACKAGE) for name in _IMPORT.findall(path.read_text())}
-    return names & set(packages_distributions()) - {"controlplane"}
+    paths = [*modules(PACKAGE), *modules(DASHBOARDS)]
+    names = {name for path in paths for name in _IMPORT.findall(path.read_text())}
+    return names & set(packages_distributions()) - {"controlplane", "dashboards"}
 
 
 def test_what_is_imported_is_asked_for() -> None:
@@ -51,7 +60,7 @@ def test_what_is_imported_is_asked_for() -> None:
     missing = {
         name: installed[name]
         for name in imported()
-        if not {_name(distribution) for distribution in installed[name]} & declared()
+        if not {_name(distribution) for distribution in installed[name]} & (declared() | extras())
     }
     assert missing == {}
 
@@ -74,7 +83,8 @@ def test_the_locks_hold_what_is_asked_for() -> None:
 def test_nothing_of_the_project_is_ignored() -> None:
     """What .gitignore names is made by tools: no source, no test's data."""
     command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard"]
-    folders = ["alert_rules", "benchmarks", "controlplane", "docs", "requirements", "tests"]
+    folders = ["alert_rules", "benchmarks", "controlplane", "dashboards", "docs", "grafana"]
+    folders += ["requirements", "tests"]
     done = subprocess.run(
         [*command, *folders], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -100,7 +110,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for path in tracked():
         target = source / path.relative_to(ROOT)
-        if target.parts[len(source.parts)] in ("controlplane", "alert_rules", "pyproject.toml"):
+        if target.parts[len(source.parts)] in _SHIPPED:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     (source / "README.md").touch()
@@ -117,11 +127,12 @@ def test_the_wheel_is_complete(wheel: zipfile.ZipFile) -> None:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in tracked()
-        if PACKAGE in path.parents and path.suffix not in _NOT_SHIPPED
+        if {PACKAGE, DASHBOARDS} & set(path.parents) and path.suffix not in _NOT_SHIPPED
     }
-    held = {name for name in wheel.namelist() if name.startswith("controlplane/")}
+    held = {name for name in wheel.namelist() if name.startswith(("controlplane/", "dashboards/"))}
     assert held == wanted
     assert {"controlplane/promql/grammar.lark", "controlplane/py.typed"} <= held
+    assert "dashboards/py.typed" in held
 
 
 def test_the_wheel_brings_the_rules(wheel: zipfile.ZipFile) -> None:
