@@ -270,6 +270,21 @@ class Silences:
         return frozenset(left)
 
     async def _save(self, changes: Sequence[SilenceChange]) -> None:
+        """Keep changes, then have them count.
+
+        Who is cancelled meanwhile leaves when that is done: what is durable is
+        never unknown here, and the caller's lock is held until then.
+        """
+        saving = asyncio.create_task(self._keep(changes))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            await asyncio.wait([saving])
+            if not saving.cancelled() and (problem := saving.exception()) is not None:
+                log.warning("a silence was not saved", error=str(problem))
+            raise
+
+    async def _keep(self, changes: Sequence[SilenceChange]) -> None:
         await self._repository.save(changes)
         for change in changes:
             self._book.put(change.silence)

@@ -90,14 +90,18 @@ def needs_update(
     *,
     send_resolved: bool,
     repeat_elapsed: bool,
+    exposed: bool = False,
 ) -> Reason:
     """Return why a receiver that was told one state must be told another.
 
     All alerts resolved is a reason even without `send_resolved`: the log must
-    be closed, though nothing is sent.
+    be closed, though nothing is sent. `exposed` is that of the incident: what
+    was given up may have arrived, and then has to end.
     """
     if told is None:
-        return Reason.FIRST if now_is.firing else Reason.NOTHING_NEW
+        if now_is.firing:
+            return Reason.FIRST
+        return Reason.ALL_RESOLVED if exposed else Reason.NOTHING_NEW
     if not now_is.firing <= told.firing:
         return Reason.NEW_ALERTS if told.firing else Reason.FIRST
     if not now_is.firing:

@@ -177,6 +177,7 @@ class Pipeline:
             told,
             send_resolved=draft.integration.send_resolved,
             repeat_elapsed=due,
+            exposed=incident is not None and incident.exposed,
         )
         if reason is Reason.NOTHING_NEW:
             book.note(draft, None)

@@ -332,3 +332,19 @@ async def test_a_change_keeps_what_is_hidden() -> None:
         await world.silences.change("none", lambda old: old, by="x")
     history = await world.silences.history(made.id)
     assert [change.by for change in history] == ["ada", "grace", "ada"]
+
+
+async def test_who_goes_away_while_a_silence_is_written_leaves_no_secret_one() -> None:
+    """A request that is cancelled after the commit: what is kept mutes, and is shown."""
+    world = World()
+    world.memory.answers.clear()
+    asking = asyncio.create_task(world.silences.set(silence('team="shop"')))
+    while not world.memory.changes:  # noqa: ASYNC110 - a list tells no one
+        await asyncio.sleep(0)  # noqa: TID251 - turn by turn, until it is committed
+    asking.cancel()
+    await asyncio.sleep(0)  # noqa: TID251 - the turn in which it is cancelled
+    world.memory.answers.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert world.silences.list() == list(await world.memory.load()) != []
+    assert len(world.silences.muting(SHOP, NOW)) == 1

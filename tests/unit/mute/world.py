@@ -1,5 +1,6 @@
 """Small pieces that the tests of muting share."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ class Memory:
     def __init__(self) -> None:
         self.changes: list[SilenceChange] = []
         self.fail: Exception | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def load(self) -> Sequence[Silence]:
         return list({change.silence.id: change.silence for change in self.changes}.values())
@@ -41,6 +44,7 @@ class Memory:
         if self.fail is not None:
             raise self.fail
         self.changes += changes
+        await self.answers.wait()
 
     async def delete(self, ids: Collection[str]) -> None:
         self.changes = [change for change in self.changes if change.silence.id not in ids]

@@ -1,6 +1,7 @@
 """Muting keeps the resolve contract, and breakers hold back, seen from outside."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -10,6 +11,7 @@ from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.integrations.webhook.options import WebhookConfig
+from controlplane.notify.message import MessageState
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import Receiver
 from controlplane.notify.pipeline import Pipeline
@@ -164,3 +166,29 @@ async def test_a_breaker_spares_a_receiver_that_fails(tmp_path: Path) -> None:
             server.heal()
             await clock.advance(breaker.longest_pause)
             await server.wait_for(lambda: len(server.payloads) == 12)
+
+
+async def test_an_end_follows_a_trigger_that_may_have_arrived_at_the_next_flush(
+    tmp_path: Path,
+) -> None:
+    """The trigger was given up, its outcome unknown: the group's own flush tells its end."""
+    once = replace(QUICK, max_attempts=1)
+    async with (
+        WebhookStandIn() as server,
+        alerting(
+            tmp_path, Route(receiver="nobody"), [hook(server)], options=once, tell_deaths=False
+        ) as system,
+    ):
+        subject = pipeline(system, Silence())
+        now = system.clock.now()
+        alert = firing(now, n="x")
+        await system.alerts.put([alert])
+        server.fail_next(Fault.answer(500, after=True))
+        await subject(flush(system, at=now))
+        await system.worker.idle()
+        assert (await system.store.depth())[MessageState.DEAD] == 1
+        await system.alerts.put([resolved(alert, system.clock.now())])
+        await subject(flush(system, at=system.clock.now() + 1))
+        await server.wait_for(lambda: server.payloads[-1]["status"] == "resolved", 10.0)
+        await system.worker.idle()
+        assert await system.store.open_incidents() == []
