@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from controlplane.model.job import JobStatus
+from controlplane.model.job import JobResult, JobStatus
 from controlplane.ui.console import Page
 
 # The signs of the console, by how a job stands.
@@ -35,4 +35,4 @@ def state_of(job: JobStatus) -> str:
         return _RUNNING
     if job.result is None:
         return _NEW
-    return _WELL if not job.failure else _FAILED
+    return _WELL if job.result is JobResult.SUCCESS else _FAILED
