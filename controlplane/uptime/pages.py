@@ -141,11 +141,15 @@ class StatusPages:
 
     async def run(self) -> None:
         """Read the database once a minute, until cancelled."""
-        self._last = await asyncio.to_thread(self._copies.load, self.names())
+        await self.recall()
         while True:
             self._woken.clear()
             await self.refresh()
             await self._wait()
+
+    async def recall(self) -> None:
+        """Show what an earlier process showed, until the database has been read."""
+        self._last = await asyncio.to_thread(self._copies.load, self.names())
 
     async def refresh(self) -> None:
         """Read what has changed in the database, and keep a copy of every page."""
