@@ -82,3 +82,11 @@ async def test_closing_ends_all_listening() -> None:
 
 async def _all(told: LocalBus) -> list[Event]:
     return [each async for events in told.listen() for each in events]
+
+
+async def test_recent_events_are_those_still_kept_the_newest_first() -> None:
+    """Who opens a page sees what happened before; what left the ring is forgotten."""
+    told = bus(kept=2)
+    for subject in ("a", "b", "c"):
+        told.publish(event(subject))
+    assert [each.subject for each in told.recent()] == ["c", "b"]
