@@ -14,7 +14,7 @@ from controlplane.errors import ControlPlaneError, InvalidInput
 from controlplane.transport.cookies import Cookies
 from controlplane.transport.engine import Engine
 from controlplane.transport.exchange import Exchange, Failure
-from controlplane.transport.policy import OutboundPolicy
+from controlplane.transport.policy import OutboundPolicy, is_numeric
 from controlplane.transport.proxies import parse_proxy
 from controlplane.transport.request import Credentials, Request, as_get
 from controlplane.transport.resolver import Resolution, Resolver
@@ -122,7 +122,7 @@ class Call:
         def resolved(resolution: Resolution) -> None:
             hop.proxy_address = resolution.address
             if self._accepts(resolution):
-                if self.request.remote_names:
+                if self.request.remote_names and not is_numeric(hop.url.host):
                     self.send(hop)
                 else:
                     self._lookup_target()

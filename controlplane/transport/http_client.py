@@ -105,6 +105,8 @@ class EngineTransport(httpx.AsyncBaseTransport):
                 ],
                 # A name with addresses of both kinds may have its server on the older kind only.
                 prefer="ip4",
+                # Behind a proxy a name may be one that only the proxy knows.
+                remote_names=True,
             )
         except InvalidInput as error:
             raise httpx.UnsupportedProtocol(error.reason) from None

@@ -78,3 +78,13 @@ def _spellings(address: Address) -> tuple[Address, ...]:
     if address in _NAT64 or int(address) >> 32 == 0:
         return (address, IPv4Address(int(address) & 0xFFFFFFFF))
     return (address,)
+
+
+def is_numeric(host: str) -> bool:
+    """Tell whether a host is an address in some spelling, so that it is no name of the DNS.
+
+    As browsers tell (WHATWG URL, "ends in a number"): some programs read
+    `2130706433` and `0x7f.1` as 127.0.0.1.
+    """
+    last = host.removesuffix(".").rpartition(".")[2].lower()
+    return ":" in host or (last.isascii() and last.isdigit()) or last.startswith("0x")

@@ -147,7 +147,9 @@ class Request:
         """
         shown = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
         user = f"{proxy.userinfo}@" if proxy.userinfo else ""
-        settings: Settings = ((pycurl.PROXY, f"{proxy.scheme}://{user}{shown}:{proxy.port}"),)
+        # Without an address the proxy looks the name up; of plain socks5 libcurl would do it.
+        scheme = "socks5h" if proxy.scheme == "socks5" and not address else proxy.scheme
+        settings: Settings = ((pycurl.PROXY, f"{scheme}://{user}{shown}:{proxy.port}"),)
         if proxy.host != proxy_address:
             settings += ((pycurl.RESOLVE, [f"+{proxy.host}:{proxy.port}:{proxy_address}"]),)
         if self.proxy_headers is not None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import httpx
@@ -11,7 +12,8 @@ from controlplane.errors import Forbidden
 from controlplane.model.secret import Secret
 from controlplane.transport.client import Client
 from controlplane.transport.http_client import AnswerTooLarge, HTTPClients
-from controlplane.transport.options import Authorization, HTTPClientConfig
+from controlplane.transport.options import Authorization, HTTPClientConfig, ProxyConfig
+from tests.support.proxies import socks_proxy
 from tests.support.web import answer, web
 
 PLAIN = HTTPClientConfig()
@@ -112,3 +114,61 @@ async def test_aiohttp_connects_only_where_it_may(client: Client, url: str) -> N
     async with aiohttp.ClientSession(connector=HTTPClients(client).connector()) as http:
         with pytest.raises((aiohttp.ClientConnectorError, aiohttp.InvalidURL)):
             await http.get(url)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+async def test_names_behind_a_proxy_are_the_proxys_to_resolve(client: Client, scheme: str) -> None:
+    """A name that is none here reaches its server: the proxy alone needs to know it."""
+    async with (
+        web(answer(body=b"far")) as site,
+        _proxy(scheme) as proxy,
+        HTTPClients(client).client(_through(f"{scheme}://127.0.0.1:{proxy}")) as http,
+    ):
+        response = await http.get(f"http://only-the-proxy-knows.invalid:{site.port}/")
+    assert response.text == "far"
+
+
+@asynccontextmanager
+async def _proxy(scheme: str) -> AsyncIterator[int]:
+    """Run a proxy that leads names to loopback; give its port."""
+    if scheme == "http":
+        async with web(answer(body=b"far")) as forwarding:
+            yield forwarding.port
+    else:
+        async with socks_proxy() as proxy:
+            yield proxy.port
+            (asked,) = proxy.asked
+            assert asked.startswith("only-the-proxy-knows.invalid:")
+
+
+def _through(proxy_url: str) -> HTTPClientConfig:
+    return HTTPClientConfig(proxy=ProxyConfig(proxy_url=proxy_url))
+
+
+@pytest.mark.parametrize(
+    ("target", "proxy"),
+    [
+        ("http://127.9.9.9/", "http://127.0.0.1:1"),
+        ("https://[::ffff:127.9.9.9]/", "http://127.0.0.1:1"),
+        ("http://name.invalid/", "http://127.9.9.9:1"),
+    ],
+)
+async def test_the_policy_holds_for_addresses_behind_a_proxy(
+    client: Client, target: str, proxy: str
+) -> None:
+    """An address that is written out, and the proxy's own."""
+    async with HTTPClients(client).client(_through(proxy)) as http:
+        with pytest.raises(Forbidden, match="outbound policy"):
+            await http.get(target)
+
+
+@pytest.mark.parametrize("host", ["2131298569", "0x7f090909", "127.0x90909"])
+async def test_no_spelling_of_an_address_is_left_to_the_proxy(client: Client, host: str) -> None:
+    """What some proxies read as a number is looked up here, where it is no name."""
+    async with (
+        web(answer()) as proxy,
+        HTTPClients(client).client(_through(f"http://127.0.0.1:{proxy.port}")) as http,
+    ):
+        with pytest.raises((httpx.ConnectError, Forbidden)):
+            await http.get(f"http://{host}/")
+    assert proxy.requests == []
