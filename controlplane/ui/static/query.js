@@ -137,7 +137,7 @@ function show(found, start) {
     return row;
   }));
   list.hidden = false;
-  told.textContent = box.dataset.many.replace("%s", found.length);
+  told.textContent = box.dataset.many.replace("#", found.length);
   box.removeAttribute("aria-activedescendant");
   return undefined;
 }
