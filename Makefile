@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
-.PHONY: setup setup-dev scripts words dashboards run test test-slow chaos check lock bench api-client openapi clean
+.PHONY: setup setup-dev scripts words dashboards run test test-slow chaos check stack-check stack-secrets lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -62,6 +62,15 @@ check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The files of the stack, each by its own tool: compose's schema, hadolint, promtool, nginx, amtool,
+# and a real Prometheus. No Docker is needed. `make test` runs the same.
+stack-check: setup-dev
+	$(BIN)/pytest -rs tests/stack
+
+# Random secrets for docker-compose.yml, where there are none yet.
+stack-secrets:
+	@deploy/secrets.sh
 
 # Keeps what is locked and fits; `make lock UPGRADE=--upgrade` takes the newest of all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

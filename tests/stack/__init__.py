@@ -1,0 +1,1 @@
+"""What stands around the service: compose, its image, and each configuration by its own tool."""
