@@ -12,7 +12,7 @@ from controlplane.clock import Timestamp
 from controlplane.errors import NotFound
 from controlplane.model import links
 from controlplane.model.alert import Alert, AlertStatus
-from controlplane.model.labels import Labels
+from controlplane.model.labels import EMPTY, Labels
 from controlplane.mute.dependencies import TARGET
 from controlplane.mute.silence import Silence
 from controlplane.routing.ports import Flush
@@ -28,6 +28,7 @@ _PAST: Final = 1_000
 _SEVERITIES: Final = ("critical", "page", "error", "warning", "info", "none")
 # Labels that say which alert it is, not where.
 _SAID: Final = frozenset({"alertname", SEVERITY})
+_PLACES: Final = {standing: place for place, standing in enumerate(Standing)}
 # Annotations that say in a line what is wrong, the best first.
 _SUMMARIES: Final = ("summary", "message", "description")
 
@@ -42,14 +43,26 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One alert of a list: how it stands, what is said of it, who has silenced it."""
+    """One alert of a list: how it stands, what is said of it, who has silenced it.
+
+    Labels that are `above` it, its group's, are not shown with it again.
+    """
 
     alert: Alert
     standing: Standing
-    summary: str
-    labels: Sequence[tuple[str, str]]
+    above: Labels = EMPTY
     silences: Sequence[Silence] = ()
     causes: Sequence[Cause] = ()
+
+    @property
+    def labels(self) -> Sequence[tuple[str, str]]:
+        """The labels that do not stand above it already."""
+        pairs = self.alert.labels.pairs
+        return [pair for pair in pairs if pair[0] not in _SAID and pair[0] not in self.above]
+
+    @property
+    def summary(self) -> str:
+        return summary(self.alert.annotations)
 
     @property
     def severity(self) -> str:
@@ -202,14 +215,13 @@ class _Look:
         self.now = now
         self._known: dict[Labels, tuple[Sequence[Silence], Sequence[str]]] = {}
 
-    def row(self, alert: Alert, above: Mapping[str, str], muted_by: Sequence[str] = ()) -> Row:
-        """Return the row of an alert without the labels that stand `above` it."""
+    def row(self, alert: Alert, above: Labels, muted_by: Sequence[str] = ()) -> Row:
+        """Return the row of an alert."""
         silences, inhibited_by = self._muting(alert)
         return Row(
             alert=alert,
             standing=standing(silences, inhibited_by, muted_by, ended=self._ended(alert)),
-            summary=summary(alert.annotations),
-            labels=[p for p in alert.labels.pairs if p[0] not in above and p[0] not in _SAID],
+            above=above,
             silences=silences,
             causes=causes(self._on, inhibited_by),
         )
@@ -271,7 +283,7 @@ def _cut(group: GroupView, most: int) -> GroupView:
 async def _ended(on: Surface, wanted: AlertFilter, look: _Look) -> Sequence[Row]:
     """Return the alerts that ended last and do not fire again."""
     rows = [
-        look.row(alert, {})
+        look.row(alert, EMPTY)
         for alert in await on.ledger.recent(_PAST)
         if wanted.takes(alert.labels)
         and _takes_receiver(wanted, on.receivers_of, alert)
@@ -299,7 +311,7 @@ def _urgency(group: GroupView) -> tuple[object, ...]:
 
 
 def _place(standing: Standing) -> int:
-    return list(Standing).index(standing)
+    return _PLACES[standing]
 
 
 def _rank(severity: str) -> int:

@@ -15,6 +15,8 @@ from controlplane.ui.pages.alert_filter import AlertFilter, Standing
 from controlplane.ui.pages.alert_groups import Survey, find_group, survey
 
 _NOTHING: Final = Survey((), {}, ())
+# Of more alerts open pages are brought up to date less often: each time costs work.
+_STORM: Final = 1_000
 
 
 async def show(page: Page) -> Response:
@@ -31,6 +33,7 @@ async def show(page: Page) -> Response:
         "survey": seen,
         "error": error,
         "standings": list(Standing),
+        "pause": "500ms" if seen.firing <= _STORM else "3s",
         "severities": _with(seen.severities, wanted.severity),
         "receivers": _with(page.on.receivers(), wanted.receiver),
     }
