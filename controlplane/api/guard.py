@@ -32,7 +32,7 @@ _PUBLIC: Final = frozenset(
 _PUBLIC_PREFIXES: Final = ("/static/", "/status/")
 LOGIN: Final = "/login"
 # What programs ask is answered with a problem, what browsers open with the login.
-_PROGRAMS: Final = ("/api/", "/prometheus/", "/alertmanager/", "/v1/", "/metrics", "/probe")
+PROGRAMS: Final = ("/api/", "/prometheus/", "/alertmanager/", "/v1/", "/metrics", "/probe")
 _FORM: Final = "application/x-www-form-urlencoded"
 _LARGEST_FORM: Final = 64 << 10
 _FORM_SECONDS: Final = 10.0
@@ -121,7 +121,7 @@ def _is_page_form(scope: Scope, headers: Headers) -> bool:
         scope["method"] == "POST"
         and media_type == _FORM
         and CSRF_HEADER not in headers
-        and not scope["path"].startswith(_PROGRAMS)
+        and not scope["path"].startswith(PROGRAMS)
     )
 
 
@@ -152,7 +152,7 @@ async def _form_token(receive: Receive) -> tuple[str, Receive]:
 
 def _refusal(scope: Scope, error: ControlPlaneError) -> ASGIApp:
     path: str = scope["path"]
-    if isinstance(error, Unauthorized) and not path.startswith(_PROGRAMS):
+    if isinstance(error, Unauthorized) and not path.startswith(PROGRAMS):
         accepts = Headers(scope=scope).get("accept", "")
         if "text/html" in accepts:
             wanted = quote(path if scope["method"] in ("GET", "HEAD") else "/", safe="/")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from controlplane.api.guard import PROGRAMS
 from controlplane.api.problems import kind_of
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError, NotFound, Unavailable
@@ -94,11 +95,23 @@ def mount(application: Starlette, guard: Guard) -> None:
     pages.append(Route(PREFIX + "{path:path}", partial(_file, console.assets)))
     pages.append(Route("/sw.js", partial(_worker, console.assets)))
     application.routes[:0] = pages
+    told = application.exception_handlers[HTTPException]
+    application.add_exception_handler(HTTPException, partial(_nowhere, console, told))
 
 
 def _route(console: Console, place: Place) -> Route:
     methods = [m for m, f in (("GET", place.show), ("POST", place.act)) if f is not None]
     return Route(place.path, partial(_answer, console, place), methods=methods)
+
+
+async def _nowhere(console: Console, told: Any, request: Request, error: Exception) -> Response:
+    """Answer a browser that asked for a page that is not there; programs are told as ever."""
+    accepts = "text/html" in request.headers.get("accept", "")
+    missing = isinstance(error, HTTPException) and error.status_code == 404
+    if missing and accepts and not request.url.path.startswith(PROGRAMS):
+        return _trouble(Page(console, request), NotFound("there is no such page"))
+    answer: Response = await told(request, error)
+    return answer
 
 
 async def _answer(console: Console, place: Place, request: Request) -> Response:

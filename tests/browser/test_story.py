@@ -36,7 +36,7 @@ async def test_a_target_breaks_and_recovers(visit: Open, service: Service, shop:
     assert len(silences) == 1
     shop.broken = False
     await visitor.go("/")
-    await expect(page.locator("main")).not_to_contain_text("ShopDown", timeout=_WAIT)
+    await expect(page.locator("#firing")).not_to_contain_text("ShopDown", timeout=_WAIT)
     await visitor.picture("story-3-well")
 
 
