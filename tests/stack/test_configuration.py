@@ -141,6 +141,14 @@ def test_loki_keeps_lines_for_a_bounded_time() -> None:
     assert not loki["analytics"]["reporting_enabled"]
 
 
+def test_grafana_has_the_secrets_that_it_reads() -> None:
+    """Each file that provisioning names is mounted for it."""
+    texts = [path.read_text() for path in (ROOT / "grafana/provisioning").rglob("*.yml")]
+    read = {name for text in texts for name in re.findall(r"/run/secrets/(\w+)", text)}
+    assert "api_token" in read
+    assert read <= set(services()["grafana"]["secrets"])
+
+
 def test_services_reach_one_another_by_names_that_there_are() -> None:
     """Each `host:port` in a configuration is a service of compose."""
     texts = [
@@ -150,6 +158,8 @@ def test_services_reach_one_another_by_names_that_there_are() -> None:
             "deploy/controlplane/controlplane.yml",
             "deploy/controlplane/victoriametrics.yml",
             "deploy/nginx/nginx.conf",
+            "grafana/provisioning/alerting/notifications.yml",
+            "grafana/provisioning/datasources/datasources.yml",
             "prometheus/prometheus.yml",
             "docker-compose.yml",
         )
