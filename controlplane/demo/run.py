@@ -152,6 +152,7 @@ class _Demo:
         say("rules     alert_rules/ unchanged, and the same alerts with windows of seconds")
         say("receivers stand-ins for Slack and PagerDuty; their messages are shown here")
         self._screen.heading("where to look meanwhile")
+        say(f"console   {url}/")
         say(f"targets   {url}/api/v1/targets")
         say(f"alerts    {url}/api/v1/alerts")
         say(f"rules     {url}/prometheus/api/v1/rules")
