@@ -13,7 +13,7 @@ from controlplane.autoscale.reading import Reading, count, reading
 from controlplane.autoscale.recommend import Seen, State, carried_out, decide, followed
 from controlplane.autoscale.told import told
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import ControlPlaneError, NotFound, Unavailable
+from controlplane.errors import Conflict, ControlPlaneError, NotFound, Unavailable
 from controlplane.telemetry.correlation import correlated, correlation_id, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 
@@ -96,16 +96,24 @@ class Autoscaler:
             raise NotFound(f"there is no autoscaling policy {name!r}")
         return found
 
+    def acting(self, name: str) -> Policy:
+        """Return a policy whose word is to be followed. Raises NotFound, Conflict."""
+        found = self.policy(name)
+        if found.mode is Mode.SHADOW:
+            raise Conflict(f"the autoscaling policy {name!r} is in shadow mode: nobody is to act")
+        return found
+
     def decision(self, name: str) -> Decision | None:
         """Return what a policy decided last, if it has. Raises NotFound."""
         return self._decisions.get(self.policy(name).name)
 
     def desired(self, name: str) -> tuple[int, Decision]:
-        """Return how many replicas there should be. Raises NotFound.
+        """Return how many replicas there should be, for who acts on it. Raises NotFound.
 
-        Raises Unavailable while nobody can tell: an assumed number would be acted on.
+        Raises Conflict for a policy in shadow mode, and Unavailable while nobody
+        can tell: an assumed number would be acted on too.
         """
-        decision = self.decision(name)
+        decision = self.decision(self.acting(name).name)
         if decision is None or decision.desired is None:
             raise Unavailable(f"the autoscaling policy {name!r} has decided nothing yet")
         return decision.desired, decision

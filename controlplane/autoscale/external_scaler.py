@@ -128,7 +128,7 @@ class ExternalScaler:
     def _stream(self, grpc: Any) -> Any:
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
             try:
-                policy = self._autoscaler.policy(_policy(request)).name
+                policy = self._autoscaler.acting(_policy(request)).name
             except ControlPlaneError as error:
                 await context.abort(_status(grpc, error), str(error))
             async for active in self._activity(policy):
@@ -160,7 +160,7 @@ class ExternalScaler:
         return MESSAGES.message_class("IsActiveResponse")(result=desired > 0)
 
     def _metric_spec(self, ref: Any) -> Any:
-        name = self._autoscaler.policy(_policy(ref)).name
+        name = self._autoscaler.acting(_policy(ref)).name
         spec = MESSAGES.message_class("MetricSpec")(
             metric_name=name, target_size=1, target_size_float=1.0
         )
@@ -191,6 +191,8 @@ def _written(message: Any) -> bytes:
 def _status(grpc: Any, error: ControlPlaneError) -> Any:
     if isinstance(error, NotFound):
         return grpc.StatusCode.NOT_FOUND
+    if isinstance(error, Conflict):
+        return grpc.StatusCode.FAILED_PRECONDITION
     if isinstance(error, InvalidInput):
         return grpc.StatusCode.INVALID_ARGUMENT
     return grpc.StatusCode.UNAVAILABLE

@@ -20,6 +20,7 @@ class KubernetesScales:
 
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str], Any] = {}
+        self._making = asyncio.Lock()
 
     async def read(self, workload: WorkloadOptions) -> int:
         """Return `spec.replicas`, which is 0 where the answer leaves it out."""
@@ -58,7 +59,9 @@ class KubernetesScales:
         }
         try:
             async with asyncio.timeout(seconds + 1):
-                yield library.client.CustomObjectsApi(await self._client(library, workload)), place
+                async with self._making:
+                    client = await self._client(library, workload)
+                yield library.client.CustomObjectsApi(client), place
         except library.client.ApiException as error:
             said = f"{workload}: the cluster answered with status {error.status}"
             if error.status == 404:

@@ -37,9 +37,9 @@ async def list_policies(on: On) -> Page[ScalingPolicyOut]:
     )
 
 
-@router.get("/{policy}", responses=problems(404))
+@router.get("/{policy}", responses=problems(404, 409))
 async def desired(policy: str, on: On) -> DesiredOut:
-    """Return how many replicas there should be; 503 while nobody can tell."""
+    """Return how many replicas there should be; 409 in shadow mode, 503 while nobody can tell."""
     found = on.autoscaler.policy(policy)
     number, decision = on.autoscaler.desired(policy)
     return DesiredOut(

@@ -19,11 +19,13 @@ autoscaling:
     replicas: vector(4)
     metrics: [{name: load, query: vector(0.9), target: {value: 0.5}}]
   - name: careful
+    mode: act
     max_replicas: 5
     interval: 1s
     replicas: vector(4)
     metrics: [{name: load, query: vector(0.9), target: {value: 0.5}}]
   - name: blind
+    mode: act
     max_replicas: 5
     interval: 1s
     replicas: nothing
@@ -69,9 +71,10 @@ async def test_policies_say_why(scaling: httpx.AsyncClient) -> None:
 
 
 async def test_keda_reads_a_number(scaling: httpx.AsyncClient) -> None:
-    """A number at `desired`; no guess where nobody can tell, and 404 for nobody's."""
-    answer = await scaling.get("/api/v1/autoscaling/shop")
-    assert (answer.status_code, answer.json()["desired"]) == (200, 8)
+    """A number at `desired`; none in shadow mode, and no guess where nobody can tell."""
+    answer = await scaling.get("/api/v1/autoscaling/careful")
+    assert (answer.status_code, answer.json()["desired"]) == (200, 5)
+    assert (await scaling.get("/api/v1/autoscaling/shop")).status_code == 409
     assert answer.json()["current"] == 4
     assert (await scaling.get("/api/v1/autoscaling/blind")).status_code == 503
     assert (await scaling.get("/api/v1/autoscaling/nobody")).status_code == 404

@@ -19,7 +19,7 @@ from controlplane.autoscale.options import (
     WebhookOptions,
     WorkloadOptions,
 )
-from controlplane.errors import NotFound, Unavailable
+from controlplane.errors import Conflict, NotFound, Unavailable
 from controlplane.model.secret import Secret
 from tests.unit.autoscale.world import DOWN, World
 
@@ -40,7 +40,9 @@ async def test_shadow_mode_recommends_and_does_nothing() -> None:
     made = await scaler.evaluate(shadow, world.clock.now())
     assert (made.outcome, made.current, made.desired) == (Outcome.RECOMMENDED, 4, 6)
     assert (world.scaled, world.told, SHADOW.mode) == ([], [], Mode.SHADOW)
-    assert scaler.desired("shop") == (6, made)
+    assert scaler.decision("shop") == made
+    with pytest.raises(Conflict, match="shadow mode"):
+        scaler.desired("shop")
 
 
 async def test_changes_are_kept_and_repeats_are_not() -> None:
@@ -120,6 +122,7 @@ async def test_a_webhook_is_told() -> None:
     made = await scaler.evaluate(HOOK, world.clock.now())
     assert [each.desired for each in world.hooked] == [6]
     assert made.outcome is Outcome.SCALED
+    assert scaler.desired("shop") == (6, made)
 
 
 async def test_who_is_asked_assumes_that_it_was_done() -> None:

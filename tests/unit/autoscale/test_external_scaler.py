@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +112,13 @@ async def test_no_load_is_inactive() -> None:
         ("nobody", grpc.StatusCode.NOT_FOUND),
         (None, grpc.StatusCode.INVALID_ARGUMENT),
         ("shop", grpc.StatusCode.UNAVAILABLE),
+        ("shadow", grpc.StatusCode.FAILED_PRECONDITION),
     ],
 )
 async def test_what_cannot_be_said_is_an_error(policy: str | None, code: grpc.StatusCode) -> None:
     """Errors count towards KEDA's fallback; a number would be acted on."""
-    async with listening(World().autoscaler(POLICY)) as channel:
+    shadow = replace(POLICY, name="shadow", mode=Mode.SHADOW)
+    async with listening(World().autoscaler(POLICY, shadow)) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(channel, "IsActive")(ref(policy))
         assert caught.value.code() is code
