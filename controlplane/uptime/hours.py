@@ -56,14 +56,14 @@ class Hour:
         latency_max: float,
     ) -> None:
         """Add seconds to the minute that an instant lies in."""
-        cell = self._cells[self._row(subject), Level.MINUTE.place_of(time)]
+        cell = self._cell(subject, time)
         cell += (up, down, 0.0, latency_sum, 0.0)
         cell[LATENCY_MAX] = max(cell[LATENCY_MAX], latency_max)
         self.dirty.add(subject)
 
     def maintain(self, subject: str, minute: Timestamp) -> None:
         """Make a whole minute planned maintenance, whatever was seen in it."""
-        cell = self._cells[self._row(subject), Level.MINUTE.place_of(minute)]
+        cell = self._cell(subject, minute)
         cell[:] = 0.0
         cell[MAINTENANCE] = _MINUTE_SECONDS
         self.dirty.add(subject)
@@ -76,7 +76,7 @@ class Hour:
         place = Level.MINUTE.place_of(minute)
         known = average(self._cells[rows, place][:, None])[0]
         known[:LATENCY_MAX] *= len(rows) / len(members)
-        self._cells[self._row(group), place] = known
+        self._cell(group, minute)[:] = known
         self.dirty.add(group)
 
     def take(self) -> tuple[Sequence[str], Cells]:
@@ -84,6 +84,12 @@ class Hour:
         subjects = sorted(self.dirty)
         self.dirty.clear()
         return subjects, self._cells[[self._rows[subject] for subject in subjects]]
+
+    def _cell(self, subject: str, time: Timestamp) -> Cells:
+        """Return the cell of a minute, to be written to."""
+        row = self._row(subject)  # first: it may put a larger array in place
+        cell: Cells = self._cells[row, Level.MINUTE.place_of(time)]
+        return cell
 
     def _row(self, subject: str) -> int:
         row = self._rows.get(subject)

@@ -25,7 +25,7 @@ _AFTER_MINUTE: Final = 1_000
 # While the database is away minutes wait, for so long at most.
 _LONGEST_WAIT: Final = 6 * HOUR
 # Targets looked at before others get their turn on the event loop.
-_AT_ONCE: Final = 1_000
+_AT_ONCE: Final = 500
 
 
 class _Track:

@@ -208,3 +208,25 @@ async def test_a_clock_set_back_counts_nothing_twice() -> None:
     clock.set(NOON + MINUTE)
     await recorder.turn()
     assert seconds((await minutes(rollups, NOON, 1))[0]) == (60, 0, 0, 0)
+
+
+async def test_any_number_of_targets_share_a_minute() -> None:
+    """All are in one write, and each has its own row."""
+    rollups, clock = Rollups(), ManualClock(NOON)
+    ids = [f"t{number}" for number in range(300)]
+    recorder = recorder_of(rollups, clock, lambda _at: frozenset({"maintained"}))
+    recorder.group({"all": ids, "first": ids[:1]})
+    await recorder.turn()
+    for place, target in enumerate(ids):
+        recorder.observe(target, NOON, True, 0.1, NOON + place * 100)
+    clock.set(NOON + MINUTE)
+    writes = rollups.writes
+    await recorder.turn()
+    assert rollups.writes - writes == 1
+    for place in (0, 63, 64, 128, 299):
+        assert (await minutes(rollups, NOON, 1, f"t{place}"))[0].up == pytest.approx(place / 10)
+    assert (await minutes(rollups, NOON, 1, "all"))[0].up == pytest.approx(14.95)
+    again = recorder_of(rollups, clock)
+    await again.turn()
+    # The first was never up for any time, and is in no row.
+    assert len(await rollups.block(Level.MINUTE, NOON)) == 301
