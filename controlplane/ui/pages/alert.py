@@ -36,6 +36,7 @@ async def show(page: Page) -> Response:
         "summary": "" if alert is None else summary(alert.annotations),
         "severity": "" if alert is None else alert.labels.get(SEVERITY, ""),
         "reading": "" if alert is None else _reading(page, alert),
+        "labels": () if alert is None else alert_story.alike(alert.labels),
         "notes": () if alert is None else alert_story.notes(alert.annotations),
         "runbook": "" if alert is None else alert_story.runbook(alert.annotations),
         "generator": "" if alert is None else _generator(page, alert),

@@ -9,11 +9,14 @@ from controlplane.alerts.decision import Kind
 from controlplane.api.v1.schemas import EntryOut, NotificationOut
 from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
+from controlplane.model.matcher_syntax import format_matchers
+from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.mute.dependencies import TARGET
 from controlplane.notify.message import MessageState
 from controlplane.plot.axis import number_words
 from controlplane.plot.subject import threshold_of
 from controlplane.rules.status import GroupStatus
+from controlplane.ui.pages.alert_filter import AlertFilter
 
 # Annotations that say what to do, by the names in use.
 _RUNBOOKS: Final = ("runbook_url", "runbook", "runbook_link")
@@ -99,6 +102,14 @@ def notes(annotations: Mapping[str, str]) -> list[Note]:
     return [Note(name, text, web_link(text)) for name, text in sorted(annotations.items())]
 
 
+def alike(labels: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return labels with the page of all alerts that share each."""
+    return [
+        (name, value, AlertFilter(match=format_matchers((_same(name, value),))[1:-1]).address)
+        for name, value in sorted(labels.items())
+    ]
+
+
 def runbook(annotations: Mapping[str, str]) -> str:
     """Return the address of the page that says what to do, empty where none is named."""
     found = (web_link(annotations.get(name, "")) for name in _RUNBOOKS)
@@ -133,6 +144,10 @@ def reading(groups: Sequence[GroupStatus], labels: Labels, outside: Mapping[str,
                         return stands
                     return f"{stands} {limit.comparison} {number_words(limit.threshold)}"
     return ""
+
+
+def _same(name: str, value: str) -> Matcher:
+    return Matcher(name, MatchOp.EQUAL, value)
 
 
 def _sign(entry: EntryOut) -> str:

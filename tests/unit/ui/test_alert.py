@@ -3,9 +3,11 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.api.v1.schemas import EntryOut
 from controlplane.clock import Timestamp
@@ -14,8 +16,10 @@ from controlplane.model import links
 from controlplane.model.alert import Alert
 from controlplane.model.duration import DAY, HOUR, MINUTE
 from controlplane.model.labels import Labels
+from controlplane.model.matchers import MatchOp
+from controlplane.ui.pages.alert_filter import AlertFilter
 from controlplane.ui.pages.alert_plot import window
-from controlplane.ui.pages.alert_story import lines, notes, reading, runbook, web_link
+from controlplane.ui.pages.alert_story import alike, lines, notes, reading, runbook, web_link
 from tests.support.alerting import firing, resolved
 from tests.unit.ui.console import Reader, console, words
 
@@ -133,6 +137,19 @@ def test_annotations_are_shown_by_name() -> None:
     ]
     assert runbook(given) == "http://a/b"
     assert runbook({"summary": "http://a/b"}) == ""
+
+
+@given(
+    st.dictionaries(
+        st.text('ab "\\\\,}é', min_size=1), st.text('a"\\\\,{}=\n\U0001f600'), max_size=3
+    )
+)
+def test_labels_lead_to_all_alerts_that_share_them(labels: dict[str, str]) -> None:
+    """Whatever is in them: the filter of the address takes what has the label."""
+    for name, value, href in alike(labels):
+        wanted = AlertFilter.read(dict(parse_qsl(urlsplit(href).query)))
+        (matcher,) = wanted.matchers
+        assert (matcher.name, matcher.op, matcher.value) == (name, MatchOp.EQUAL, value)
 
 
 def entry(kind: str, **detail: object) -> EntryOut:
