@@ -196,9 +196,15 @@ def _window(rules: ScalingRules) -> int:
 def _recorded(
     past: Past, proposal: int, window: int, behavior: Behavior | None, now: Timestamp
 ) -> Past:
-    """Add the proposal as it was before all this, and drop what nothing looks at any more."""
+    """Add the proposal as it was before all this, and drop what nothing looks at any more.
+
+    Only the lowest and the highest of a window count: of equal numbers the
+    newest stays, so that there are never more than there are numbers.
+    """
     rules = () if behavior is None else (behavior.filled().scale_up, behavior.filled().scale_down)
     period = max((p.period_seconds for each in rules for p in each.policies), default=0) * SECOND
-    kept = tuple(each for each in past.recommendations if each[0] >= now - window)
+    kept = tuple(
+        each for each in past.recommendations if each[0] >= now - window and each[1] != proposal
+    )
     changes = tuple(each for each in past.changes if each[0] >= now - period)
     return Past((*kept, (now, proposal)), changes)

@@ -7,6 +7,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -203,7 +204,13 @@ class Behavior:
 
     def filled(self) -> "Behavior":
         """Return the behavior with the HPA's defaults where nothing was given."""
-        return Behavior(self.scale_up.filled(UP), self.scale_down.filled(DOWN))
+        return _filled(self)
+
+
+@lru_cache(maxsize=256)
+def _filled(behavior: Behavior) -> Behavior:
+    """Asked for at each step of a replay, and always the same."""
+    return Behavior(behavior.scale_up.filled(UP), behavior.scale_down.filled(DOWN))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from controlplane.errors import InvalidInput
 from controlplane.model.duration import HOUR
 from controlplane.promql.values import Matrix
 
-# Instants of one replay: 7 days at one minute, about a second's work.
+# Instants of one replay: 7 days at one minute. They are some two seconds of a thread's work.
 MOST_STEPS = 11_000
 
 

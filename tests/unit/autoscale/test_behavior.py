@@ -161,3 +161,6 @@ def test_the_past_does_not_grow() -> None:
     after, _ = bound(8, 8, (1, 10), Behavior(), kept, NOW)
     assert [number for _, number in after.recommendations] == [6, 7, 8]
     assert [number for _, number in after.changes] == [2]
+    twice, _ = bound(7, 8, (1, 10), Behavior(), kept, NOW)
+    assert twice.recommendations[-1] == (NOW, 7)
+    assert [number for _, number in twice.recommendations] == [6, 7]
