@@ -119,8 +119,21 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
 });
+// What a reader has unfolded stays so when its part is read anew.
+const unfolded = new Map();
+document.addEventListener("click", (event) => {
+  const details = event.target.closest?.("summary")?.parentElement;
+  if (details?.id) unfolded.set(details.id, !details.open);
+});
+function unfold() {
+  for (const [id, open] of unfolded) {
+    const details = document.getElementById(id);
+    if (details) details.open = open;
+  }
+}
 for (const name of ["htmx:after:swap", "htmx:afterSwap"]) {
   document.addEventListener(name, () => {
+    unfold();
     showTimes(document);
     document.dispatchEvent(new Event("cp:drawn"));
   });
