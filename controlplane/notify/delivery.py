@@ -92,7 +92,8 @@ async def succeed(
         if incident is None or not await tx.claim(claimed, arrived):
             return False
         await tx.add_attempt(attempt)
-        for dead in await tx.dead(incident.id):
+        # Most were never given up, and need not be looked for.
+        for dead in await tx.dead(incident.id) if incident.failures else ():
             if dead.id < claimed.id:  # what it had to tell has been told by now
                 await tx.update_message(replace(dead, state=MessageState.SUPERSEDED))
         if incident.closed_at is None:

@@ -25,15 +25,16 @@ async def enqueue(
     max_age: Duration,
     now: Timestamp,
     seat: Seat | None = None,
+    first: bool = False,
 ) -> Message:
     """Queue a message; those of the incident that were not begun give way to it.
 
     It keeps the place of the one it replaces in the waiting that the receiver
     has caused. With a seat it is claimed right away, and comes back as
     `sending`, unless it has to wait for an older one or for its receiver.
-    `incident` must be stored already.
+    `incident` must be stored already; the `first` message of one follows none.
     """
-    unfinished = await tx.unfinished(incident.id)
+    unfinished = () if first else await tx.unfinished(incident.id)
     waiting = await _supersede(tx, unfinished, now)
     message = Message(
         id=0,
@@ -47,8 +48,8 @@ async def enqueue(
         expires_at=now + max_age,
         correlation_id=content.correlation_id(),
     )
-    first = len(waiting) == len(unfinished) and message.next_attempt_at <= now
-    if seat is not None and first:
+    ready = len(waiting) == len(unfinished) and message.next_attempt_at <= now
+    if seat is not None and ready:
         message = message.begun(seat, exposed=incident.exposed)
         incident = on_claimed(incident, told)
     stored = replace(message, id=await tx.add_message(message))

@@ -223,7 +223,14 @@ class Pipeline:
             return message, draft.incident
         incident = draft.incident or await _open(tx, draft)
         message = await enqueue(
-            tx, incident, draft.told, content, max_age=max_age, now=flush.at, seat=seat
+            tx,
+            incident,
+            draft.told,
+            content,
+            max_age=max_age,
+            now=flush.at,
+            seat=seat,
+            first=draft.incident is None,
         )
         return message, incident
 

@@ -374,6 +374,8 @@ class Worker:
 
         What fell due since `looked` was not seen then: it is due at once.
         """
+        if self._woken.is_set():
+            return 0.0  # an attempt has ended meanwhile: its seat is free
         due = await self._store.next_attempt(looked)
         until = _LONGEST_SLEEP if due is None else max(0.0, (due - self._clock.now()) / 1000)
         paused = [breaker.until for breaker in self._breakers.values()]
