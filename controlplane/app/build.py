@@ -427,6 +427,8 @@ def _limits(settings: Settings) -> Limits:
         seconds=settings.request_timeout / 1000,
         longer={
             "/prometheus/api/v1/": query,
+            # A replay asks for each metric of a policy, over days.
+            "/api/v1/autoscaling/": query,
             "/query": query,
             "/rules/": query,
             "/probe": LONGEST_SECONDS,
