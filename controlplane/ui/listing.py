@@ -6,10 +6,10 @@ from typing import Final
 
 import orjson
 
-from controlplane.api.selectors import selectors
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
-from controlplane.errors import InvalidInput, ParseError
+from controlplane.errors import InvalidInput
 from controlplane.model.labels import Labels
+from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.model.matchers import Matcher, matches_all
 from controlplane.model.target import Provenance, Target
 from controlplane.targets.index import Entry, State
@@ -116,7 +116,7 @@ def wanted(parameters: Mapping[str, str]) -> Wanted:
 def listed(
     entries: Sequence[Entry], states: Sequence[State], readings: Readings, asked: Wanted
 ) -> Listing:
-    """Return the page that was asked for. Raises ParseError, InvalidInput for a bad cursor."""
+    """Return the page that was asked for. Raises InvalidInput."""
     places = _fitting(entries, states, asked)
     numbers = readings.uptime if asked.sort == "uptime" else readings.latency
     keyed = sorted(
@@ -134,7 +134,7 @@ def listed(
 
 
 def _fitting(entries: Sequence[Entry], states: Sequence[State], asked: Wanted) -> Sequence[int]:
-    """Return the places of the targets that were asked for. Raises ParseError."""
+    """Return the places of the targets that were asked for. Raises InvalidInput."""
     if not asked.narrows:
         return range(len(entries))
     fits = _fits(asked)
@@ -146,7 +146,7 @@ def _fitting(entries: Sequence[Entry], states: Sequence[State], asked: Wanted) -
 
 
 def _fits(asked: Wanted) -> Callable[[Entry], bool]:
-    """Return what tells whether a target is one of those asked for. Raises ParseError."""
+    """Return what tells whether a target is one of those asked for. Raises InvalidInput."""
     matchers = _matchers(asked.match)
     needle = asked.search.casefold()
 
@@ -162,11 +162,9 @@ def _fits(asked: Wanted) -> Callable[[Entry], bool]:
 
 
 def _matchers(text: str) -> tuple[Matcher, ...]:
-    if not text:
-        return ()
     try:
-        return selectors([text if "{" in text else f"{{{text}}}"])[0]
-    except ParseError as error:
+        return parse_matchers(text) if text else ()
+    except InvalidInput as error:
         error.pointer = "?match"
         raise
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from controlplane.errors import ControlPlaneError, InvalidInput, NotFound, ParseError
+from controlplane.errors import ControlPlaneError, InvalidInput, NotFound
 from controlplane.targets.index import State
 from controlplane.ui.console import Page
 from controlplane.ui.forms import read_form
@@ -24,7 +24,7 @@ async def show(page: Page) -> Response:
     try:
         asked = wanted(page.request.query_params)
         found, numbers = await _find(page, asked)
-    except (InvalidInput, ParseError) as refusal:
+    except InvalidInput as refusal:
         error, status = str(refusal), 422
         asked = Wanted(
             search=page.request.query_params.get("search", ""),
