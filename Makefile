@@ -78,7 +78,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: setup-dev
 	$(COMPILE) --output-file requirements/run.txt
-	$(COMPILE) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra dev --extra autoscaling --constraints requirements/run.txt --output-file requirements/dev.txt
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
