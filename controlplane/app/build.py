@@ -4,26 +4,29 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from random import SystemRandom
-from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from controlplane.api.application import create_application
-from controlplane.api.limits import Limits
-from controlplane.api.observe import INGEST
-from controlplane.api.probe import LONGEST_SECONDS
 from controlplane.api.query_pool import QueryPool
-from controlplane.api.stream import sse
 from controlplane.api.surface import Surface
 from controlplane.app.alerting import build_alerting
+from controlplane.app.bounds import (
+    database_url,
+    engine_options,
+    flags,
+    limits,
+    make_directory,
+    store_options,
+)
 from controlplane.app.inforce import InForce
 from controlplane.app.notifying import Senders, WrittenRouteLabels
 from controlplane.app.picturing import Pictures, RuleReadings
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
+from controlplane.app.remotes import elsewhere, families
 from controlplane.app.scaling import build_scaling
 from controlplane.app.scheduling import Jobs
 from controlplane.app.storms import Storms
@@ -36,14 +39,12 @@ from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
-from controlplane.errors import Unavailable
 from controlplane.events.local import BusMetrics, LocalBus
 from controlplane.events.ports import Bus
 from controlplane.ingest.metrics import IngestMetrics
-from controlplane.ingest.options import MOST_BYTES, IngestOptions
+from controlplane.ingest.options import IngestOptions
 from controlplane.ingest.receiver import Receiver
-from controlplane.model.duration import HOUR, format_duration
-from controlplane.model.secret import Secret
+from controlplane.model.duration import HOUR
 from controlplane.plot.metrics import PlotMetrics
 from controlplane.plot.plotter import Plotter
 from controlplane.probes.metrics import ProbeMetrics
@@ -52,7 +53,6 @@ from controlplane.probes.prober import Tools
 from controlplane.probes.schedule import Schedule
 from controlplane.probes.table import PROBERS
 from controlplane.promql.engine import Engine
-from controlplane.promql.options import EngineOptions
 from controlplane.rules.manager import Manager
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.query import EngineQueries
@@ -78,17 +78,11 @@ from controlplane.transport.http_client import HTTPClients
 from controlplane.transport.metrics import EngineMetrics
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.transport.resolver import StubResolver
-from controlplane.tsdb.options import StoreOptions
-from controlplane.tsdb.remote.engines import Engine as RemoteEngine
 from controlplane.tsdb.remote.engines import Engines
 from controlplane.tsdb.remote.metrics import DatasourceMetrics, RemoteWriteMetrics
-from controlplane.tsdb.remote.ports import Family
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 from controlplane.ui.routes import mount
-
-# A reader of the stream comes back after so many seconds, to where it was.
-_LONGEST_STREAM: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +109,15 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     when the database does not answer or has another schema.
     """
     # Where things are kept.
-    _make_directory(settings.data_dir)
-    database = Database(_database_url(settings, config), config.storage)
+    make_directory(settings.data_dir)
+    database = Database(database_url(settings, config), config.storage)
     stack.push_async_callback(database.close)
     await (upgrade(database) if database.is_sqlite else require_current(database))
     store = await asyncio.to_thread(
-        Store.open, settings.data_dir / "samples", _store_options(settings), clock, registry
+        Store.open, settings.data_dir / "samples", store_options(settings), clock, registry
     )
     stack.push_async_callback(store.close)
-    engine = Engine(store, _engine_options(settings, config), registry, clock=clock)
+    engine = Engine(store, engine_options(settings, config), registry, clock=clock)
     queries = QueryPool(threads=settings.query_concurrency)
     stack.callback(queries.close)
 
@@ -258,7 +252,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         store,
         settings.data_dir / "remote_write",
         clients,
-        partial(_families, scrapes, receiver),
+        partial(families, scrapes, receiver),
         clock=clock,
         metrics=RemoteWriteMetrics(registry),
         chance=SystemRandom(),
@@ -343,9 +337,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         metadata=scrapes.metadata,
         external_labels=lambda: reloader.config.global_.external_labels,
         configuration=lambda: render(reloader.config),
-        flags=_flags(settings),
+        flags=flags(settings),
         intake=intake,
-        elsewhere=partial(_elsewhere, engines, reloader),
+        elsewhere=partial(elsewhere, engines, reloader),
         uptime=uptimes.reader,
         incidents=uptimes.incidents,
         maintenance=uptimes.plans,
@@ -383,97 +377,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     jobs.start()
     stack.callback(jobs.stop)
     guard = Guard(settings.api_token)
-    application = create_application(surface, guard, _limits(settings))
+    application = create_application(surface, guard, limits(settings))
     mount(application, guard)
     return Service(application, reloader, supervisor, bus)
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"data directory {directory}: {error.strerror}") from None
-
-
-def _database_url(settings: Settings, config: Config) -> Secret | str:
-    if config.storage.url is not None:
-        return config.storage.url
-    return f"sqlite:///{settings.data_dir / 'controlplane.db'}"
-
-
-def _store_options(settings: Settings) -> StoreOptions:
-    return StoreOptions(
-        retention=settings.retention,
-        retention_size=settings.retention_size,
-        head_window=settings.head_window,
-        max_series=settings.max_series,
-    )
-
-
-def _engine_options(settings: Settings, config: Config) -> EngineOptions:
-    return EngineOptions(
-        lookback=settings.query_lookback,
-        timeout=settings.query_timeout,
-        max_samples=settings.query_max_samples,
-        default_step=config.global_.evaluation_interval,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    # The engine ends a query itself; the answer has yet to be written then.
-    query = (settings.query_timeout + settings.request_timeout) / 1000
-    return Limits(
-        body=settings.max_body,
-        seconds=settings.request_timeout / 1000,
-        longer={
-            "/prometheus/api/v1/": query,
-            # A replay asks for each metric of a policy, over days.
-            "/api/v1/autoscaling/": query,
-            "/query": query,
-            "/rules/": query,
-            "/probe": LONGEST_SECONDS,
-            sse.PATH: _LONGEST_STREAM,
-        },
-        # Bodies as large as the protocols of ingestion let them be.
-        larger=dict.fromkeys(INGEST, max(settings.max_body, MOST_BYTES)),
-    )
-
-
-def _elsewhere(engines: Engines, reloader: Reloader) -> RemoteEngine | None:
-    """Return the engine that answers queries in place of ours, if the file names one."""
-    datasource = reloader.config.datasource
-    return None if datasource is None else engines.engine(datasource)
-
-
-def _families(scrapes: ScrapePool, receiver: Receiver) -> dict[str, Family]:
-    """Return what is known of metric families: those pushed, and over them those scraped."""
-    found = {
-        name: Family(said.type, said.help, said.unit)
-        for name, said in receiver.metadata.families().items()
-    }
-    for _, told in scrapes.metadata():
-        for name, seen in told.items():
-            found[name] = Family(seen.type, seen.help, seen.unit)
-    return found
-
-
-def _flags(settings: Settings) -> dict[str, str]:
-    """Return the settings that Prometheus has too, under its names, and the replica's."""
-    return {
-        "config.file": str(settings.config or ""),
-        "query.lookback-delta": format_duration(settings.query_lookback),
-        "query.max-concurrency": str(settings.query_concurrency),
-        "query.max-samples": str(settings.query_max_samples),
-        "query.timeout": format_duration(settings.query_timeout),
-        "replica": settings.replica,
-        "storage.tsdb.path": str(settings.data_dir / "samples"),
-        "storage.tsdb.retention.time": format_duration(settings.retention),
-        "web.enable-admin-api": str(settings.admin_api).lower(),
-        "web.enable-otlp-receiver": "true",
-        "web.enable-remote-write-receiver": "true",
-        "web.external-url": settings.external_url,
-        "web.listen-address": str(settings.listen),
-    }
 
 
 def _keep_evidence(

@@ -36,7 +36,8 @@ async def refused(answer: httpx.Response, status: int, *pointers: str) -> None:
 
 async def test_post_creates_then_replaces(api: httpx.AsyncClient) -> None:
     """201 with a location, then 200 with all that was not said again at its default."""
-    body = {"name": "shop", "url": "http://10.0.0.5/", "interval": "1m30s", "lease": "90s"}
+    body: dict[str, object] = {"name": "shop", "url": "http://10.0.0.5/"}
+    body |= {"interval": "1m30s", "lease": "90s"}
     body |= {"depends_on": ["db", '{job="gateway", zone="a"}'], "dashboard": "red"}
     made = await api.post(_PATH, json={**body, "labels": {"team": "shop"}})
     assert made.status_code == 201
