@@ -45,7 +45,7 @@ class Flush:
     at: Timestamp = NOW
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
-    route_labels: Labels = Labels()
+    route_labels: Labels = GROUP
 
 
 def incident(name: str = "i1", **changes: Any) -> Incident:
