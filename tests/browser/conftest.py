@@ -35,7 +35,7 @@ groups:
     interval: 1s
     rules:
       - alert: ShopDown
-        expr: probe_success{job="shop"} == 0
+        expr: probe_success{team="shop"} == 0
         for: 0s
         labels: {severity: critical}
         annotations: {summary: "{{ $labels.instance }} does not answer"}
@@ -103,14 +103,35 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, shop: Shop) -> AsyncIterator[Service]:
+async def pager() -> AsyncIterator[Web]:
+    """Give the pager of whoever is on call: its `requests` are the messages."""
+    async with web(answer()) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def service(tmp_path: Path, shop: Shop, pager: Web) -> AsyncIterator[Service]:
     """Give a running service that probes the shop every second."""
     (tmp_path / "shop.rules.yml").write_text(_RULES)
     configuration: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["shop.rules.yml"],
-        "route": {"receiver": "nobody", "group_by": ["alertname"], "group_wait": "0s"},
-        "receivers": [{"name": "nobody"}],
+        "route": {
+            "receiver": "oncall",
+            "group_by": ["alertname", "job"],
+            "group_wait": "0s",
+            "group_interval": "1s",
+        },
+        "receivers": [
+            {"name": "oncall", "webhook_configs": [{"url": pager.url(), "send_resolved": True}]}
+        ],
+        "status_pages": [
+            {
+                "name": "public",
+                "title": "Shop",
+                "groups": [{"name": "Web", "match": ['{team="shop"}']}],
+            }
+        ],
         "targets": [
             {"name": "shop", "url": shop.site.url(), "labels": {"team": "shop", "env": "<b>x</b>"}},
             {"name": "nowhere", "url": "http://127.0.0.1:1/", "labels": {"team": "infra"}},

@@ -16,6 +16,8 @@ _PAGES: Final = (
     "/alerts",
     "/silences",
     "/silences/new",
+    "/incidents",
+    "/status/public",
     "/rules",
     "/query",
     "/query?expr=probe_duration_seconds",

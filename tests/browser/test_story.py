@@ -6,7 +6,8 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open, Shop
 from tests.browser.test_pages import broken
-from tests.support.service import PATIENCE, Service
+from tests.support.service import PATIENCE, Service, eventually
+from tests.support.web import Web
 
 _WAIT = PATIENCE * 1000
 
@@ -38,6 +39,41 @@ async def test_a_target_breaks_and_recovers(visit: Open, service: Service, shop:
     await visitor.go("/")
     await expect(page.locator("#firing")).not_to_contain_text("ShopDown", timeout=_WAIT)
     await visitor.picture("story-3-well")
+
+
+async def test_the_first_day(visit: Open, service: Service, shop: Shop, pager: Web) -> None:
+    """Add a site, see it go down, get the message, acknowledge, see it well again, read why."""
+    visitor = await visit()
+    page = visitor.page
+    await visitor.go("/")
+    await page.get_by_role("link", name="Add a target").first.click()
+    await page.get_by_label("What is probed").fill(shop.site.url("/mine"))
+    await page.get_by_label("Name", exact=False).first.fill("mine")
+    await page.get_by_label("Labels").first.fill("team=shop")
+    await visitor.picture("day-1-form")
+    await page.get_by_role("button", name="Add").click()
+    await expect(page).to_have_url(re.compile("/targets/[0-9a-f]+"))
+    await expect(page.locator("#state")).to_contain_text("up", timeout=_WAIT)
+    shop.broken = True
+    await expect(page.locator("#state")).to_contain_text("down", timeout=_WAIT)
+    await expect(page.locator("#alerts")).to_contain_text("ShopDown", timeout=_WAIT)
+    await visitor.picture("day-2-down")
+
+    async def messages() -> list[str]:
+        return [each for each in pager.requests if '"job":"mine"' in each.replace(" ", "")]
+
+    assert '"status":"firing"' in (await eventually(messages, "the page"))[0].replace(" ", "")
+    await page.locator("#alerts").get_by_role("link", name="ShopDown").first.click()
+    await page.get_by_role("button", name=re.compile("acknowledge", re.IGNORECASE)).first.click()
+    await expect(page.locator("main")).to_contain_text("acknowledged")
+    shop.broken = False
+    await expect(page.locator("main")).to_contain_text("it ended", timeout=_WAIT)
+    await visitor.picture("day-3-why")
+
+    async def resolved() -> list[str]:
+        return [each for each in await messages() if '"status":"resolved"' in each.replace(" ", "")]
+
+    assert await eventually(resolved, "the end, which is told although it was acknowledged")
 
 
 async def test_the_story_without_scripts(visit: Open, service: Service, shop: Shop) -> None:
