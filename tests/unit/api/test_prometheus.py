@@ -90,10 +90,11 @@ async def test_forms_must_be_forms(api: httpx.AsyncClient) -> None:
 
 async def test_empty_answers_have_their_shape(api: httpx.AsyncClient) -> None:
     """A service that has just begun answers all that Grafana asks."""
+    # Its own metrics may have come already: asked for is what was before it began.
     shapes = {
-        "labels": [],
-        "label/job/values": [],
-        "series?match[]=up": [],
+        "labels?start=0&end=1": [],
+        "label/job/values?start=0&end=1": [],
+        "series?match[]=up&start=0&end=1": [],
         "rules": {"groups": []},
         "alerts": {"alerts": []},
     }

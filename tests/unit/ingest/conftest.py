@@ -32,7 +32,11 @@ def receiver() -> Receiver:
 async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
     pool = QueryPool(threads=1)
     surface = SimpleNamespace(
-        receiver=receiver, intake=pool, registry=CollectorRegistry(), clock=ManualClock()
+        receiver=receiver,
+        intake=pool,
+        registry=CollectorRegistry(),
+        clock=ManualClock(),
+        status_pages=SimpleNamespace(at_host=lambda host: None),
     )
     limits = Limits(body=100, larger=dict.fromkeys(PUSHED, 10_000))
     application = create_application(cast(Any, surface), Guard(), limits)
