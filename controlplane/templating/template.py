@@ -44,9 +44,15 @@ class Library:
             if name.endswith(".j2"):
                 self.jinja[name] = text
                 continue
-            for definition in parse(text, name, BUILTINS.keys() | functions).values():
+            for definition in _parsed(text, name, frozenset(BUILTINS.keys() | functions)):
                 if not definition.empty or definition.name not in self.definitions:
                     self.definitions[definition.name] = definition
+
+
+# Files are few, and the default templates are read again at every reload.
+@lru_cache(maxsize=64)
+def _parsed(text: str, name: str, functions: frozenset[str]) -> tuple[nodes.Definition, ...]:
+    return tuple(parse(text, name, functions).values())
 
 
 class _GoTemplate:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ class Templates:
     """One environment for each language; made once, templates are compiled at first use."""
 
     def __init__(self) -> None:
-        self._environments = {code: _environment(language(code)) for code in LANGUAGES}
+        self._environments = {code: _environment(code) for code in LANGUAGES}
 
     def render(
         self, name: str, spoken: Language, context: Mapping[str, Any], block: str = ""
@@ -31,7 +32,10 @@ class Templates:
         return template.render(context)
 
 
-def _environment(spoken: Language) -> Environment:
+# Templates do not change while the program runs: each is compiled once.
+@cache
+def _environment(code: str) -> Environment:
+    spoken = language(code)
     environment = Environment(
         loader=PackageLoader("controlplane.ui"),
         autoescape=True,
