@@ -82,7 +82,7 @@ class RealAlertmanager:
             "route": {
                 "receiver": RECEIVER,
                 "group_by": list(GROUP_BY),
-                "group_wait": "100ms",
+                "group_wait": "1s",
                 "group_interval": "1h",
                 # Alerts of earlier runs are grouped anew: nobody is told of them.
                 "routes": [{"receiver": "nobody", "matchers": [f'run!="{self.runs}"']}],

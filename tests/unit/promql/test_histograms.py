@@ -106,9 +106,11 @@ def test_custom_bounds_are_those_of_both(left: FloatHistogram, right: FloatHisto
 def test_what_is_added_can_be_taken_away(left: FloatHistogram, right: FloatHistogram) -> None:
     """Subtracting gives the first one in the layout of the sum."""
     assume(left.is_custom == right.is_custom)
-    back = subtract(add(left, right).histogram, right).histogram
-    none = multiplied(right, 0.0)
-    assert same(back.compact(), add(left, none).histogram.compact())
+    total, laid_out = add(left, right).histogram, add(left, multiplied(right, 0.0)).histogram
+    # A bucket that holds something may widen the zero bucket, an empty one never does.
+    assume(total.zero_threshold == laid_out.zero_threshold)
+    back = subtract(total, right).histogram
+    assert same(back.compact(), laid_out.compact())
 
 
 @SOME
