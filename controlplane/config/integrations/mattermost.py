@@ -1,7 +1,5 @@
 """`mattermost_configs` (Alertmanager 0.34)."""
 
-from typing import Final
-
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.integrations.keys import posting
 from controlplane.config.kinds import BOOLEAN
@@ -9,28 +7,12 @@ from controlplane.config.places import SECRET_FILE, SECRET_URL
 from controlplane.config.schema import Key, Leaf, ListOf, Section
 from controlplane.config.templates import Check, template
 from controlplane.notify.integrations.mattermost.options import (
+    ATTACHMENT_TEXTS,
     MattermostAttachment,
     MattermostConfig,
     MattermostField,
     MattermostPriority,
     MattermostProps,
-)
-
-# What stands in an attachment, and beside them where there are none.
-_TEXTS: Final = (
-    "fallback",
-    "color",
-    "pretext",
-    "text",
-    "author_name",
-    "author_link",
-    "author_icon",
-    "title",
-    "title_link",
-    "thumb_url",
-    "footer",
-    "footer_icon",
-    "image_url",
 )
 
 
@@ -45,7 +27,7 @@ def _shown(text: Leaf[str]) -> dict[str, Key]:
         },
     )
     return {
-        **{name: Key(text) for name in _TEXTS},
+        **{name: Key(text) for name in ATTACHMENT_TEXTS},
         "fields": Key(ListOf("a list of fields", field)),
     }
 

@@ -1,11 +1,29 @@
 """`mattermost_configs`."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from controlplane.clock import Duration
 from controlplane.model.secret import Secret
 from controlplane.notify.integrations.options import HTTP_DEFAULTS, required
 from controlplane.transport.options import HTTPClientConfig
+
+# What stands in an attachment, and beside them where there are none.
+ATTACHMENT_TEXTS: Final = (
+    "fallback",
+    "color",
+    "pretext",
+    "text",
+    "author_name",
+    "author_link",
+    "author_icon",
+    "title",
+    "title_link",
+    "thumb_url",
+    "footer",
+    "footer_icon",
+    "image_url",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from controlplane.notify.integrations.mattermost.options import (
+    ATTACHMENT_TEXTS,
     MattermostAttachment,
     MattermostConfig,
     MattermostField,
@@ -14,21 +15,6 @@ MAX_TEXT: Final = 16_383
 _URGENT: Final = "urgent"
 _STANDARD: Final = "standard"
 _PRIORITIES: Final = (_URGENT, "important", _STANDARD)
-_TEXTS: Final = (
-    "fallback",
-    "color",
-    "pretext",
-    "text",
-    "author_name",
-    "author_link",
-    "author_icon",
-    "title",
-    "title_link",
-    "thumb_url",
-    "footer",
-    "footer_icon",
-    "image_url",
-)
 
 
 def message(config: MattermostConfig, render: Render) -> dict[str, Any]:
@@ -50,7 +36,7 @@ def message(config: MattermostConfig, render: Render) -> dict[str, Any]:
 def _attachment(
     attachment: MattermostAttachment | MattermostConfig, render: Render
 ) -> dict[str, Any]:
-    texts = {name: render(getattr(attachment, name)) for name in _TEXTS}
+    texts = {name: render(getattr(attachment, name)) for name in ATTACHMENT_TEXTS}
     return _given(**texts, fields=[_field(field, render) for field in attachment.fields])
 
 
