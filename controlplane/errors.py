@@ -6,6 +6,7 @@
     │   └── ParseError    a text: the place inside it
     ├── NotFound          no such thing
     ├── Conflict          it exists, or something else owns it
+    │   └── Fenced        another replica has taken over: do not write, do not try again
     ├── Unauthorized      no, or a wrong, credential
     ├── Forbidden         a policy says no
     ├── TooLarge          over a stated limit of size
@@ -71,6 +72,10 @@ class NotFound(ControlPlaneError):
 
 class Conflict(ControlPlaneError):
     """The thing exists already, changed meanwhile, or is owned by a file."""
+
+
+class Fenced(Conflict):
+    """It is another replica's now: what this one decided before must not be written."""
 
 
 class Unauthorized(ControlPlaneError):
