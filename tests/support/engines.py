@@ -42,6 +42,7 @@ class Engine:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.url = f"http://{self.address}"
+        self.port = int(self.address.rpartition(":")[2])
         self.log = directory / "log"
         if name == "prometheus":
             self._words = _prometheus(directory, self.address, rules)

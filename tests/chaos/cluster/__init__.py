@@ -1,0 +1,1 @@
+"""The fault run of several replicas: processes, databases and wires go away; nobody may notice."""
