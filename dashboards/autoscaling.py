@@ -38,7 +38,7 @@ _WITHIN_BOUNDS = (
     f"(max by (policy) (controlplane_autoscaling_desired_replicas{{{_POLICY}}}) - {_MINIMUM})"
     f" / ({_MAXIMUM} - {_MINIMUM} > 0)"
 )
-_CONSOLE = Link("Every decision in words", "${console}/api/v1/autoscaling", new_tab=True)
+_CONSOLE = Link("Every decision in words", "${console}/autoscaling", new_tab=True)
 
 
 def autoscaling() -> Sheet:

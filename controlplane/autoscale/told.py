@@ -37,6 +37,6 @@ def told(policy: Policy, decision: Decision, external_url: str) -> Alert:
                 "description": "; ".join([*reasons, *decision.steps]),
             }
         ),
-        generator_url=f"{external_url}/api/v1/autoscaling/{policy.name}",
+        generator_url=f"{external_url}/autoscaling/{policy.name}",
         correlation_id=decision.correlation_id,
     )

@@ -23,6 +23,8 @@ from controlplane.ui.console import HEADERS, Console, Page, PageFunction
 from controlplane.ui.pages import (
     alert,
     alerts,
+    autoscaling,
+    autoscaling_policy,
     incidents,
     jobs,
     login,
@@ -75,6 +77,8 @@ PLACES: Final[Sequence[Place]] = (
     Place("/silences/{silence_id}", silence.show, silence.act),
     Place("/rules", rules.show),
     Place("/rules/{rule_id}", rule.show),
+    Place("/autoscaling", autoscaling.show),
+    Place("/autoscaling/{policy}", autoscaling_policy.show),
     Place("/incidents", incidents.show, incidents.act),
     Place("/status/{page}.json", status.document),
     Place("/status/{page}", status.show),

@@ -125,6 +125,18 @@ async def service(tmp_path: Path, shop: Shop, pager: Web) -> AsyncIterator[Servi
         "receivers": [
             {"name": "oncall", "webhook_configs": [{"url": pager.url(), "send_resolved": True}]}
         ],
+        "autoscaling": [
+            {
+                "name": "shop",
+                "max_replicas": 5,
+                "interval": "1s",
+                "replicas": "vector(2)",
+                "metrics": [
+                    {"name": "load", "query": "vector(0.9)", "target": {"value": 0.5}},
+                    {"name": "p99", "kind": "latency", "query": "nothing"},
+                ],
+            }
+        ],
         "status_pages": [
             {
                 "name": "public",

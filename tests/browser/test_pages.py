@@ -22,6 +22,8 @@ _PAGES: Final = (
     "/query",
     "/query?expr=probe_duration_seconds",
     "/query?expr=rate(",
+    "/autoscaling",
+    "/autoscaling/shop",
     "/receivers",
     "/jobs",
     "/system",

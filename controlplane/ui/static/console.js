@@ -54,7 +54,7 @@ function tell(kind, detail) {
 
 // ---- keys -------------------------------------------------------------------------------------
 
-const places = { o: "/", t: "/targets", a: "/alerts", s: "/silences", r: "/rules", q: "/query", c: "/receivers", j: "/jobs", y: "/system" };
+const places = { o: "/", t: "/targets", a: "/alerts", s: "/silences", r: "/rules", q: "/query", c: "/receivers", p: "/autoscaling", j: "/jobs", y: "/system" };
 let went = 0;
 
 function onKey(event) {

@@ -71,7 +71,7 @@ async def test_a_workload_is_scaled_and_somebody_is_told() -> None:
     )
     assert alert.ends_at == made.at + 300_000
     assert "15 is 1.5 times the target of 10" in alert.annotations["description"]
-    assert alert.generator_url == "http://cp/api/v1/autoscaling/shop"
+    assert alert.generator_url == "http://cp/autoscaling/shop"
     assert world.value("actions_total", policy="shop", direction="up") == 1
 
 
