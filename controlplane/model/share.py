@@ -26,6 +26,8 @@ class Role(StrEnum):
 
 
 ALL_ROLES: Final = frozenset(Role)
+# The roles whose work is shared out, in the order in which a sample meets them.
+SHARED_ROLES: Final = (Role.PROBER, Role.EVALUATOR, Role.NOTIFIER)
 
 
 def shard_of(key: str) -> int:
