@@ -17,11 +17,12 @@ from prometheus_client import CollectorRegistry
 from benchmarks.peers import free_port, pinned, wait_for_http
 from controlplane.clock import SystemClock, Timestamp
 from controlplane.model.labels import Labels
+from controlplane.probes.job import ProbeJob
 from controlplane.probes.metrics import LatenessHistogram, ProbeMetrics
 from controlplane.probes.options import HTTPProbe, Module
 from controlplane.probes.outcome import Outcome
 from controlplane.probes.prober import Tools
-from controlplane.probes.schedule import ProbeJob, Schedule
+from controlplane.probes.schedule import Schedule
 from controlplane.probes.table import PROBERS
 from controlplane.transport.client import Client
 from controlplane.transport.engine import Engine

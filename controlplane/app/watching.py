@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from controlplane.clock import Duration
 from controlplane.model.target import Target
 from controlplane.mute.watched import TargetBook, Watched
+from controlplane.probes.job import ProbeJob
 from controlplane.probes.options import Module
-from controlplane.probes.schedule import ProbeJob, Schedule
+from controlplane.probes.schedule import Schedule
 from controlplane.scrape.job import registered_job
 from controlplane.scrape.pool import ScrapePool
 from controlplane.targets.ports import Change, TargetChange

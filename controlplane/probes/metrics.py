@@ -47,11 +47,13 @@ class ProbeMetrics:
         missed = Counter(
             "controlplane_probe_ticks_missed",
             "Ticks at which no probe was started: it came a whole interval too late (late), "
-            "or the probe before still ran (running).",
+            "the probe before still ran (running), or the replica whose it was had died "
+            "(taken_over).",
             ["cause"],
             registry=registry,
         )
         self.missed_late, self.missed_running = missed.labels("late"), missed.labels("running")
+        self.missed_taken_over = missed.labels("taken_over")
         self.lateness = LatenessHistogram(registry)
         probes = Counter("controlplane_probes", "Probes that ended.", ["result"], registry=registry)
         self.succeeded, self.failed = probes.labels("success"), probes.labels("failure")

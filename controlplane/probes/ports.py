@@ -7,7 +7,10 @@ from controlplane.probes.outcome import Outcome
 
 
 class StateSink(Protocol):
-    """Is told of a target's first state and of each change, on the loop. Must return at once."""
+    """Is told of a target's first state, and of each change of it or of the reason, on the loop.
+
+    Must return at once.
+    """
 
     def __call__(self, target_id: str, up: bool, reason: str) -> None: ...  # noqa: FBT001 - a state
 

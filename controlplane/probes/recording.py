@@ -8,7 +8,7 @@ import numpy as np
 from controlplane.clock import Timestamp
 from controlplane.model.labels import METRIC_NAME, Labels
 from controlplane.model.samples import STALE_BITS, Refs, Values
-from controlplane.probes.outcome import Layout, Outcome, Reason, SeriesKey
+from controlplane.probes.outcome import EMPTY_LAYOUT, Layout, Outcome, Reason, SeriesKey
 from controlplane.tsdb.ports import Appender, Write
 
 # The series that every probe has, before those of its prober.
@@ -70,6 +70,13 @@ class Recorder:
             values = np.concatenate((values, _markers(len(ended))))
         self._last, self._time = kind, time
         return Write(self._origin, time, refs, values, correlation_id)
+
+    def inherit(self, reason: Reason | None) -> None:
+        """Go on after another process, whose last probe failed for a reason, or did not.
+
+        So the series of that reason ends with the first outcome that is another.
+        """
+        self._last = (EMPTY_LAYOUT, reason)
 
     def end(self, now: Timestamp, correlation_id: str = "") -> Write | None:
         """Return the write that ends all series, None when none was ever written."""

@@ -7,14 +7,12 @@ and all writes of one turn of the event loop go to the store together.
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
-from controlplane.model.labels import Labels
+from controlplane.probes.job import ProbeJob, Taken, effective_timeout
 from controlplane.probes.metrics import ProbeMetrics
-from controlplane.probes.options import Module
 from controlplane.probes.outcome import Evidence, Outcome, Reason
 from controlplane.probes.ports import EvidenceSink, ResultSink, StateSink
 from controlplane.probes.prober import Prober, Start, Tools
@@ -29,38 +27,22 @@ log = get_logger(__name__)
 # The wall clock jumped when it and the steady one disagree by more than this (seconds).
 _JUMP_SECONDS: Final = 0.5
 _LONGEST_SLEEP: Final = 0.05
-# A probe that ends by its time-out must have ended before the next tick.
-_MOST_MARGIN: Final[Duration] = 250
 # A result holds so long beyond the time by which the next one must have come.
 _LATE_AT_MOST: Final[Duration] = 1_000
 # A probe that is not heard of so long after its time-out is given up (milliseconds).
 _LOST_AFTER: Final[Duration] = 30_000
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeJob:
-    """One target on the schedule. `labels` are those that all its series carry.
-
-    Without a `module` (a reload took it away) each probe fails with reason
-    `config`.
-    """
-
-    key: str
-    target: str
-    labels: Labels
-    module: Module | None
-    interval: Duration
-    module_name: str = ""
-
-
 class _Entry:
     """A job with what it needs at hand at a tick."""
 
     __slots__ = (
+        "before",
         "gone",
         "interval",
         "job",
         "offset",
+        "reason",
         "recorder",
         "running_until",
         "start",
@@ -77,18 +59,18 @@ class _Entry:
         self.timeout = effective_timeout(job)
         self.running_until: Timestamp | None = None
         self.succeeded: bool | None = None
+        self.reason: Reason | None = None
+        self.before: bool | None = None  # what another replica last said
         self.gone = False
 
-
-def effective_timeout(job: ProbeJob) -> Duration:
-    """Return how long a probe of the job may take: its module's time-out, within the interval."""
-    longest = job.interval - min(_MOST_MARGIN, job.interval // 20)
-    wanted = job.module.timeout if job.module is not None else 0
-    return max(1, min(wanted, longest) if wanted > 0 else longest)
+    def follow(self, old: "_Entry") -> None:
+        """Go on with what is known of the target that was another job until now."""
+        self.succeeded, self.reason, self.before = old.succeeded, old.reason, old.before
+        old.gone = True
 
 
 class Schedule:
-    """All probes of this process. `put` and `remove` at any time, on the event loop."""
+    """All probes of this process. `put`, `remove`, `release` at any time, on the event loop."""
 
     def __init__(
         self,
@@ -110,6 +92,9 @@ class Schedule:
         self._results = results
         self._changes = ChangeLines(log, self._clock.monotonic)
         self._entries: dict[str, _Entry] = {}
+        self._leaving: dict[str, _Entry] = {}  # released, with a probe under way
+        self._left = asyncio.Event()
+        self._left.set()
         self._wheel: Wheel[str] = Wheel()
         self._rows: list[Row | Write] = []
         self._successes = 0  # not counted in the metrics yet
@@ -123,9 +108,12 @@ class Schedule:
         metrics.targets.set_function(lambda: len(self._entries))
         metrics.running.set_function(lambda: self._running)
 
-    def put(self, job: ProbeJob) -> None:
-        """Put a job on the schedule, in place of the one with its key."""
-        old = self._entries.get(job.key)
+    def put(self, job: ProbeJob, taken: Taken | None = None) -> None:
+        """Put a job on the schedule, in place of the one with its key.
+
+        With `taken`, go on where another replica has left off.
+        """
+        old = self._entries.get(job.key) or self._back(job.key)
         if old is not None and old.job == job:
             return
         if old is not None and old.job.labels == job.labels:
@@ -133,13 +121,13 @@ class Schedule:
         else:
             self._end(old)
             recorder = Recorder(self._appender, job.key, job.labels)
-        if old is not None:
-            old.gone = True
         entry = _Entry(job, self._starter(job), recorder)
-        entry.succeeded = None if old is None else old.succeeded
+        if old is not None:
+            entry.follow(old)
+        elif taken is not None:
+            self._take_over(entry, taken)
         self._entries[job.key] = entry
-        now = self._clock.now()
-        self._wheel.put(job.key, slot_at(now, entry.interval, entry.offset) + entry.interval)
+        self._await_slot(entry)
 
     def remove(self, key: str) -> None:
         """Take a job off the schedule: its series end."""
@@ -149,6 +137,29 @@ class Schedule:
             self._wheel.remove(key)
             self._end(entry)
 
+    def release(self, key: str) -> None:
+        """Leave a job to another replica: no series ends, and the probe under way ends as ever."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._wheel.remove(key)
+        if entry.running_until is not None:
+            self._leaving[key] = entry
+            self._left.clear()
+
+    async def quiet(self) -> None:
+        """Return when no probe of a released job is under way, and its result is stored.
+
+        The longest time-out bounds the wait.
+        """
+        now = self._clock.now()
+        for key, entry in list(self._leaving.items()):
+            if entry.running_until is None or now >= entry.running_until + _LOST_AFTER:
+                del self._leaving[key]
+        self._settle_leaving()
+        await self._left.wait()
+        self._flush()
+
     def succeeded(self, key: str) -> bool | None:
         """Tell whether a job's last probe was a success; None before its first."""
         entry = self._entries.get(key)
@@ -157,6 +168,35 @@ class Schedule:
     def jobs(self) -> list[ProbeJob]:
         """Return what is on the schedule."""
         return [entry.job for entry in self._entries.values()]
+
+    def _back(self, key: str) -> _Entry | None:
+        """Return a job that was released a moment ago and comes back, on the schedule again."""
+        entry = self._leaving.pop(key, None)
+        if entry is not None:
+            self._entries[key] = entry
+            self._await_slot(entry)
+            self._settle_leaving()
+        return entry
+
+    def _take_over(self, entry: _Entry, taken: Taken) -> None:
+        """Know what is no news, which series there are, and what nobody has probed."""
+        entry.before = taken.well
+        if taken.well is not None:
+            entry.recorder.inherit(taken.reason)
+        if taken.since is not None:
+            newest = slot_at(self._clock.now(), entry.interval, entry.offset)
+            missed = (newest - slot_at(taken.since, entry.interval, entry.offset)) // entry.interval
+            self._metrics.missed_taken_over.inc(max(0, missed))
+
+    def _await_slot(self, entry: _Entry) -> None:
+        """Have the job probed at the next slot of its own, which all replicas reckon alike."""
+        now = self._clock.now()
+        due = slot_at(now, entry.interval, entry.offset) + entry.interval
+        self._wheel.put(entry.job.key, due)
+
+    def _settle_leaving(self) -> None:
+        if not self._leaving:
+            self._left.set()
 
     async def run(self) -> None:
         """Probe until cancelled."""
@@ -198,7 +238,7 @@ class Schedule:
             entry = self._entries[key]
             if entry.running_until is not None:
                 entry.running_until += round(jump * 1000)
-            self._wheel.put(key, slot_at(now, entry.interval, entry.offset) + entry.interval)
+            self._await_slot(entry)
 
     def _tick(self, key: str, due: Timestamp, now: Timestamp) -> None:
         entry = self._entries[key]
@@ -238,11 +278,14 @@ class Schedule:
         self._running -= 1
         if not self._running:
             self._idle.set()
+        if self._leaving.get(entry.job.key) is entry:
+            del self._leaving[entry.job.key]
+            self._settle_leaving()
         if entry.gone:
             return
-        if outcome.success is not entry.succeeded:
+        if outcome.success is not entry.succeeded or outcome.reason is not entry.reason:
             self._tell(entry, outcome, correlation_id)
-        entry.succeeded = outcome.success
+        entry.succeeded, entry.reason = outcome.success, outcome.reason
         if self._results is not None:
             # The next result may take its whole time.
             until = slot + entry.interval + entry.timeout + _LATE_AT_MOST
@@ -262,11 +305,15 @@ class Schedule:
         self._write(row)
 
     def _tell(self, entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
-        """Say that a target went down or came back; that it was well from the start is no news."""
+        """Say that a target went down or came back.
+
+        That it was well from the start is no news, nor what another replica has said.
+        """
         reason = "" if outcome.reason is None else outcome.reason.value
         if self._changed is not None:
             self._changed(entry.job.key, outcome.success, reason)
-        if outcome.success and entry.succeeded is None:
+        before = entry.before if entry.succeeded is None else entry.succeeded
+        if outcome.success is before or (outcome.success and before is None):
             return
         self._changes.tell(
             "target up" if outcome.success else "target down",

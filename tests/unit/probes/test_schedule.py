@@ -9,11 +9,12 @@ from prometheus_client import CollectorRegistry
 from controlplane.clock import Timestamp
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, is_stale
+from controlplane.probes.job import ProbeJob, effective_timeout
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.options import Module
 from controlplane.probes.outcome import Evidence, Outcome, ProbeSample, Reason, outcome_of
 from controlplane.probes.prober import Done, Start, Tools
-from controlplane.probes.schedule import ProbeJob, Schedule, effective_timeout
+from controlplane.probes.schedule import Schedule
 from controlplane.transport.client import Client
 from controlplane.transport.engine import Engine
 from controlplane.transport.policy import OutboundPolicy
