@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from controlplane.model.fence import OPEN, Fence
+from controlplane.model.labels import Labels
 
 # Shards of each role. More would only mean more rows: keys are what is many.
 SHARDS: Final = 256
@@ -33,6 +34,15 @@ SHARED_ROLES: Final = (Role.PROBER, Role.EVALUATOR, Role.NOTIFIER)
 def shard_of(key: str) -> int:
     """Return the shard of a key, 0 to SHARDS - 1: the same in every process and version."""
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) % SHARDS
+
+
+def notifier_key(receiver: str, group_labels: Labels) -> str:
+    """Return the key of what a receiver is told of the alerts with these group labels.
+
+    The labels and not the group's key: an incident that passes to a group by
+    another route, because their labels are the same, stays with its owner.
+    """
+    return f"{receiver}\0{group_labels.fingerprint()}"
 
 
 class Share(Protocol):

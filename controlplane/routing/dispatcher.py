@@ -5,14 +5,26 @@ import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
 from contextlib import contextmanager
 from itertools import count
+from math import inf
 from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
+from controlplane.errors import Fenced
 from controlplane.model.alert import OWN_NETWORK_DOWN, Alert
+from controlplane.model.fence import Fence
 from controlplane.model.labels import Labels
+from controlplane.model.share import WHOLE, Share
 from controlplane.routing.group import Group, first_due
 from controlplane.routing.metrics import RoutingMetrics
-from controlplane.routing.ports import Flush, Grouped, Record, Stage
+from controlplane.routing.ports import (
+    Flush,
+    Fresh,
+    Grouped,
+    Kept,
+    Record,
+    Stage,
+    always_fresh,
+)
 from controlplane.routing.tree import Node, recipients
 from controlplane.telemetry.logs import get_logger
 
@@ -26,6 +38,8 @@ _RETRY: Final[Duration] = 1_000
 _LONGEST_SLEEP: Final = 10.0
 # A wall clock that falls back by more than this takes the timers with it.
 _JUMP: Final[Duration] = 1_000
+# Groups of others are cleared of what has ended each so many seconds.
+_PRUNE_INTERVAL: Final = 60.0
 
 Identity = tuple[str, str]
 
@@ -35,6 +49,11 @@ class Dispatcher:
 
     `offer` may be called at any time from the event loop; `run` hands groups
     on as they become due, at once where `group_wait` is 0.
+
+    Where several replicas share the work, each has all groups, and hands on
+    those that are its own. One of another replica is parked when it is due:
+    should it become ours, it is due at once, and what was told already is known
+    to the notification log.
     """
 
     def __init__(
@@ -46,19 +65,31 @@ class Dispatcher:
         *,
         tells: Callable[[str], bool] = lambda _receiver: True,
         record: Record = lambda _grouped: None,
+        share: Share = WHOLE,
+        kept: Kept = lambda _alert: True,
+        fresh: Fresh = always_fresh,
     ) -> None:
-        """`tells` says whether a receiver tells anybody; `record` hears what is grouped."""
+        """`tells` says whether a receiver tells anybody; `record` hears what is grouped.
+
+        `share` is what this replica hands on; `kept` says which alerts there
+        are yet; `fresh` is awaited before groups are looked at.
+        """
         self._root = root
         self._tells = tells
         self._record = record
         self._stage = stage
         self._clock = clock
         self._metrics = metrics
+        self._share = share
+        self._kept = kept
+        self._fresh = fresh
         self._groups: dict[Identity, Group] = {}
         self._timers: list[tuple[Timestamp, int, Group]] = []
         self._order = count()
         self._woken = asyncio.Event()
         self._gathering = 0
+        self._pruned = clock.monotonic()
+        share.subscribe(self._share_changed)
 
     def receivers(self, labels: Labels) -> tuple[str, ...]:
         """Return the names of the receivers that an alert with these labels is for."""
@@ -118,6 +149,15 @@ class Dispatcher:
                 self._schedule(group)
         self._woken.set()
 
+    def prune(self, now: Timestamp) -> None:
+        """Drop from the parked groups the alerts that have ended and are kept no more."""
+        for identity, group in tuple(self._groups.items()):
+            if group.parked:
+                group.prune(now, self._kept)
+                if not group:
+                    del self._groups[identity]
+        self._metrics.groups.set(len(self._groups))
+
     def next_due(self) -> Timestamp | None:
         """Return when the next group is due, or None without groups."""
         while self._timers and self._outdated(self._timers[0]):
@@ -128,10 +168,10 @@ class Dispatcher:
         """Hand on all groups that are due at `now`; return how many."""
         done = 0
         while due := () if self._gathering else self._take_due(now):
-            for group in due:
+            for group, _ in due:
                 self._metrics.lateness.observe(max(0, now - group.due) / 1000)
-            pairs = [(group, group.flush(now)) for group in due]
-            for group in due:
+            pairs = [(group, group.flush(now, fence)) for group, fence in due]
+            for group, _ in due:
                 self._schedule(group)
             await self._hand_on(pairs, now)
             done += len(pairs)
@@ -142,11 +182,14 @@ class Dispatcher:
         last = self._clock.now()
         while True:
             self._woken.clear()
+            if (self.next_due() or inf) <= self._clock.now():
+                await self._fresh()
             now = self._clock.now()
             if now < last - _JUMP:
                 self._shift(now - last)
             last = now
             await self.flush_due(now)
+            self._prune_sometimes(now)
             due = self.next_due()
             wait = _LONGEST_SLEEP
             if due is not None and not self._gathering:
@@ -165,9 +208,10 @@ class Dispatcher:
             self._groups[identity] = group
             self._schedule(group)
         if group.insert(alert):
-            self._record(
-                Grouped(alert, node.receiver, group.key, node.key, node.group_wait, at=now)
-            )
+            if self._share.owns(group.work):
+                self._record(
+                    Grouped(alert, node.receiver, group.key, node.key, node.group_wait, at=now)
+                )
             if alert.name == OWN_NETWORK_DOWN and group.due > now:
                 group.due = now  # it tells why others are not told: it waits for nobody
                 self._schedule(group)
@@ -179,14 +223,35 @@ class Dispatcher:
         due, _, group = timer
         return due != group.due or self._groups.get(group.identity) is not group
 
-    def _take_due(self, now: Timestamp) -> list[Group]:
-        taken: list[Group] = []
+    def _take_due(self, now: Timestamp) -> list[tuple[Group, Fence]]:
+        """Take groups that are due and ours, each with what must hold when it is told."""
+        taken: list[tuple[Group, Fence]] = []
         while len(taken) < _BATCH:
             due = self.next_due()
             if due is None or due > now:
                 break
-            taken.append(heapq.heappop(self._timers)[2])
+            group = heapq.heappop(self._timers)[2]
+            try:
+                taken.append((group, self._share.fence((group.work,))))
+            except Fenced:
+                group.parked = True
         return taken
+
+    def _share_changed(self) -> None:
+        """Have the parked groups that became ours be due now; others keep their clocks."""
+        now = self._clock.now()
+        for group in self._groups.values():
+            if group.parked and self._share.owns(group.work):
+                group.parked = False
+                group.due = now
+                self._schedule(group)
+        self._woken.set()
+
+    def _prune_sometimes(self, now: Timestamp) -> None:
+        monotonic = self._clock.monotonic()
+        if monotonic - self._pruned >= _PRUNE_INTERVAL:
+            self._pruned = monotonic
+            self.prune(now)
 
     async def _hand_on(self, pairs: list[tuple[Group, Flush]], now: Timestamp) -> None:
         try:
@@ -209,4 +274,5 @@ class Dispatcher:
         """Move every timer along with a wall clock that was set back."""
         for group in self._groups.values():
             group.due += delta
-            self._schedule(group)
+            if not group.parked:
+                self._schedule(group)

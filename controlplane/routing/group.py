@@ -4,22 +4,29 @@ from collections.abc import Collection
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
-from controlplane.routing.ports import Flush
+from controlplane.model.share import notifier_key
+from controlplane.routing.ports import Flush, Kept
 from controlplane.routing.tree import Node
 
 
 class Group:
-    """Collects alerts until it is due, then again after each `group_interval`."""
+    """Collects alerts until it is due, then again after each `group_interval`.
 
-    __slots__ = ("_alerts", "due", "flushed", "key", "labels", "node")
+    It is `parked` when it was due and another replica's to tell.
+    """
+
+    __slots__ = ("_alerts", "due", "flushed", "key", "labels", "node", "parked", "work")
 
     def __init__(self, node: Node, labels: Labels, *, due: Timestamp) -> None:
         self.node = node
         self.labels = labels
         self.key = node.group_key(labels)
+        self.work = notifier_key(node.receiver, labels)
         self.due = due
         self.flushed = False
+        self.parked = False
         self._alerts: dict[Labels, Alert] = {}
 
     @property
@@ -44,13 +51,13 @@ class Group:
         """Tell whether an alert with one of these label sets is in the group."""
         return any(each in labels for each in self._alerts)
 
-    def flush(self, now: Timestamp) -> Flush:
+    def flush(self, now: Timestamp, fence: Fence = OPEN) -> Flush:
         """Return what is to be told now, and be due again after `group_interval`."""
         self.flushed = True
         self.due = now + self.node.group_interval
-        return self.look(now)
+        return self.look(now, fence)
 
-    def look(self, now: Timestamp) -> Flush:
+    def look(self, now: Timestamp, fence: Fence = OPEN) -> Flush:
         """Return what would be told now, and change nothing."""
         return Flush(
             group_key=self.key,
@@ -63,12 +70,23 @@ class Group:
             mute_time_intervals=self.node.mute_time_intervals,
             active_time_intervals=self.node.active_time_intervals,
             route_labels=self.node.labels,
+            fence=fence,
         )
 
     def forget(self, flush: Flush) -> None:
         """Drop the alerts that `flush` told resolved and that have not fired again since."""
         for alert in flush.resolved():
             if self._alerts.get(alert.labels) is alert:
+                del self._alerts[alert.labels]
+
+    def prune(self, now: Timestamp, kept: Kept) -> None:
+        """Drop the alerts that have ended and are kept nowhere else.
+
+        For a group that another replica tells, which forgets them here to
+        nobody's loss: who began anew now would not know of them either.
+        """
+        for alert in tuple(self._alerts.values()):
+            if alert.status(now) is AlertStatus.RESOLVED and not kept(alert):
                 del self._alerts[alert.labels]
 
     def take_over(self, old: "Group", now: Timestamp) -> None:

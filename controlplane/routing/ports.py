@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import EMPTY, Labels
 
 
@@ -14,7 +15,7 @@ class Flush:
 
     `alerts` are ordered by job, instance, labels; whether each is firing is
     judged at `at`, so that none resolves while the flush travels. The values of
-    `route_labels` are templates.
+    `route_labels` are templates. What comes of it is written only while `fence` holds.
     """
 
     group_key: str
@@ -27,6 +28,7 @@ class Flush:
     mute_time_intervals: tuple[str, ...] = ()
     active_time_intervals: tuple[str, ...] = ()
     route_labels: Labels = EMPTY
+    fence: Fence = OPEN
 
     def resolved(self) -> tuple[Alert, ...]:
         """Return the alerts that had ended at `at`."""
@@ -57,3 +59,13 @@ Stage = Callable[[Sequence[Flush]], Awaitable[None]]
 
 # Returns all alerts that are kept, with those that have ended and not been told.
 AlertSource = Callable[[], Iterable[Alert]]
+
+# Tells whether an alert is kept yet, where all alerts are.
+Kept = Callable[[Alert], bool]
+
+# Returns once everything that was written before is known here, or cannot be soon.
+Fresh = Callable[[], Awaitable[None]]
+
+
+async def always_fresh() -> None:
+    """Return at once: there is nobody else who writes."""
