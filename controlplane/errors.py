@@ -2,11 +2,13 @@
 
     ControlPlaneError
     ├── InvalidInput      what was sent or written cannot be used
+    │   ├── InvalidFields something sent: every problem with its pointer
     │   ├── ConfigError   a file: every problem with its file and line
     │   └── ParseError    a text: the place inside it
     ├── NotFound          no such thing
     ├── Conflict          it exists, or something else owns it
-    │   └── Fenced        another replica has taken over: do not write, do not try again
+    │   ├── Fenced        another replica has taken over: do not write, do not try again
+    │   └── Outdated      another replica changed it meanwhile: look again, decide again
     ├── Unauthorized      no, or a wrong, credential
     ├── Forbidden         a policy says no
     ├── TooLarge          over a stated limit of size
@@ -19,7 +21,7 @@
 or scrape is no error but a sample with a reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -34,6 +36,22 @@ class InvalidInput(ControlPlaneError):
         super().__init__(reason)
         self.reason = reason
         self.pointer = pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One thing wrong with what was sent: an RFC 6901 pointer, and what to do."""
+
+    pointer: str
+    reason: str
+
+
+class InvalidFields(InvalidInput):
+    """Something that was sent and cannot be used, with all its problems."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        super().__init__("; ".join(f"{each.pointer or 'body'}: {each.reason}" for each in places))
+        self.places = tuple(places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,17 @@ class Conflict(ControlPlaneError):
 
 class Fenced(Conflict):
     """It is another replica's now: what this one decided before must not be written."""
+
+
+class Outdated(Conflict):
+    """What a change was decided on is not what is kept: read it anew, then decide again.
+
+    `keys` name what differs; none means that it is not known what does.
+    """
+
+    def __init__(self, reason: str, keys: Collection[str] = ()) -> None:
+        super().__init__(reason)
+        self.keys = frozenset(keys)
 
 
 class Unauthorized(ControlPlaneError):

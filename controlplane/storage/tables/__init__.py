@@ -12,7 +12,9 @@ from controlplane.storage.schema import metadata
 from controlplane.storage.tables import (
     alerts,
     autoscaling,
+    changes,
     failures,
+    jobs,
     ledger,
     notifications,
     rules,
@@ -34,6 +36,8 @@ AREAS: Final = (
     uptime,
     status,
     autoscaling,
+    changes,
+    jobs,
 )
 
 
