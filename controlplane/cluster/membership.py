@@ -1,0 +1,191 @@
+"""This replica's place among the others: a lease in Redis that is renewed, and who else has one.
+
+Whether this replica is a member is told by its own monotonic clock: one that
+was paused for longer than its lease knows it before it has asked anybody.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from controlplane.clock import Clock, sleep_unless
+from controlplane.cluster.connection import Connection
+from controlplane.cluster.member import Member
+from controlplane.cluster.metrics import ClusterMetrics
+from controlplane.cluster.notices import listen
+from controlplane.cluster.options import ClusterOptions
+from controlplane.cluster.roster import Roster, Seen
+from controlplane.errors import Conflict, Unavailable
+from controlplane.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# Seconds between two looks at who is alive, when nobody says that something has changed.
+LOOK: Final = 1.0
+_WAIT: Final = 0.5
+
+
+class Membership:
+    """Who is alive. Runs from `run`; belongs to the event loop."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        me: Member,
+        *,
+        clock: Clock,
+        options: ClusterOptions,
+        metrics: ClusterMetrics,
+    ) -> None:
+        self.me: Final = me
+        self._roster = Roster(connection, options.prefix)
+        self._connection = connection
+        self._clock = clock
+        self._options = options
+        self._metrics = metrics
+        self._changed: list[Callable[[], None]] = []
+        self._woken = asyncio.Event()
+        self._seen = Seen(())
+        self._known = False
+        self._member_until = self._renew_at = self._known_since = clock.monotonic()
+        self._leaving = False
+        self._heard = False
+        self._standing: object = None
+
+    def members(self) -> tuple[Member, ...]:
+        """Return who is alive, by name, as Redis said last; empty before it said anything."""
+        return self._seen.members
+
+    @property
+    def known(self) -> bool:
+        """Whether Redis answered at the last look."""
+        return self._known
+
+    @property
+    def settled(self) -> bool:
+        """Whether Redis has answered for so long that everyone alive has had time to say so."""
+        since = self._clock.monotonic() - self._known_since
+        return self._known and since >= self._options.renew / 1000 + LOOK
+
+    @property
+    def is_member(self) -> bool:
+        """Whether our lease holds, by our own clock."""
+        return not self._leaving and self._clock.monotonic() < self._member_until
+
+    @property
+    def name_taken(self) -> bool:
+        """Whether another process has our name."""
+        return self._seen.taken_for > 0
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when anything above has changed, or somebody says that it has."""
+        self._changed.append(changed)
+
+    async def join(self) -> None:
+        """Become a member, or begin without Redis when it does not answer.
+
+        A former process of our name that ended without a word keeps the name
+        until its lease ends; that is waited for. Raises Conflict when it
+        renews it: then it lives.
+        """
+        await self.look()
+        left = self._seen.taken_for
+        while self._seen.taken_for:
+            await self._clock.sleep(min(_WAIT, left / 1000))
+            await self.look()
+            # Its end draws nearer unless somebody renews it.
+            if self._seen.taken_for > left:
+                raise Conflict(
+                    f"another process is called {self.me.name!r}: "
+                    "give each replica a name of its own (CONTROLPLANE_REPLICA)"
+                )
+            left = self._seen.taken_for
+
+    async def run(self) -> None:
+        """Renew the lease and look who is alive, until cancelled."""
+        listening = asyncio.create_task(
+            listen(self._connection, self._roster.channel, self._hear, self._clock)
+        )
+        period = min(LOOK, self._options.renew / 1000)
+        try:
+            while True:
+                self._woken.clear()
+                await self.look()
+                await sleep_unless(self._clock, self._woken, period)
+        finally:
+            listening.cancel()
+
+    async def look(self) -> None:
+        """Look who is alive, and renew the lease when it is time."""
+        begin = self._clock.monotonic()
+        was_member = self.is_member
+        try:
+            due = begin >= self._renew_at or not was_member
+            seen = await (self._renew(begin) if due else self._roster.look())
+            # Redis has lost us, or was away: others may not have come back to it yet.
+            forgotten = was_member and not seen.taken_for and not seen.holds(self.me)
+            if not self._known or forgotten:
+                self._known_since = begin
+            if forgotten:
+                seen = await self._renew(begin)
+        except Unavailable:
+            self._note(self._seen, known=False)
+        else:
+            self._note(seen, known=True)
+
+    async def announce(self) -> None:
+        """Have the others look at what has changed, at once, if Redis answers."""
+        try:
+            await self._roster.tell()
+        except Unavailable:
+            return  # they look every second
+
+    async def leave(self) -> None:
+        """Stop being a member, and tell the others. Whatever Redis says, it is so for us."""
+        self._leaving = True
+        try:
+            seen, known = await self._roster.leave(self.me), True
+        except Unavailable as error:
+            log.warning("left the cluster without a word", reason=str(error))
+            seen, known = self._seen, False
+        self._note(seen, known=known)
+
+    async def _renew(self, begin: float) -> Seen:
+        if self._leaving:
+            return await self._roster.look()
+        seen = await self._roster.renew(self.me, self._options.lease)
+        if seen.taken_for:
+            self._member_until = begin
+        else:
+            self._member_until = begin + self._options.lease / 1000
+            self._renew_at = begin + self._options.renew / 1000
+        return seen
+
+    def _hear(self) -> None:
+        self._heard = True
+        self._woken.set()
+
+    def _note(self, seen: Seen, *, known: bool) -> None:
+        """Keep what was seen, and tell those who want to know that it differs."""
+        before, self._seen, self._known = self._seen, seen, known
+        member = self.is_member
+        self._metrics.members.set(len(seen.members))
+        self._metrics.member.set(member)
+        _log_changes(before, seen)
+        standing = (seen.members, known, member)
+        if standing != self._standing or self._heard:
+            self._standing, self._heard = standing, False
+            for changed in self._changed:
+                changed()
+
+
+def _log_changes(before: Seen, after: Seen) -> None:
+    old, new = set(before.members), set(after.members)
+    for member in sorted(new - old, key=lambda each: each.name):
+        log.info(
+            "replica joined", replica=member.name, roles=sorted(role.value for role in member.roles)
+        )
+    for member in sorted(old - new, key=lambda each: each.name):
+        log.info("replica left", replica=member.name)
+    if after.taken_for and not before.taken_for:
+        log.error("another process has the name of this replica", lease_ms=after.taken_for)

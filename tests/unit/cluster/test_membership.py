@@ -1,0 +1,228 @@
+"""Who is alive, over a real Valkey: leases of its own clock, so they are short here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from controlplane.clock import SystemClock
+from controlplane.cluster.member import Member
+from controlplane.cluster.membership import Membership
+from controlplane.cluster.options import ClusterOptions
+from controlplane.errors import Conflict
+from controlplane.model.share import Role
+from tests.support import cluster, valkey
+from tests.support.clock import ManualClock
+
+_CLOCK = SystemClock()
+Join = Callable[..., Awaitable[Membership]]
+
+
+def _short() -> ClusterOptions:
+    return ClusterOptions(prefix=cluster.prefix(), lease=800, renew=150)
+
+
+@pytest.fixture
+async def join() -> AsyncIterator[Join]:
+    """Give what makes replicas of one service; each has a connection of its own."""
+    options, connections = _short(), []
+
+    async def make(
+        me: Member | str, clock: ManualClock | SystemClock = _CLOCK, *, url: str = ""
+    ) -> Membership:
+        me = me if isinstance(me, Member) else cluster.member(me)
+        connection = cluster.connect(url or valkey.server().url, clock)
+        connections.append(connection)
+        made = cluster.membership(connection, me, clock, options)
+        await made.join()
+        return made
+
+    yield make
+    for connection in connections:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _running(*memberships: Membership) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each.run()) for each in memberships]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _names(membership: Membership) -> list[str]:
+    return [member.name for member in membership.members()]
+
+
+async def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await _CLOCK.sleep(0.01)
+
+
+async def test_a_replica_that_joined_is_seen_by_all(join: Join) -> None:
+    """Who joins is a member at once, and the others see its name, roles and address."""
+    first = await join("a")
+    newcomer = Member("b", "1", frozenset({Role.API}), "http://b:8080", 7)
+    second = await join(newcomer)
+    await first.look()
+    assert first.is_member
+    assert second.is_member
+    assert _names(first) == _names(second) == ["a", "b"]
+    assert newcomer in first.members()
+
+
+async def test_a_change_is_told_at_once(join: Join) -> None:
+    """A running replica hears of another's coming and going without waiting for its next look."""
+    first = await join("a")
+    async with _running(first):
+        await _CLOCK.sleep(0.1)
+        told: list[list[str]] = []
+        first.subscribe(lambda: told.append(_names(first)))
+        begin = _CLOCK.monotonic()
+        second = await join("b")
+        await _until(lambda: _names(first) == ["a", "b"])
+        await second.leave()
+        await _until(lambda: _names(first) == ["a"])
+        assert _CLOCK.monotonic() - begin < 0.9
+    assert ["a", "b"] in told
+    assert ["a"] in told
+
+
+async def test_who_leaves_is_no_member(join: Join) -> None:
+    """After leaving, no look makes a replica a member again."""
+    first = await join("a")
+    await first.leave()
+    await first.look()
+    assert not first.is_member
+    assert _names(first) == []
+
+
+async def test_who_says_nothing_is_dead_after_its_lease(join: Join) -> None:
+    """A replica that renews nothing is gone for the others when its lease has ended."""
+    first = await join("a")
+    await join("b")
+    async with _running(first):
+        await _until(lambda: _names(first) == ["a", "b"])
+        await _until(lambda: _names(first) == ["a"])
+    assert first.is_member
+
+
+async def test_a_second_process_of_one_name_is_refused(join: Join) -> None:
+    """While a process of the name renews its lease, another one may not join, and is told why."""
+    first = await join("a")
+    async with _running(first):
+        with pytest.raises(Conflict, match="another process is called 'a'"):
+            await join("a")
+        assert first.is_member
+
+
+async def test_a_restart_waits_for_the_lease_of_its_former_self(join: Join) -> None:
+    """A process whose former self died without a word has its name when the lease has ended."""
+    await join("a")
+    begin = _CLOCK.monotonic()
+    second = await join("a")
+    assert second.is_member
+    assert 0.4 < _CLOCK.monotonic() - begin < 4
+
+
+async def test_a_restart_after_a_goodbye_waits_for_nothing(join: Join) -> None:
+    """Who left well has left its name too."""
+    first = await join("a")
+    await first.leave()
+    begin = _CLOCK.monotonic()
+    second = await join("a")
+    assert second.is_member
+    assert _CLOCK.monotonic() - begin < 0.6
+
+
+async def test_a_paused_replica_knows_before_it_asks(join: Join) -> None:
+    """When its own clock says that the lease is over, a replica is no member, before any look."""
+    clock = ManualClock()
+    first = await join("a", clock)
+    assert first.is_member
+    await clock.advance(1)
+    assert not first.is_member
+    await first.look()
+    assert first.is_member
+
+
+async def test_a_name_lost_in_a_pause_is_not_taken_back(join: Join) -> None:
+    """A replica that was away while another one took its name is no member when it comes back."""
+    clock = ManualClock()
+    first = await join("a", clock)
+    await clock.advance(1)
+    second = await join("a")
+    await first.look()
+    assert not first.is_member
+    assert first.name_taken
+    assert second.is_member
+
+
+async def test_redis_away_leaves_what_was_known() -> None:
+    """Without Redis the last known members stay, and it is told that they are not of now."""
+    with valkey.started() as redis:
+        clock = ManualClock()
+        connection = cluster.connect(redis.url, clock)
+        options = ClusterOptions(prefix=cluster.prefix())
+        first = cluster.membership(connection, cluster.member("a"), clock, options)
+        await first.join()
+        await clock.advance(5)
+        await first.look()
+        assert first.settled
+        redis.stop()
+        await first.look()
+        assert not first.known
+        assert not connection.up
+        assert _names(first) == ["a"]
+        redis.start()
+        await first.look()
+        assert first.known
+        assert first.is_member
+        assert not first.settled
+        await connection.close()
+
+
+async def test_a_redis_that_forgot_is_noticed(join: Join) -> None:
+    """A Redis that came back empty, unseen, is told again at once, and trusted only later."""
+    with valkey.started() as redis:
+        clock = ManualClock()
+        connection = cluster.connect(redis.url, clock)
+        options = ClusterOptions(prefix=cluster.prefix())
+        first = cluster.membership(connection, cluster.member("a"), clock, options)
+        await first.join()
+        await clock.advance(2.9)
+        await connection.ask(lambda client: client.flushall())
+        await clock.advance(2)
+        await first.look()
+        await clock.advance(2)
+        assert _names(first) == ["a"]
+        await connection.ask(lambda client: client.flushall())
+        await first.look()
+        assert _names(first) == ["a"]
+        assert first.is_member
+        assert not first.settled
+        await clock.advance(4)
+        assert first.settled
+        await connection.close()
+
+
+async def test_a_start_without_redis_is_no_membership() -> None:
+    """A replica begins without Redis, is no member, and becomes one when Redis answers."""
+    with valkey.started() as redis:
+        redis.stop()
+        connection = cluster.connect(redis.url, _CLOCK)
+        options = ClusterOptions(prefix=cluster.prefix())
+        first = cluster.membership(connection, cluster.member("a"), _CLOCK, options)
+        await first.join()
+        assert not first.known
+        assert not first.is_member
+        async with _running(first):
+            redis.start()
+            await _until(lambda: first.is_member)
+        await connection.close()
