@@ -39,7 +39,8 @@ from controlplane.auth.guard import Guard
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
-from controlplane.events.local import BusMetrics, LocalBus
+from controlplane.events.local import LocalBus
+from controlplane.events.metrics import BusMetrics
 from controlplane.events.ports import Bus
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import IngestOptions

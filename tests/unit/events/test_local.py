@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controlplane.events.event import Event, Kind
-from controlplane.events.local import BusMetrics, LocalBus
+from controlplane.events.local import LocalBus
+from controlplane.events.metrics import BusMetrics
 from tests.support.clock import ManualClock
 
 
