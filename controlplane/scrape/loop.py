@@ -1,5 +1,7 @@
 """A target scraped on each of its ticks, and what remains to do when it is gone."""
 
+from collections.abc import Callable
+
 from controlplane.clock import Clock
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.scraper import TargetScraper
@@ -9,8 +11,10 @@ from controlplane.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 
-async def scrape_on_ticks(scraper: TargetScraper, clock: Clock, metrics: ScrapeMetrics) -> None:
-    """Scrape on each tick until cancelled.
+async def scrape_on_ticks(
+    scraper: TargetScraper, clock: Clock, metrics: ScrapeMetrics, goes_on: Callable[[], bool]
+) -> None:
+    """Scrape on each tick until cancelled, or until after a scrape `goes_on` says no.
 
     Scrapes of one target never overlap: ticks that come while one runs are
     counted and passed over. The wait is reckoned anew from the wall clock each
@@ -18,7 +22,7 @@ async def scrape_on_ticks(scraper: TargetScraper, clock: Clock, metrics: ScrapeM
     """
     interval = scraper.job.interval
     offset = offset_of(scraper.job.key, interval)
-    while True:
+    while goes_on():
         now = clock.now()
         tick = next_tick(now, interval, offset)
         await clock.sleep((tick - now) / 1000)

@@ -8,6 +8,7 @@ from typing import Final
 
 from controlplane.clock import Clock
 from controlplane.model.labels import Labels
+from controlplane.model.share import WHOLE, Share
 from controlplane.scrape.discovery import FileDiscovery, static_groups
 from controlplane.scrape.exposition.page import Metadata
 from controlplane.scrape.job import ScrapeJob, ScrapeStatus
@@ -41,27 +42,40 @@ class _Entry:
     scraper: TargetScraper
     task: asyncio.Task[None] | None = None
     ending: bool = False
+    released: bool = False
 
 
 class ScrapePool:
     """Scrapes what it is given, each target on its own ticks, while `run` runs.
 
     Use it on the event loop only. A key that is put again goes on where it
-    was: only series that the new job no longer names are marked stale.
+    was: only series that the new job no longer names are marked stale. Of
+    `scrape_configs` it scrapes the targets whose keys are in its share.
     """
 
     def __init__(
-        self, fetch: Fetch, appender: Appender, clock: Clock, metrics: ScrapeMetrics
+        self,
+        fetch: Fetch,
+        appender: Appender,
+        clock: Clock,
+        metrics: ScrapeMetrics,
+        share: Share = WHOLE,
     ) -> None:
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="scrape")
         self._changes = ChangeLines(log, clock.monotonic)
         self._shared = Surroundings(fetch, appender, clock, metrics, self._workers, self._changes)
         self._files = FileDiscovery(clock)
         self._configs: tuple[ScrapeConfig, ...] = ()
+        self._share = share
         self._entries: dict[str, _Entry] = {}
-        self._configured: set[str] = set()
+        self._others: dict[str, ScrapeJob] = {}  # which another replica scrapes
+        self._leaving: dict[str, _Entry] = {}  # released, with a scrape under way
+        self._left = asyncio.Event()
+        self._left.set()
+        self._configured: Mapping[str, ScrapeJob] = {}
         self._dropped: tuple[DroppedTargets, ...] = ()
         self._running = False
+        share.subscribe(self._share_out)
 
     def configure(self, configs: Sequence[ScrapeConfig]) -> None:
         """Replace `scrape_configs`. Files that stay configured keep their targets meanwhile."""
@@ -71,7 +85,8 @@ class ScrapePool:
 
     def put(self, job: ScrapeJob) -> None:
         """Scrape a job from its next tick on, in place of the one with its key if any."""
-        entry = self._entries.get(job.key)
+        self._others.pop(job.key, None)
+        entry = self._entries.get(job.key) or self._back(job.key)
         if entry is None:
             entry = self._entries[job.key] = _Entry(TargetScraper(job, self._shared))
             self._start(entry)
@@ -85,14 +100,40 @@ class ScrapePool:
 
     def remove(self, key: str) -> None:
         """Scrape a target no longer; its series are marked stale unless it comes back soon."""
+        self._others.pop(key, None)
         entry = self._entries.get(key)
         if entry is not None and not entry.ending:
             entry.ending = True
             self._start(entry)
 
+    def release(self, job: ScrapeJob) -> None:
+        """Leave a job to another replica: no series ends, and the scrape under way ends as ever."""
+        entry = self._entries.get(job.key)
+        if entry is not None and entry.ending:
+            return  # it is gone, and this is who ends its series
+        self._others[job.key] = job
+        if entry is None:
+            return
+        del self._entries[job.key]
+        self._count()
+        if entry.scraper.busy:
+            entry.released = True
+            self._leaving[job.key] = entry
+            self._left.clear()
+        elif entry.task is not None:
+            entry.task.cancel()
+
+    async def quiet(self) -> None:
+        """Return when no scrape of a released job is under way, and its samples are stored."""
+        await self._left.wait()
+
     def statuses(self) -> list[ScrapeStatus]:
-        """Return all targets with their last scrape, in the order in which they came."""
-        return [entry.scraper.status for entry in self._entries.values() if not entry.ending]
+        """Return all targets with their last scrape here, in the order in which they came.
+
+        Of those that another replica scrapes the health is unknown.
+        """
+        own = [entry.scraper.status for entry in self._entries.values() if not entry.ending]
+        return own + [ScrapeStatus(job) for job in self._others.values()]
 
     def metadata(self) -> list[tuple[Labels, Mapping[str, Metadata]]]:
         """Return the labels of each target with what it says of its metric families."""
@@ -149,16 +190,41 @@ class ScrapePool:
                 dropped.append(
                     DroppedTargets(config.job_name, targets.dropped, targets.dropped_count)
                 )
-        for key in self._configured - wanted.keys():
+        for key in self._configured.keys() - wanted.keys():
             self.remove(key)
-        for job in wanted.values():
-            self.put(job)
-        self._configured = set(wanted)
+        self._configured = wanted
+        self._share_out()
         self._dropped = tuple(dropped)
+
+    def _share_out(self) -> None:
+        """Scrape those configured jobs that are this replica's, and no others."""
+        for key, job in self._configured.items():
+            if self._share.owns(key):
+                self.put(job)
+            else:
+                self.release(job)
+
+    def _back(self, key: str) -> _Entry | None:
+        """Return a job that was released a moment ago and comes back: its loop goes on."""
+        entry = self._leaving.pop(key, None)
+        if entry is not None:
+            entry.released = False
+            self._entries[key] = entry
+            self._count()
+            self._settle_leaving()
+        return entry
+
+    def _settle_leaving(self) -> None:
+        if not self._leaving:
+            self._left.set()
+
+    def _count(self) -> None:
+        scraped = sum(not entry.ending for entry in self._entries.values())
+        self._shared.metrics.targets.set(scraped)
 
     def _start(self, entry: _Entry) -> None:
         """Start the loop, or the ending, of an entry in place of what it did before."""
-        self._shared.metrics.targets.set(len(self.statuses()))
+        self._count()
         if entry.task is not None:
             entry.task.cancel()
             entry.task = None
@@ -170,13 +236,20 @@ class ScrapePool:
 
     async def _live(self, entry: _Entry) -> None:
         scraper, shared = entry.scraper, self._shared
-        if not entry.ending:
-            await scrape_on_ticks(scraper, shared.clock, shared.metrics)
-        await end_in_time(scraper, shared.clock)
-        self._entries.pop(scraper.job.key, None)
+        if entry.ending:
+            await end_in_time(scraper, shared.clock)
+            self._entries.pop(scraper.job.key, None)
+            return
+        try:
+            await scrape_on_ticks(scraper, shared.clock, shared.metrics, lambda: not entry.released)
+        finally:
+            if self._leaving.get(scraper.job.key) is entry:
+                del self._leaving[scraper.job.key]
+                self._settle_leaving()
 
     async def _stop(self) -> None:
-        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        entries = (*self._entries.values(), *self._leaving.values())
+        tasks = [entry.task for entry in entries if entry.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -59,6 +59,7 @@ class TargetScraper:
         self._custom_buckets: CustomBuckets | None = None
         self._next: ScrapeJob | None = None
         self._status = ScrapeStatus(job)
+        self.busy = False  # a scrape is under way
 
     @property
     def job(self) -> ScrapeJob:
@@ -97,6 +98,7 @@ class TargetScraper:
     async def scrape(self, at: Timestamp) -> None:
         """Scrape once; samples without a timestamp of their own get the instant `at`."""
         self._adopt()
+        self.busy = True
         with correlated(new_correlation_id()) as correlation:
             try:
                 await self._scrape(at, correlation)
@@ -105,6 +107,8 @@ class TargetScraper:
                 log.exception("scrape went wrong", target=self.job.url)
                 failed = ScrapeFailed(Failure.INTERNAL, "internal error: the log has it")
                 self._conclude(at, 0.0, Tally(), failed)
+            finally:
+                self.busy = False
 
     def end(self, at: Timestamp) -> None:
         """Mark all series of the target stale, its report among them: it is gone."""
