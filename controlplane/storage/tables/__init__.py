@@ -13,6 +13,7 @@ from controlplane.storage.tables import (
     alerts,
     autoscaling,
     changes,
+    cluster,
     failures,
     jobs,
     ledger,
@@ -36,6 +37,7 @@ AREAS: Final = (
     uptime,
     status,
     autoscaling,
+    cluster,
     changes,
     jobs,
 )

@@ -8,7 +8,7 @@ from alembic import op
 from controlplane.storage.noting import note_changes, note_no_changes
 
 revision: Final = "0014"
-down_revision: Final = "0012"
+down_revision: Final = "0013"
 
 # Each table with its key, and the word that its changes are known by.
 _MIRRORED: Final = (
