@@ -3,7 +3,6 @@
 import asyncio
 
 from controlplane.scrape.job import Health
-from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.options import ScrapeConfig, StaticConfig
 from controlplane.scrape.own import own_job
 from controlplane.scrape.pool import ScrapePool
@@ -15,14 +14,6 @@ from tests.unit.scrape.test_pool import Bench, job
 def healths(pool: ScrapePool) -> dict[str, Health]:
     """The health of all targets by their instance."""
     return {each.job.labels.value("instance"): each.health for each in pool.statuses()}
-
-
-def shared_bench(share: SettableShare) -> Bench:
-    bench = Bench()
-    bench.pool = ScrapePool(
-        bench.target, bench.recorder, bench.clock, ScrapeMetrics(bench.registry), share
-    )
-    return bench
 
 
 def key_of(bench: Bench, instance: str) -> str:
@@ -110,6 +101,7 @@ async def test_the_end_of_a_removed_target_is_not_left_to_others() -> None:
         await bench.clock.advance(15)
         bench.pool.remove("t1")
         bench.pool.release(job())
+        await bench.clock.settle()
         await bench.clock.advance(33)
         stored = bench.recorder.last(reports=True)
         assert {value for _, value in stored.values()} == {STALE}
@@ -119,7 +111,7 @@ async def test_the_end_of_a_removed_target_is_not_left_to_others() -> None:
 async def test_configured_targets_are_shared_out() -> None:
     """Each replica scrapes its own and knows of all; its own registry is always its own."""
     share = SettableShare()
-    bench = shared_bench(share)
+    bench = Bench(share=share)
     bench.pool.put(own_job("replica-1"))
     async with bench.running():
         config = ScrapeConfig("node", static_configs=(StaticConfig(("a:1", "b:1")),))

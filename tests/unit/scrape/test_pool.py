@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter
 
 from controlplane.model.labels import Labels
+from controlplane.model.share import WHOLE, Share
 from controlplane.scrape.job import Health, ScrapeJob, registered_job
 from controlplane.scrape.metrics import ScrapeMetrics
 from controlplane.scrape.options import FileSdConfig, ScrapeConfig, StaticConfig
@@ -29,13 +30,13 @@ LABELS = Labels({"job": "shop", "instance": "http://shop"})
 class Bench:
     """A pool on a clock moved by hand."""
 
-    def __init__(self, fetch: Fetch | None = None) -> None:
+    def __init__(self, fetch: Fetch | None = None, share: Share = WHOLE) -> None:
         self.clock = ManualClock(T)
         self.target = Target("a 1\n")
         self.recorder = Recorder()
         self.registry = CollectorRegistry()
         self.pool = ScrapePool(
-            fetch or self.target, self.recorder, self.clock, ScrapeMetrics(self.registry)
+            fetch or self.target, self.recorder, self.clock, ScrapeMetrics(self.registry), share
         )
 
     @asynccontextmanager
