@@ -10,12 +10,12 @@ from typing import Final
 
 from controlplane.clock import Clock, sleep_unless
 from controlplane.cluster.connection import Connection
-from controlplane.cluster.member import Member
 from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.notices import listen
 from controlplane.cluster.options import ClusterOptions
 from controlplane.cluster.roster import Roster, Seen
 from controlplane.errors import Conflict, Unavailable
+from controlplane.model.member import Member
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)

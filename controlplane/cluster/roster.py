@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from controlplane.clock import Duration
 from controlplane.cluster.connection import Connection
-from controlplane.cluster.member import Member, read_member, write_member
+from controlplane.cluster.member import read_member, write_member
+from controlplane.model.member import Member
 
 # Times in milliseconds. Who has lapsed is taken off before anything else.
 _BEGIN: Final = """

@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.clock import Clock
 from controlplane.cluster.connection import Connection
-from controlplane.cluster.member import Member
 from controlplane.cluster.membership import Membership
 from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
 from controlplane.cluster.options import ClusterOptions
+from controlplane.model.member import Member
 from controlplane.model.secret import Secret
 from controlplane.model.share import ALL_ROLES, Role
 

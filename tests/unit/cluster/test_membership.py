@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from controlplane.clock import SystemClock
-from controlplane.cluster.member import Member
 from controlplane.cluster.membership import Membership
 from controlplane.cluster.options import ClusterOptions
 from controlplane.errors import Conflict
+from controlplane.model.member import Member
 from controlplane.model.share import Role
 from tests.support import cluster, valkey
 from tests.support.clock import ManualClock

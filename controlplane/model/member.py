@@ -1,0 +1,40 @@
+"""A replica as the others know it, and what it owns of the work that is shared out."""
+
+from dataclasses import dataclass
+
+from controlplane.clock import Timestamp
+from controlplane.model.share import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process: `incarnation` is new at each start, so that nobody passes for a former self."""
+
+    name: str
+    incarnation: str
+    roles: frozenset[Role]
+    url: str = ""
+    joined_at: Timestamp = 0
+
+    @property
+    def owner(self) -> str:
+        """What stands beside a shard that is this process's."""
+        return f"{self.name}/{self.incarnation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """One shard as the database has it; nobody owns it when `owner` is empty."""
+
+    role: Role
+    shard: int
+    owner: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A shard that has just become ours, and when somebody last had it: None when nobody ever."""
+
+    token: int
+    since: Timestamp | None
