@@ -38,3 +38,8 @@ class TargetMetrics:
             "Evidence of failed probes given up because the database did not keep up.",
             registry=registry,
         )
+        self.outcomes_waiting = Gauge(
+            "controlplane_target_outcomes_waiting",
+            "States of targets that the other replicas cannot read yet.",
+            registry=registry,
+        )

@@ -1,6 +1,6 @@
 """What the registry needs of others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -80,4 +80,42 @@ class FailureRepository(Protocol):
 
     async def list(self, target_id: str, limit: int) -> Sequence[Failure]:
         """Return the newest failures of a target, the newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOutcome:
+    """How a target stands by its last probe, and since when.
+
+    `reason` is empty on success. `at` is when `replica`, who probes it, said
+    so: of two words on a target the later one counts.
+    """
+
+    target_id: str
+    success: bool
+    reason: str
+    since: Timestamp
+    at: Timestamp
+    replica: str
+
+
+class Told(Protocol):
+    """Hears that a target's state, or the reason of it, is another now. Must return at once."""
+
+    def __call__(self, target_id: str, up: bool, reason: str) -> None: ...  # noqa: FBT001 - a state
+
+
+class OutcomeRepository(Protocol):
+    """Where the last word on each target is kept. All raise Unavailable."""
+
+    async def load(self) -> Sequence[TargetOutcome]:
+        """Return the last word on every target."""
+        ...
+
+    async def find(self, ids: Collection[str]) -> Sequence[TargetOutcome]:
+        """Return the last word on some targets; those of which there is none are left out."""
+        ...
+
+    async def save(self, outcomes: Sequence[TargetOutcome]) -> None:
+        """Keep each where nothing later is kept. Targets that are gone are passed over."""
         ...

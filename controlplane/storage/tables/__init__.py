@@ -18,6 +18,7 @@ from controlplane.storage.tables import (
     jobs,
     ledger,
     notifications,
+    outcomes,
     rules,
     silences,
     status,
@@ -39,6 +40,7 @@ AREAS: Final = (
     autoscaling,
     cluster,
     changes,
+    outcomes,
     jobs,
 )
 
