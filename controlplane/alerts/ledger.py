@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -91,18 +91,14 @@ class Ledger:
                 self._record(Decision(name, at, kind, place, detail, alert.correlation_id), None)
 
     def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
-        """Keep that alerts began or ended. A subscriber of the alerts."""
-        for alert in alerts:
-            ended = alert.status(now) is AlertStatus.RESOLVED
-            kind = Kind.RESOLVED if ended else Kind.RECEIVED
-            detail: dict[str, object] = {"starts_at": alert.starts_at}
-            if ended and alert.timeout:
-                detail["timeout"] = True
-            if self._known(alert.fingerprint, kind, "", detail):
-                continue
-            at = alert.ends_at if ended else now
-            told_by = alert.correlation_id
-            self._record(Decision(alert.fingerprint, at, kind, "", detail, told_by), alert)
+        """Keep that alerts began or ended. A subscriber of the alerts that this replica wrote."""
+        for decision, alert in self._new(alerts, now):
+            self._record(decision, alert)
+
+    def learned(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        """Know that alerts began or ended; the replica that wrote them keeps it."""
+        for decision, _ in self._new(alerts, now):
+            self._remember(decision)
 
     async def story(self, fingerprint: str, limit: int) -> Sequence[Decision]:
         """Return the newest decisions on an alert, oldest first. Raises Unavailable."""
@@ -162,6 +158,19 @@ class Ledger:
                 pass
         except ControlPlaneError as error:
             log.warning("decisions could not be kept", error=str(error), lost=len(self._waiting))
+
+    def _new(self, alerts: Sequence[Alert], now: Timestamp) -> Iterator[tuple[Decision, Alert]]:
+        """Yield that alerts began or ended, of each that was not known to have."""
+        for alert in alerts:
+            ended = alert.status(now) is AlertStatus.RESOLVED
+            kind = Kind.RESOLVED if ended else Kind.RECEIVED
+            detail: dict[str, object] = {"starts_at": alert.starts_at}
+            if ended and alert.timeout:
+                detail["timeout"] = True
+            if self._known(alert.fingerprint, kind, "", detail):
+                continue
+            at = alert.ends_at if ended else now
+            yield Decision(alert.fingerprint, at, kind, "", detail, alert.correlation_id), alert
 
     def _record(self, decision: Decision, alert: Alert | None) -> None:
         self._remember(decision)

@@ -1,5 +1,6 @@
 """What becomes of an alert when its source speaks of it again."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from controlplane.clock import Duration, Timestamp
@@ -79,6 +80,24 @@ def merged(old: Alert | None, new: Alert, now: Timestamp) -> Alert:
         timeout=timeout,
         correlation_id=_told_by(older, younger, now),
     )
+
+
+def run_out(
+    ended: Mapping[str, Alert], now: Timestamp, kept: Mapping[str, Alert] | None
+) -> list[Alert]:
+    """Return alerts that ran out as they ended, but for those `kept` that did not, or are gone."""
+    found = []
+    for name, alert in ended.items():
+        known = alert if kept is None else kept.get(name)
+        if known is not None and known.updated_at < known.ends_at <= now:
+            end = max(known.ends_at, alert.ends_at)
+            found.append(replace(known, ends_at=end, updated_at=end))
+    return found
+
+
+def ended_at(alert: Alert, now: Timestamp) -> Alert:
+    """Return an alert that ends now, of which nobody says more."""
+    return replace(alert, starts_at=min(alert.starts_at, now), ends_at=now, updated_at=now)
 
 
 def _told_by(older: Alert, younger: Alert, now: Timestamp) -> str:

@@ -1,12 +1,13 @@
 """What the active alerts need of others."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from controlplane.alerts.decision import Decision
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
+from controlplane.model.fence import OPEN, Fence
 
 # Called with the alerts that changed, merged, once they are durable. Must not block.
 Subscriber = Callable[[Sequence[Alert], Timestamp], None]
@@ -15,19 +16,41 @@ Subscriber = Callable[[Sequence[Alert], Timestamp], None]
 Gathering = Callable[[], AbstractContextManager[None]]
 
 
+# Those of some alerts that are kept, by fingerprint; None where nobody else writes them, so
+# that what the caller remembers is what is kept.
+Kept = Mapping[str, Alert] | None
+
+# Decides what alerts become by what is kept of them. It may be asked again.
+Decide = Callable[[Kept], Sequence[Alert]]
+
+
 class AlertRepository(Protocol):
     """Keeps alerts over a restart. Each call is one transaction with its own time-out.
 
     Raises Unavailable.
     """
 
-    async def load(self) -> Sequence[Alert]: ...
-
-    async def save(self, alerts: Sequence[Alert]) -> None:
-        """Insert alerts, or replace those with the same fingerprints."""
+    async def load(self) -> Sequence[Alert]:
+        """Return every alert that is kept."""
         ...
 
-    async def delete(self, fingerprints: Collection[str]) -> None: ...
+    async def find(self, fingerprints: Collection[str]) -> Sequence[Alert]:
+        """Return those of some alerts that are kept."""
+        ...
+
+    async def change(
+        self, fingerprints: Collection[str], decide: Decide, fence: Fence = OPEN
+    ) -> Sequence[Alert]:
+        """Insert or replace alerts by what is decided on them; return these.
+
+        Until they are written nobody else changes those with the fingerprints
+        named, which are all that may be decided on. Raises Fenced.
+        """
+        ...
+
+    async def delete(self, fingerprints: Collection[str], *, ended_by: Timestamp) -> None:
+        """Remove alerts, but for those that end later: they were spoken of again."""
+        ...
 
 
 class LedgerRepository(Protocol):

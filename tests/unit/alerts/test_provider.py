@@ -11,10 +11,12 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.merge import merged, received
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
+from controlplane.alerts.ports import Decide
 from controlplane.alerts.provider import Alerts
 from controlplane.clock import Timestamp
-from controlplane.errors import InvalidInput, Overloaded, Unavailable
+from controlplane.errors import Fenced, InvalidInput, Overloaded, Unavailable
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.fence import OPEN, Fence, Token
 from controlplane.model.labels import Labels
 from tests.support.clock import ManualClock
 
@@ -29,21 +31,35 @@ class Repository:
         self.saves = 0
         self.broken = False
         self.gate: asyncio.Event | None = None
+        # Others write as well: what they wrote counts. Shares that have moved on.
+        self.shared = False
+        self.moved: frozenset[Token] = frozenset()
 
     async def load(self) -> Sequence[Alert]:
         return list(self.rows.values())
 
-    async def save(self, alerts: Sequence[Alert]) -> None:
+    async def find(self, fingerprints: Collection[str]) -> Sequence[Alert]:
+        return [alert for name, alert in self.rows.items() if name in fingerprints]
+
+    async def change(
+        self, fingerprints: Collection[str], decide: Decide, fence: Fence = OPEN
+    ) -> Sequence[Alert]:
         if self.gate is not None:
             await self.gate.wait()
         if self.broken:
             raise Unavailable("no database")
+        if fence.tokens & self.moved:
+            raise Fenced("it is another replica's")
         self.saves += 1
-        self.rows.update((alert.fingerprint, alert) for alert in alerts)
+        changed = decide(self.rows if self.shared else None)
+        assert {alert.fingerprint for alert in changed} <= set(fingerprints)
+        self.rows.update((alert.fingerprint, alert) for alert in changed)
+        return changed
 
-    async def delete(self, fingerprints: Collection[str]) -> None:
+    async def delete(self, fingerprints: Collection[str], *, ended_by: Timestamp) -> None:
         for fingerprint in fingerprints:
-            del self.rows[fingerprint]
+            if self.rows[fingerprint].ends_at <= ended_by:
+                del self.rows[fingerprint]
 
 
 class System:
@@ -265,3 +281,35 @@ async def test_whoever_goes_away_takes_no_news_from_anybody() -> None:
     with pytest.raises(asyncio.CancelledError):
         await put
     assert (len(system.published), parts.gathered) == (1000, [1000])
+
+
+async def test_calls_that_may_not_write_fail_alone() -> None:
+    """Of calls written together, the one whose share has moved fails; the others are kept."""
+    system = System()
+    gone, mine = (Fence(frozenset({Token("evaluator", shard, 1)})) for shard in (1, 2))
+    system.repository.moved = gone.tokens
+    system.repository.gate = asyncio.Event()
+    told = [
+        (alert(alertname="a"), OPEN),
+        (alert(alertname="b"), gone),
+        (alert(alertname="c"), mine),
+    ]
+    calls = [asyncio.create_task(system.alerts.put([each], fence)) for each, fence in told]
+    await system.clock.settle()
+    system.repository.gate.set()
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in done] == [type(None), Fenced, type(None)]
+    assert sorted(each.name for each in system.published) == ["a", "c"]
+
+
+async def test_only_what_is_new_is_taken_up() -> None:
+    """Reading again what this replica wrote tells nobody anything."""
+    system = System()
+    await system.alerts.put([alert(alertname="a")])
+    system.published.clear()
+    await system.alerts.refresh()
+    await system.alerts.refresh([alert(alertname="a").fingerprint, "0" * 16])
+    assert system.published == []
+    system.repository.rows[alert(alertname="b").fingerprint] = alert(alertname="b")
+    await system.alerts.refresh([alert(alertname="b").fingerprint])
+    assert [each.name for each in system.published] == ["b"]
