@@ -5,7 +5,31 @@ from pathlib import Path
 
 from controlplane.demo.standins import Fault, WebhookStandIn
 from tests.acceptance.house import configuration, shop, write_rules
-from tests.support.service import PATIENCE, Service, eventually, run_command, running
+from tests.support.service import (
+    PATIENCE,
+    Service,
+    eventually,
+    run_command,
+    running,
+    start_command,
+)
+
+
+async def test_the_package_is_a_program(tmp_path: Path) -> None:
+    """`python -m controlplane serve` says where it listens, and ends with 0."""
+    words = ("serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
+    process = await start_command(*words)
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while b'"event": "serving"' not in (line := await process.stderr.readline()):
+                assert line, "it ended"
+            process.terminate()
+            out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert (process.returncode, out) == (0, b"")
 
 
 async def test_sigterm_drains(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
+from tests.support import warm
+
 T = TypeVar("T")
 
 # For what other processes do: a busy machine may start one in half a minute.
@@ -44,12 +46,15 @@ async def run_program(*words: str) -> tuple[int, str, str]:
 
 
 async def run_command(*words: str) -> tuple[int, str, str]:
-    """Run one command of `controlplane`; return its code, output and errors."""
-    return await run_program(*_COMMAND, *words)
+    """Run one command of `controlplane`, in a warm process; return its code, output and errors."""
+    process = await warm.start(words, _environment({}), apart=True)
+    async with asyncio.timeout(PATIENCE):
+        out, errors = await process.communicate()
+    return await process.wait(), out.decode(), errors.decode()
 
 
 async def start_command(*words: str) -> asyncio.subprocess.Process:
-    """Start one command of `controlplane`, its output and errors in pipes."""
+    """Start one command as `python -m controlplane`, its output and errors in pipes."""
     return await _start(*_COMMAND, *words)
 
 
@@ -76,12 +81,12 @@ class Service:
         self.url = ""
         self._token = token
         self._port = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: warm.WarmProcess | None = None
         self._reader: asyncio.Task[None] | None = None
         self.client = httpx.AsyncClient(timeout=10, trust_env=False)
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> warm.WarmProcess:
         assert self._process is not None, "the service was not started"
         return self._process
 
@@ -93,15 +98,9 @@ class Service:
         """Start it and wait until it is ready."""
         words = ["serve", "--config", str(self.config), "--data-dir", str(self.data)]
         self.url = ""
-        self._process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            *words,
-            "--listen",
-            f"127.0.0.1:{self._port}",
-            # A pipe, not a file: a limit on the size of files must not silence it.
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=_environment(self.environment),
+        # Its lines come by a pipe, no file: a limit on the size of files must not silence it.
+        self._process = await warm.start(
+            [*words, "--listen", f"127.0.0.1:{self._port}"], _environment(self.environment)
         )
         self._reader = asyncio.create_task(self._read())
         await eventually(self._is_ready, "a service that is ready")
@@ -193,7 +192,6 @@ class Service:
         return code
 
     async def _read(self) -> None:
-        assert self.process.stdout is not None
         async for raw in self.process.stdout:
             try:
                 line = json.loads(raw)
