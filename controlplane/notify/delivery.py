@@ -54,10 +54,7 @@ async def claim(
     """Take up to `limit` messages that are due, each by compare-and-set."""
     claims: list[Claim] = []
     async with store.begin() as tx:
-        for message in await tx.claimable(channel, now, limit):
-            incident = await tx.incident(message.incident_id)
-            if incident is None:
-                continue
+        for message, incident in await tx.claimable(channel, now, limit):
             begun = message.begun(seat, exposed=incident.exposed)
             if await tx.claim(message, begun):
                 exposed = on_claimed(incident, message.told)

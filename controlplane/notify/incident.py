@@ -19,6 +19,7 @@ from typing import Final
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.labels import Labels
+from controlplane.model.share import notifier_key
 
 
 class Reason(StrEnum):
@@ -71,6 +72,11 @@ class Incident:
     failures: int = 0
     retry_at: Timestamp = 0
     closed_at: Timestamp | None = None
+
+    @property
+    def work(self) -> str:
+        """The key of the work that it is: see model.share."""
+        return notifier_key(self.receiver, self.group_labels)
 
     @property
     def told(self) -> Told | None:

@@ -54,6 +54,12 @@ class NotifyMetrics:
             [*channel, "outcome"],
             registry=registry,
         )
+        self.fenced = Counter(
+            "controlplane_notification_decisions_fenced_total",
+            "Decisions dropped because another replica has taken them over, by what decided.",
+            ["decision"],
+            registry=registry,
+        )
         self.dead = Counter(
             "controlplane_notifications_dead_total",
             "Messages given up.",

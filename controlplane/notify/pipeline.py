@@ -2,9 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from uuid import uuid4
 
+from controlplane.errors import Fenced
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.fence import OPEN
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.delivery import claimed
 from controlplane.notify.handover import Handover
@@ -92,6 +96,7 @@ class Pipeline:
         self.stages: tuple[DraftStage, ...] = (
             self._mute,
             self._recall,
+            self._verify,
             self._decide,
             self._enqueue,
         )
@@ -101,9 +106,25 @@ class Pipeline:
         self._options = options
 
     async def __call__(self, flushes: Sequence[GroupFlush]) -> None:
-        """Take the flushes of one moment through all stages. Raises Unavailable."""
+        """Take the flushes of one moment through all stages. Raises Unavailable.
+
+        Those that another replica has taken over are dropped: it tells them.
+        """
+        try:
+            await self._together(flushes)
+        except Fenced:
+            if len(flushes) > 1:
+                for flush in flushes:
+                    await self((flush,))
+            else:
+                self._metrics.fenced.labels("flush").inc()
+                log.info("a group is told by another replica", group=flushes[0].group_key)
+
+    async def _together(self, flushes: Sequence[GroupFlush]) -> None:
+        """Take flushes through all stages in one transaction. Raises Fenced, Unavailable."""
+        fence = reduce(or_, (flush.fence for flush in flushes), OPEN)
         with Handover(self._sender) as handover:
-            async with self._store.begin() as tx:
+            async with self._store.begin(fence) as tx:
                 book = _Book(await tx.incidents_for(flushes), self._owned(), handover)
                 for draft in self._drafts(flushes):
                     await self._process(tx, book, draft)
@@ -161,6 +182,28 @@ class Pipeline:
             incident = replace(incident, group_key=draft.flush.group_key)
             await tx.put_incident(incident)
         return replace(draft, incident=incident)
+
+    async def _verify(
+        self, tx: NotificationTransaction, _book: "_Book", draft: Draft
+    ) -> Draft | None:
+        """Compare what would be news with what is written down: others write alerts too.
+
+        Our alerts may be a moment behind, and the incident is not: an end that
+        another replica has told would be followed by the beginning once more.
+        """
+        if not draft.flush.fence:
+            return draft
+        visible, muted = _state(draft.visible, draft.flush), _state(draft.muted, draft.flush)
+        incident = draft.incident
+        known = incident.told.firing if incident is not None and incident.told else frozenset()
+        begun, ended = visible.firing - known, visible.resolved | muted.resolved
+        if not visible.firing | (muted.firing & known):
+            ended |= known
+        unended = await tx.unended(begun | ended) if begun or ended else frozenset()
+        if ended & unended:
+            return None  # it fires again, and will be here in a moment
+        over = begun - unended
+        return replace(draft, visible=tuple(a for a in draft.visible if a.fingerprint not in over))
 
     async def _decide(
         self, _tx: NotificationTransaction, book: "_Book", draft: Draft

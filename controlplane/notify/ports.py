@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
 from controlplane.notify.incident import Incident
@@ -26,6 +27,13 @@ OwnedGroups = Callable[[], Collection[tuple[str, str]]]
 
 # The alert with a fingerprint as it is kept now, or None.
 FindAlert = Callable[[str], Alert | None]
+
+# Returns once everything that was written before is known here, or cannot be soon.
+Fresh = Callable[[], Awaitable[None]]
+
+
+async def always_fresh() -> None:
+    """Return at once: there is nobody else who writes."""
 
 
 class GroupFlush(Protocol):
@@ -49,6 +57,10 @@ class GroupFlush(Protocol):
     def active_time_intervals(self) -> tuple[str, ...]: ...
     @property
     def route_labels(self) -> Labels: ...
+    @property
+    def fence(self) -> Fence:
+        """What must still hold when that which comes of it is written."""
+        ...
 
 
 class Muter(Protocol):
@@ -183,20 +195,29 @@ class NotificationTransaction(Protocol):
 
     async def claimable(
         self, channel: tuple[str, str], now: Timestamp, limit: int
-    ) -> Sequence[Message]:
-        """Return messages to be attempted now, oldest first, one an incident.
+    ) -> Sequence[tuple[Message, Incident]]:
+        """Return messages to be attempted now with their incidents, oldest first, one an incident.
 
         Queued ones that are due, and those whose lease ran out; never one
-        behind an unfinished older one of the same incident.
+        behind an unfinished older one of the same incident. An incident that
+        another transaction has locked is left out, and not waited for.
         """
+        ...
+
+    async def unended(self, fingerprints: Collection[str]) -> frozenset[str]:
+        """Return which of these alerts are written down as such that nobody has ended."""
         ...
 
 
 class NotificationStore(Protocol):
     """The outbox, the notification log and the open incidents, in one database."""
 
-    def begin(self) -> AbstractAsyncContextManager[NotificationTransaction]:
-        """Open a transaction; it commits when the block ends well. Raises Unavailable."""
+    def begin(self, fence: Fence = OPEN) -> AbstractAsyncContextManager[NotificationTransaction]:
+        """Open a transaction; it commits when the block ends well.
+
+        Until then nobody takes over what `fence` names. Raises Fenced when
+        somebody has before, Unavailable.
+        """
         ...
 
     async def open_incidents(self) -> Sequence[Incident]: ...
@@ -210,7 +231,10 @@ class NotificationStore(Protocol):
         ...
 
     async def release(self, owner: str) -> int:
-        """Free the leases of an owner that is gone; return how many."""
+        """Free the leases of an owner's earlier runs; return how many.
+
+        Owners are `name` or `name/run`; those of other names keep theirs.
+        """
         ...
 
     async def depth(self) -> Mapping[MessageState, int]:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
-from controlplane.errors import ControlPlaneError
+from controlplane.errors import ControlPlaneError, Fenced
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.fence import Fence
 from controlplane.model.labels import EMPTY
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.channels import Channels
 from controlplane.notify.incident import Incident, Reason
 from controlplane.notify.message import Content
@@ -20,7 +22,7 @@ from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-# Silences that run out, and those set at another replica, are noticed within so many seconds.
+# Silences that run out are noticed within so many seconds.
 _INTERVAL: Final = 60.0
 # While a message to an incident is under way it is looked at again so soon.
 _AGAIN: Final = 1.0
@@ -45,6 +47,7 @@ class SilenceNews:
         wake: Callable[[], None],
         options: DeliveryOptions,
         metrics: NotifyMetrics,
+        share: Share = WHOLE,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -54,6 +57,7 @@ class SilenceNews:
         self._wake_worker = wake
         self._options = options
         self._metrics = metrics
+        self._share = share
         self._woken = asyncio.Event()
 
     def configure(self, options: DeliveryOptions) -> None:
@@ -86,7 +90,7 @@ class SilenceNews:
             if incident.queued is not None:
                 busy += 1
             else:
-                queued += await self._tell(incident.id, now)
+                queued += await self._tell_ours(incident, now)
         if queued:
             self._wake_worker()
         return busy
@@ -94,6 +98,8 @@ class SilenceNews:
     def _is_news(self, incident: Incident, now: Timestamp) -> bool:
         integration = self._channels.find((incident.receiver, incident.integration))
         if not isinstance(integration, ShowsSilences) or incident.retry_at > now:
+            return False
+        if not self._share.owns(incident.work):
             return False
         firing = self._firing(incident, now)
         return bool(firing) and integration.is_news(
@@ -106,9 +112,17 @@ class SilenceNews:
         found = (self._find_alert(name) for name in told)
         return [a for a in found if a is not None and a.status(now) is AlertStatus.FIRING]
 
-    async def _tell(self, incident_id: str, now: Timestamp) -> int:
+    async def _tell_ours(self, incident: Incident, now: Timestamp) -> int:
+        """Queue the message, unless another replica sees to it; return how many."""
+        try:
+            return await self._tell(incident.id, self._share.fence((incident.work,)), now)
+        except Fenced:
+            self._metrics.fenced.labels("silence news").inc()
+            return 0
+
+    async def _tell(self, incident_id: str, fence: Fence, now: Timestamp) -> int:
         """Queue the message, unless the incident has changed meanwhile; return how many."""
-        async with self._store.begin() as tx:
+        async with self._store.begin(fence) as tx:
             incident = await tx.incident(incident_id)
             if incident is None or incident.closed_at is not None:
                 return 0

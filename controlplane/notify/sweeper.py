@@ -5,8 +5,9 @@ from itertools import chain
 from typing import Final
 
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import ControlPlaneError
+from controlplane.errors import ControlPlaneError, Fenced
 from controlplane.model.alert import AlertStatus
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.channels import Channels
 from controlplane.notify.incident import Incident, Reason
 from controlplane.notify.message import Content
@@ -15,9 +16,11 @@ from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.outbox import ended, resolve
 from controlplane.notify.ports import (
     FindAlert,
+    Fresh,
     NotificationStore,
     NotificationTransaction,
     OwnedGroups,
+    always_fresh,
 )
 from controlplane.telemetry.logs import get_logger
 
@@ -30,7 +33,8 @@ class Sweeper:
     """Sees to it that every incident ends, also the orphaned ones.
 
     An orphan is resolved with its own key when its alerts have ended, or at
-    once when its integration was removed.
+    once when its integration was removed. Of several replicas each sees to
+    those of its `share`.
     """
 
     def __init__(
@@ -44,7 +48,10 @@ class Sweeper:
         wake: Callable[[], None],
         options: DeliveryOptions,
         metrics: NotifyMetrics,
+        share: Share = WHOLE,
+        fresh: Fresh = always_fresh,
     ) -> None:
+        """`fresh` is awaited before groups and alerts are compared with the incidents."""
         self._store = store
         self._channels = channels
         self._clock = clock
@@ -53,6 +60,8 @@ class Sweeper:
         self._wake = wake
         self._options = options
         self._metrics = metrics
+        self._share = share
+        self._fresh = fresh
 
     def leave(self, owned: OwnedGroups) -> None:
         """Leave alone what somebody else owns, who sees to its end."""
@@ -74,16 +83,16 @@ class Sweeper:
     async def sweep(self, now: Timestamp) -> int:
         """Resolve the orphans that have ended; return how many. Raises Unavailable."""
         incidents = await self._store.open_incidents()
+        await self._fresh()
         self._metrics.open_incidents.set(len(incidents))
         owned = frozenset(chain.from_iterable(owner() for owner in self._owned))
         retired = set(self._channels.retired())
         orphans = [i for i in incidents if self._is_over(i, owned, retired, now)]
-        for incident in orphans:
-            await self._resolve(incident.id, now)
+        ended = [incident for incident in orphans if await self._resolve(incident, now)]
         await self._dismiss(retired - {(i.receiver, i.integration) for i in incidents})
-        if orphans:
+        if ended:
             self._wake()
-        return len(orphans)
+        return len(ended)
 
     def _is_over(
         self,
@@ -95,6 +104,8 @@ class Sweeper:
         channel = (incident.receiver, incident.integration)
         resolving = incident.queued is not None and not incident.queued.firing
         if resolving or incident.retry_at > now or self._channels.find(channel) is None:
+            return False
+        if not self._share.owns(incident.work):
             return False
         if channel in retired:
             return True
@@ -113,20 +124,31 @@ class Sweeper:
             return False
         return alert.status(now) is AlertStatus.FIRING or alert.updated_at < alert.ends_at
 
-    async def _resolve(self, incident_id: str, now: Timestamp) -> None:
-        async with self._store.begin() as tx:
-            incident = await tx.incident(incident_id)
-            if incident is None or incident.closed_at is not None:
-                return
-            integration = self._channels.find((incident.receiver, incident.integration))
-            await resolve(
-                tx,
-                incident,
-                await _last_words(tx, incident, now),
-                send_resolved=integration is not None and integration.send_resolved,
-                max_age=self._options.max_age,
-                now=now,
-            )
+    async def _resolve(self, orphan: Incident, now: Timestamp) -> bool:
+        """Tell the end, unless somebody else does, or it is none by what is written down."""
+        channel = (orphan.receiver, orphan.integration)
+        integration = self._channels.find(channel)
+        try:
+            async with self._store.begin(self._share.fence((orphan.work,))) as tx:
+                incident = await tx.incident(orphan.id)
+                if incident is None or incident.closed_at is not None:
+                    return False
+                told = incident.told
+                removed = channel in self._channels.retired()
+                if told is not None and not removed and await tx.unended(told.firing):
+                    return False
+                await resolve(
+                    tx,
+                    incident,
+                    await _last_words(tx, incident, now),
+                    send_resolved=integration is not None and integration.send_resolved,
+                    max_age=self._options.max_age,
+                    now=now,
+                )
+        except Fenced:
+            self._metrics.fenced.labels("sweep").inc()
+            return False
+        return True
 
     async def _dismiss(self, channels: set[tuple[str, str]]) -> None:
         for channel in channels:

@@ -1,6 +1,8 @@
 """Notify's values as rows, and back."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
 
 from sqlalchemy import Row
 
@@ -17,6 +19,8 @@ from controlplane.notify.message import (
 )
 
 Document = dict[str, Any]
+
+_INCIDENT: Final = tuple(field.name for field in fields(Incident))
 
 
 def incident_row(incident: Incident) -> Document:
@@ -43,25 +47,16 @@ def incident_row(incident: Incident) -> Document:
     }
 
 
-def incident_value(row: Row[Any]) -> Incident:
+def incident_value(columns: Mapping[Any, Any], prefix: str = "") -> Incident:
+    """Return the incident of a row in which the prefix stands before its columns' names."""
+    value = {name: columns[prefix + name] for name in _INCIDENT}
     return Incident(
-        id=row.id,
-        receiver=row.receiver,
-        integration=row.integration,
-        group_key=row.group_key,
-        group_labels=Labels(row.group_labels),
-        key=row.key,
-        opened_at=row.opened_at,
-        delivered=None if row.delivered is None else _told_value(row.delivered),
-        delivered_at=row.delivered_at,
-        queued=None if row.queued is None else _told_value(row.queued),
-        queued_id=row.queued_id,
-        queued_at=row.queued_at,
-        exposed=row.exposed,
-        external=row.external,
-        failures=row.failures,
-        retry_at=row.retry_at,
-        closed_at=row.closed_at,
+        **value
+        | {
+            "group_labels": Labels(value["group_labels"]),
+            "delivered": _told_or_none(value["delivered"]),
+            "queued": _told_or_none(value["queued"]),
+        }
     )
 
 
@@ -152,6 +147,10 @@ def _told_document(told: Told | None) -> Document | None:
     if told is None:
         return None
     return {"firing": sorted(told.firing), "resolved": sorted(told.resolved)}
+
+
+def _told_or_none(document: Document | None) -> Told | None:
+    return None if document is None else _told_value(document)
 
 
 def _told_value(document: Document) -> Told:

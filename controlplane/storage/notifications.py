@@ -9,10 +9,12 @@ from sqlalchemy import Select, and_, exists, func, insert, or_, select, union_al
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.clock import Timestamp
+from controlplane.model.fence import OPEN, Fence
 from controlplane.notify.incident import Incident
 from controlplane.notify.message import Attempt, Message, MessageState
 from controlplane.notify.ports import GroupFlush
 from controlplane.storage.database import Database
+from controlplane.storage.fencing import check_fence
 from controlplane.storage.notification_rows import (
     attempt_row,
     attempt_value,
@@ -23,6 +25,7 @@ from controlplane.storage.notification_rows import (
     message_value,
     notified_rows,
 )
+from controlplane.storage.tables.alerts import alerts
 from controlplane.storage.tables.notifications import attempts, incidents, messages, notified
 from controlplane.storage.writing import add, put
 
@@ -30,6 +33,9 @@ from controlplane.storage.writing import add, put
 _CHUNK: Final = 500
 _UNFINISHED: Final = messages.c.state.in_(("queued", "sending"))
 _OPEN: Final = incidents.c.closed_at.is_(None)
+# An incident's columns beside those of a message.
+_PREFIX: Final = "of_"
+_OF_INCIDENT: Final = tuple(column.label(_PREFIX + column.name) for column in incidents.c)
 
 
 class SqlNotifications:
@@ -39,14 +45,15 @@ class SqlNotifications:
         self._db = db
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["SqlNotificationTransaction"]:
+    async def begin(self, fence: Fence = OPEN) -> AsyncIterator["SqlNotificationTransaction"]:
         async with self._db.begin() as connection:
+            await check_fence(connection, fence)
             yield SqlNotificationTransaction(connection)
 
     async def open_incidents(self) -> Sequence[Incident]:
         async with self._db.read() as connection:
             rows = await connection.execute(select(incidents).where(_OPEN))
-            return [incident_value(row) for row in rows]
+            return [incident_value(row._mapping) for row in rows]
 
     async def channels_due(self, now: Timestamp) -> Sequence[tuple[str, str]]:
         statement = select(messages.c.receiver, messages.c.integration).where(_due(now)).distinct()
@@ -66,9 +73,13 @@ class SqlNotifications:
             return found
 
     async def release(self, owner: str) -> int:
+        name = owner.partition("/")[0]
+        earlier = or_(
+            messages.c.owner == name, messages.c.owner.startswith(f"{name}/", autoescape=True)
+        )
         statement = (
             update(messages)
-            .where(_UNFINISHED, messages.c.state == "sending", messages.c.owner == owner)
+            .where(_UNFINISHED, messages.c.state == "sending", earlier)
             .values(lease_until=0)
         )
         async with self._db.begin() as connection:
@@ -133,12 +144,15 @@ class SqlNotificationTransaction:
             receivers = {flush.receiver for flush in chunk}
             keys = {_group_id(flush.group_key) for flush in chunk}
             labels = {flush.group_labels.fingerprint() for flush in chunk}
-            for condition in (incidents.c.group_id.in_(keys), incidents.c.labels_id.in_(labels)):
-                statement = select(incidents).where(
-                    _OPEN, incidents.c.receiver.in_(receivers), condition
-                )
-                for incident in await self._incidents(statement):
-                    found[incident.id] = incident
+            either = or_(incidents.c.group_id.in_(keys), incidents.c.labels_id.in_(labels))
+            # Locked in one order by all, so that no two wait for each other.
+            statement = (
+                select(incidents)
+                .where(_OPEN, incidents.c.receiver.in_(receivers), either)
+                .order_by(incidents.c.id)
+            )
+            for incident in await self._incidents(statement):
+                found[incident.id] = incident
         return sorted(found.values(), key=lambda incident: (incident.opened_at, incident.id))
 
     async def incident(self, incident_id: str) -> Incident | None:
@@ -179,6 +193,7 @@ class SqlNotificationTransaction:
         statement = update(messages).where(
             messages.c.id == before.id,
             messages.c.state == before.state.value,
+            messages.c.owner == before.owner,
             messages.c.attempts == before.attempts,
             messages.c.lease_until == before.lease_until,
         )
@@ -189,15 +204,17 @@ class SqlNotificationTransaction:
 
     async def claimable(
         self, channel: tuple[str, str], now: Timestamp, limit: int
-    ) -> Sequence[Message]:
+    ) -> Sequence[tuple[Message, Incident]]:
         older = messages.alias("older")
         blocked = exists().where(
             older.c.incident_id == messages.c.incident_id,
             older.c.id < messages.c.id,
             older.c.state.in_(("queued", "sending")),
         )
+        # Its incident is what a message is locked by, here as everywhere.
         statement = (
-            select(messages)
+            select(messages, *_OF_INCIDENT)
+            .join(incidents, incidents.c.id == messages.c.incident_id)
             .where(
                 messages.c.receiver == channel[0],
                 messages.c.integration == channel[1],
@@ -206,12 +223,25 @@ class SqlNotificationTransaction:
             )
             .order_by(messages.c.id)
             .limit(limit)
+            .with_for_update(of=incidents, skip_locked=True)
         )
-        return await self._messages(statement)
+        rows = await self._connection.execute(statement)
+        return [(message_value(row), incident_value(row._mapping, _PREFIX)) for row in rows]
+
+    async def unended(self, fingerprints: Collection[str]) -> frozenset[str]:
+        names, found = sorted(fingerprints), set[str]()
+        for start in range(0, len(names), _CHUNK):
+            statement = select(alerts.c.fingerprint).where(
+                alerts.c.fingerprint.in_(names[start : start + _CHUNK]),
+                # What somebody has ended was spoken of when it ended, by whichever clock.
+                alerts.c.updated_at < alerts.c.ends_at,
+            )
+            found.update(await self._connection.scalars(statement))
+        return frozenset(found)
 
     async def _incidents(self, statement: Select[Any]) -> Sequence[Incident]:
         rows = await self._connection.execute(statement.with_for_update())
-        return [incident_value(row) for row in rows]
+        return [incident_value(row._mapping) for row in rows]
 
     async def _messages(self, statement: Select[Any]) -> Sequence[Message]:
         return [message_value(row) for row in await self._connection.execute(statement)]

@@ -11,6 +11,7 @@ import pytest
 from controlplane.clock import SystemClock
 from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.errors import Unavailable
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.secret import Secret
 from controlplane.notify.incident import Incident
 from controlplane.notify.integrations.webhook.options import WebhookConfig
@@ -41,9 +42,11 @@ def counted(system: Alerting, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     begin = SqlNotifications.begin
 
     @asynccontextmanager
-    async def counting(store: SqlNotifications) -> AsyncIterator[SqlNotificationTransaction]:
+    async def counting(
+        store: SqlNotifications, fence: Fence = OPEN
+    ) -> AsyncIterator[SqlNotificationTransaction]:
         begun.append("begin")
-        async with begin(store) as tx:
+        async with begin(store, fence) as tx:
             yield tx
 
     monkeypatch.setattr(SqlNotifications, "begin", counting)
