@@ -19,6 +19,7 @@ from controlplane.mute.options import MuteOptions
 from controlplane.mute.own_network import OwnNetwork
 from controlplane.mute.ports import LastOutcome, Release
 from controlplane.mute.watched import TargetBook
+from controlplane.targets.ports import TargetOutcome
 from controlplane.transport.http_client import HTTPClients
 from controlplane.transport.options import HTTPClientConfig
 
@@ -43,6 +44,11 @@ class Storms:
         """Take note of alerts that changed."""
         self.rules.heard(alerts, now)
         self.network.heard(alerts, now)
+
+    def learned(self, outcome: TargetOutcome) -> None:
+        """Take note of what another replica, which probes a target, said of it."""
+        if not outcome.success:
+            self.network.failed(outcome.target_id, outcome.at, outcome.reason, "")
 
 
 @dataclass(frozen=True, slots=True)

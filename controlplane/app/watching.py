@@ -1,23 +1,54 @@
-"""From registered targets to what is probed and what is scraped."""
+"""From registered targets to what is probed and what is scraped, by this replica or another."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from controlplane.clock import Duration
+from controlplane.clock import Duration, Timestamp
+from controlplane.model.share import WHOLE, Share
 from controlplane.model.target import Target
 from controlplane.mute.watched import TargetBook, Watched
-from controlplane.probes.job import ProbeJob
+from controlplane.probes.job import ProbeJob, Taken
 from controlplane.probes.options import Module
+from controlplane.probes.outcome import Reason
 from controlplane.probes.schedule import Schedule
-from controlplane.scrape.job import registered_job
+from controlplane.scrape.job import ScrapeJob, registered_job
 from controlplane.scrape.pool import ScrapePool
+from controlplane.targets.outcomes import Outcomes
 from controlplane.targets.ports import Change, TargetChange
 from controlplane.targets.registry import TargetRegistry
 
 _SCRAPE_KEY = "target/"
 
+# When the replica that had a key before, and died, was last heard of; None when it let go.
+GainedSince = Callable[[str], Timestamp | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TakingOver:
+    """What is known of a target when its probes become this replica's."""
+
+    outcomes: Outcomes
+    gained_since: GainedSince
+
+    def __call__(self, target: Target) -> Taken:
+        """Return how another replica left it."""
+        known, since = self.outcomes.get(target.id), self.gained_since(target.id)
+        if since is not None:
+            since = max(since, target.created_at)
+        if known is None:
+            return Taken(since=since)
+        # A newer version may know of more reasons.
+        reason = next((each for each in Reason if each == known.reason), None)
+        return Taken(known.success, reason, since)
+
 
 class Watching:
-    """Keeps the prober and the scraper in step with the registry and the file's modules."""
+    """Keeps the prober and the scraper in step with the registry and the file's modules.
+
+    Probes and scrapes of a registered target go by its id: those in the share
+    are this replica's. Muting finds all targets, whoever probes them.
+    """
 
     def __init__(
         self,
@@ -26,13 +57,21 @@ class Watching:
         modules: Mapping[str, Module],
         default_interval: Duration,
         book: TargetBook,
+        *,
+        share: Share = WHOLE,
+        taken: Callable[[Target], Taken | None] = lambda _target: None,
     ) -> None:
-        """`book` is where muting finds what is watched."""
+        """`book` is where muting finds what is watched; `taken` tells of what is gained."""
+        self._share = share
+        self._taken = taken
+        self._targets: dict[str, Target] = {}  # all that are not paused
+        self._mine: set[str] = set()
         self._book = book
         self._schedule = schedule
         self._scrapes = scrapes
         self._modules = modules
         self._default_interval = default_interval
+        share.subscribe(self._share_out)
 
     def prober_of(self, module: str) -> str | None:
         """Return the prober of a module, or None when there is no such module."""
@@ -41,12 +80,16 @@ class Watching:
 
     def on_change(self, change: TargetChange) -> None:
         """Follow one change of the registry."""
-        if change.kind is Change.REMOVED or change.target.operator.paused:
-            self._schedule.remove(change.target.id)
-            self._scrapes.remove(_SCRAPE_KEY + change.target.id)
-            self._book.remove(change.target.id)
+        target = change.target
+        if change.kind is Change.REMOVED or target.operator.paused:
+            self._targets.pop(target.id, None)
+            self._mine.discard(target.id)
+            self._schedule.remove(target.id)
+            self._scrapes.remove(_SCRAPE_KEY + target.id)
+            self._book.remove(target.id)
         else:
-            self._watch(change.target)
+            self._targets[target.id] = target
+            self._watch(target)
 
     def reload(
         self,
@@ -61,24 +104,55 @@ class Watching:
             if not target.operator.paused:
                 self._watch(target)
 
-    def _watch(self, target: Target) -> None:
-        spec, labels = target.spec, target.labels()
-        interval = spec.interval or self._default_interval
+    async def quiet(self) -> None:
+        """Return when nothing is under way for targets that are another replica's now."""
+        await asyncio.gather(self._schedule.quiet(), self._scrapes.quiet())
+
+    def _share_out(self) -> None:
+        """Begin with the targets that are this replica's now, and leave those that are not."""
+        for target in self._targets.values():
+            mine = self._share.owns(target.id)
+            if mine is not (target.id in self._mine):
+                self._watch(target, self._taken(target) if mine else None)
+
+    def _watch(self, target: Target, taken: Taken | None = None) -> None:
+        spec, labels, interval = target.spec, target.labels(), self._interval(target)
         self._book.put(
             Watched(target.id, target.name, labels, target.endpoint, interval, spec.depends_on)
         )
-        self._schedule.put(
-            ProbeJob(
-                key=target.id,
-                target=target.endpoint,
-                module_name=spec.module,
-                module=self._modules.get(spec.module),
-                interval=interval,
-                labels=labels,
-            )
-        )
-        key = _SCRAPE_KEY + target.id
-        if spec.metrics_url is None:
-            self._scrapes.remove(key)
+        if self._share.owns(target.id):
+            self._mine.add(target.id)
+            self._schedule.put(self._probe_of(target), taken)
         else:
-            self._scrapes.put(registered_job(key, spec.metrics_url, labels, interval))
+            self._mine.discard(target.id)
+            self._schedule.release(target.id)
+        self._scrape(target)
+
+    def _scrape(self, target: Target) -> None:
+        job = self._scrape_of(target)
+        if job is None:
+            self._scrapes.remove(_SCRAPE_KEY + target.id)
+        elif target.id in self._mine:
+            self._scrapes.put(job)
+        else:
+            self._scrapes.release(job)
+
+    def _probe_of(self, target: Target) -> ProbeJob:
+        return ProbeJob(
+            key=target.id,
+            target=target.endpoint,
+            module_name=target.spec.module,
+            module=self._modules.get(target.spec.module),
+            interval=self._interval(target),
+            labels=target.labels(),
+        )
+
+    def _scrape_of(self, target: Target) -> ScrapeJob | None:
+        url = target.spec.metrics_url
+        if url is None:
+            return None
+        key = _SCRAPE_KEY + target.id
+        return registered_job(key, url, target.labels(), self._interval(target))
+
+    def _interval(self, target: Target) -> Duration:
+        return target.spec.interval or self._default_interval
