@@ -180,10 +180,15 @@ class TargetRegistry:
         self.check_file(specs)
         await self._alone(lambda: self._apply_file(specs, now))
 
-    async def expire(self, now: Timestamp) -> None:
-        """Remove what has been expired for the configured time. Raises Unavailable."""
-        if self._long_expired(now):
-            await self._alone(lambda: self._expire(now))
+    async def expire(
+        self, now: Timestamp, mine: Callable[[str], bool] = lambda _target_id: True
+    ) -> None:
+        """Remove what has been expired for the configured time. Raises Unavailable.
+
+        Of several replicas each removes the targets that are its own.
+        """
+        if any(mine(target.id) for target in self._long_expired(now)):
+            await self._alone(lambda: self._expire(now, mine))
 
     # Below, the lock is held.
 
@@ -256,8 +261,8 @@ class TargetRegistry:
             return known
         return replace(known, spec=spec, provenance=Provenance.FILE, updated_at=now, renewed_at=now)
 
-    async def _expire(self, now: Timestamp) -> None:
-        removed = self._long_expired(now)
+    async def _expire(self, now: Timestamp, mine: Callable[[str], bool]) -> None:
+        removed = [target for target in self._long_expired(now) if mine(target.id)]
         await self._commit((), removed)
         self._metrics.leases_removed.inc(len(removed))
         for target in removed:

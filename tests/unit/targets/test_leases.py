@@ -12,6 +12,7 @@ from controlplane.clock import Timestamp
 from controlplane.errors import Overloaded, Unavailable
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs, is_stale
+from controlplane.model.share import WHOLE, Share
 from controlplane.model.target import TargetSpec
 from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
@@ -19,6 +20,7 @@ from controlplane.targets.options import TargetOptions
 from controlplane.targets.ports import Change
 from controlplane.tsdb.ports import Write
 from tests.support.clock import ManualClock
+from tests.support.share import SettableShare
 from tests.support.targets import MemoryTargets, build_registry
 
 OPTIONS = TargetOptions(lease_removal_after=60_000, lease_check_interval=5_000)
@@ -57,7 +59,7 @@ class Samples:
 class House:
     """A registry, its samples and the watch over both."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share = WHOLE) -> None:
         self.repository = MemoryTargets()
         self.prometheus = CollectorRegistry()
         metrics = TargetMetrics(self.prometheus)
@@ -65,7 +67,12 @@ class House:
         self.samples = Samples()
         self.clock = ManualClock(1_000_000_001_234)
         self.watch = LeaseWatch(
-            self.registry, self.samples, clock=self.clock, options=OPTIONS, metrics=metrics
+            self.registry,
+            self.samples,
+            clock=self.clock,
+            options=OPTIONS,
+            metrics=metrics,
+            share=share,
         )
 
     def metric(self, name: str) -> float | None:
@@ -170,3 +177,41 @@ async def test_it_looks_in_fixed_slots(house: House) -> None:
     await asyncio.gather(task, return_exceptions=True)
     instants = [now for now, _ in house.samples.appended]
     assert instants == [1_000_000_000_000, 1_000_000_005_000, 1_000_000_010_000]
+
+
+async def test_each_replica_tells_of_its_own_targets() -> None:
+    """What becomes another's ends nowhere; what is gone ends where it was told of last."""
+    share = SettableShare()
+    house = House(share)
+    ids = {}
+    for name in ("a", "b"):
+        target, _ = await house.registry.register(replace(SPEC, name=name), 0)
+        ids[name] = target.id
+    await house.watch.check(1_000)
+    share.give(ids["a"])
+    await house.watch.check(20_000)
+    assert house.metric("controlplane_target_leases_expired") == 1
+    share.take(ids["a"])
+    await house.watch.check(25_000)
+    share.give(ids["b"])
+    await house.watch.check(30_000)
+    await house.registry.delete(ids["b"])
+    await house.watch.check(35_000)
+    assert house.samples.appended == [
+        (20_000, {"a": 1.0}),
+        (30_000, {"b": 1.0}),
+        (35_000, {"b": None}),
+    ]
+
+
+async def test_each_replica_removes_its_own_targets() -> None:
+    """So one of them does, after the same long time."""
+    share = SettableShare()
+    house = House(share)
+    target, _ = await house.registry.register(SPEC, 0)
+    await house.registry.register(replace(SPEC, name="b"), 0)
+    await house.watch.check(10_000_000)
+    assert len(house.registry) == 2
+    share.give(target.id)
+    await house.watch.check(10_000_000)
+    assert [each.name for each in house.registry] == ["b"]
