@@ -22,6 +22,7 @@ from controlplane.errors import (
     ControlPlaneError,
     DeadlineExceeded,
     Forbidden,
+    InvalidFields,
     InvalidInput,
     NotFound,
     Overloaded,
@@ -213,6 +214,8 @@ def _places(error: ControlPlaneError) -> list[dict[str, str]]:
             {"pointer": f"{problem.file}:{problem.line}", "detail": problem.reason}
             for problem in error.problems
         ]
+    if isinstance(error, InvalidFields):
+        return [{"pointer": each.pointer, "detail": each.reason} for each in error.places]
     if isinstance(error, InvalidInput):
         return [{"pointer": error.pointer, "detail": error.reason}]
     return []

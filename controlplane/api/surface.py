@@ -11,6 +11,8 @@ from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
 from controlplane.api.query_pool import QueryPool
 from controlplane.autoscale.autoscaler import Autoscaler
+from controlplane.autoscale.policies import Policies
+from controlplane.autoscale.ports import RangeFunc
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.standing import Standing
 from controlplane.events.ports import Bus
@@ -61,6 +63,9 @@ class Surface:
     notifications: NotificationStore
     rules: Callable[[], Sequence[GroupStatus]]
     autoscaler: Autoscaler
+    scaling_policies: Policies
+    # Asks for what policies saw.
+    scaling_history: RangeFunc
     scrapes: Callable[[], Sequence[ScrapeStatus]]
     dropped: Callable[[], Sequence[DroppedTargets]]
     receivers_of: Callable[[Labels], Sequence[str]]

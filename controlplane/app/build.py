@@ -27,7 +27,7 @@ from controlplane.app.picturing import Pictures, RuleReadings
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
 from controlplane.app.remotes import elsewhere, families
-from controlplane.app.scaling import build_scaling
+from controlplane.app.scaling import Questions, build_scaling
 from controlplane.app.scheduling import Jobs
 from controlplane.app.storms import Storms
 from controlplane.app.supervisor import Supervisor
@@ -185,10 +185,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # From samples to replicas.
     scaling = build_scaling(
-        config,
         database,
-        engine,
-        queries,
+        Questions(engine, queries, engines),
         clients,
         alerts,
         clock=clock,
@@ -313,6 +311,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         notifications=alerting.notifications,
         rules=rules.groups,
         autoscaler=scaling.autoscaler,
+        scaling_policies=scaling.policies,
+        scaling_history=scaling.questions.range,
         scrapes=scrapes.statuses,
         dropped=scrapes.dropped,
         receivers_of=alerting.dispatcher.receivers,

@@ -61,8 +61,9 @@ class InForce:
         self.uptimes.change(config)
 
     async def change(self, old: Config, new: Config) -> None:
-        """Put `new` in the place of `old`. Raises ConfigError, Unavailable: then `old` stays."""
+        """Put `new` in the place of `old`. Raises ControlPlaneError: then `old` stays."""
         integrations = self.alerting.senders.build(new)
+        await self.scaling.listen(new)
         await self.remote_writes.apply(new.remote_write_options())
         self._watch(new)
         try:
@@ -70,15 +71,16 @@ class InForce:
         except ControlPlaneError:
             self._watch(old)
             await self.remote_writes.apply(old.remote_write_options())
+            await self.scaling.listen(old)
             raise
         self.policy.replace(new.outbound.deny)
         await self.alerting.change(new, integrations)
         self.rehearsal.change(new)
         self.uptimes.change(new)
         await self.rules.apply(new.rules_options(self.external_url))
-        await self.engines.keep_only(new.datasources())
-        self._scrape(new)
         self.scaling.change(new)
+        await self.engines.keep_only([*new.datasources(), *self.scaling.datasources()])
+        self._scrape(new)
         self.alerting.changes.announce(configuration_change(old, new, self.clock.now()))
 
     def _watch(self, config: Config) -> None:

@@ -23,6 +23,12 @@ _QUERY_SECONDS: Final = 10.0
 
 # Is told of each decision, on the event loop. Must not block.
 Listener = Callable[[Decision], None]
+# Tells whether this replica evaluates the policy of a name, and acts for it.
+Owns = Callable[[str], bool]
+
+
+def _every_one(_name: str) -> bool:
+    return True
 
 
 class Autoscaler:
@@ -39,6 +45,7 @@ class Autoscaler:
         clock: Clock,
         metrics: AutoscaleMetrics,
         external_url: str,
+        owns: Owns = _every_one,
     ) -> None:
         self._query = query
         self._store = store
@@ -48,6 +55,9 @@ class Autoscaler:
         self._clock = clock
         self._metrics = metrics
         self._external_url = external_url.rstrip("/")
+        self._owns = owns
+        # The policies whose metrics are shown here, as of the last look at who owns them.
+        self._mine: set[str] = set()
         self._policies: dict[str, Policy] = {}
         self._states: dict[str, State] = {}
         self._decisions: dict[str, Decision] = {}
@@ -59,26 +69,24 @@ class Autoscaler:
     def configure(self, policies: Iterable[Policy]) -> None:
         """Have these from now on. What a policy remembers stays with its name."""
         new = {policy.name: policy for policy in policies}
-        if new == self._policies:
+        if list(new.values()) == list(self._policies.values()):
             return
         for name, old in self._policies.items():
             if new.get(name) != old:
-                self._metrics.forget(old)
+                self._set_aside(old)
             if name not in new:
                 self._states.pop(name, None)
                 self._decisions.pop(name, None)
-        for name, policy in new.items():
-            if self._policies.get(name) != policy:
-                self._metrics.begin(policy, self._clock.now() / 1000)
         self._policies = new
+        for policy in new.values():
+            if self._owns(policy.name):
+                self._take_up(policy)
         self._changed.set()
 
     async def load(self) -> None:
         """Take up what was decided before the start. Raises Unavailable."""
         for decision in await self._store.latest():
-            self._stored[decision.policy] = decision
-            if decision.desired is not None and decision.outcome is not Outcome.DISABLED:
-                self._states[decision.policy] = State(desired=decision.desired)
+            self._remember(decision)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell somebody of each decision from now on; return what ends it."""
@@ -86,7 +94,7 @@ class Autoscaler:
         return lambda: self._listeners.remove(listener)
 
     def policies(self) -> Sequence[Policy]:
-        """Return the policies in the order of the file."""
+        """Return the policies in force, the file's first."""
         return list(self._policies.values())
 
     def policy(self, name: str) -> Policy:
@@ -104,7 +112,10 @@ class Autoscaler:
         return found
 
     def decision(self, name: str) -> Decision | None:
-        """Return what a policy decided last, if it has. Raises NotFound."""
+        """Return what a policy decided last, if it has. Raises NotFound.
+
+        Of a policy that another replica evaluates, what was stored last.
+        """
         return self._decisions.get(self.policy(name).name)
 
     def desired(self, name: str) -> tuple[int, Decision]:
@@ -126,13 +137,31 @@ class Autoscaler:
 
     async def run(self) -> None:
         """Evaluate each policy at its interval, until cancelled."""
-        while True:
-            self._changed.clear()
-            async with asyncio.TaskGroup() as group:
-                turns = [group.create_task(self._keep(each)) for each in self._policies.values()]
+        turns: dict[str, tuple[Policy, asyncio.Task[None]]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                for name, (policy, turn) in list(turns.items()):
+                    if self._policies.get(name) != policy:
+                        turn.cancel()
+                        del turns[name]
+                for name, policy in self._policies.items():
+                    if name not in turns:
+                        turns[name] = policy, group.create_task(self._keep(policy))
                 await self._changed.wait()
-                for turn in turns:
-                    turn.cancel()
+
+    async def turn(self, policy: Policy) -> None:
+        """Evaluate a policy that is this replica's, or learn what another one decided."""
+        mine, was_mine = self._owns(policy.name), policy.name in self._mine
+        if mine != was_mine:
+            log.info("autoscaling policy changes hands", policy=policy.name, mine=mine)
+        if not mine:
+            self._set_aside(policy)
+        if not mine or not was_mine:
+            await self._follow(policy)
+        if mine:
+            self._take_up(policy)
+            await self.evaluate(policy, self._clock.now())
 
     async def evaluate(self, policy: Policy, now: Timestamp) -> Decision:
         """Look, decide, act if that is to be done, and keep what is new."""
@@ -157,24 +186,56 @@ class Autoscaler:
         begin, seconds = self._clock.monotonic(), policy.interval / 1000
         while True:
             with correlated(new_correlation_id()):
-                await self.evaluate(policy, self._clock.now())
+                await self.turn(policy)
             # Turns keep to their beat, however long one takes.
             past = (self._clock.monotonic() - begin) % seconds
             await self._clock.sleep(seconds - past)
+
+    def _take_up(self, policy: Policy) -> None:
+        """Show the metrics of a policy that is this replica's from now on."""
+        if policy.name not in self._mine:
+            self._mine.add(policy.name)
+            self._metrics.begin(policy, self._clock.now() / 1000)
+
+    def _set_aside(self, policy: Policy) -> None:
+        """Show no metrics of a policy: they would stand still while another replica's move."""
+        if policy.name in self._mine:
+            self._mine.remove(policy.name)
+            self._metrics.forget(policy)
+
+    async def _follow(self, policy: Policy) -> None:
+        """Learn what the policy decided last, whichever replica it was."""
+        try:
+            found = await self._store.list(policy.name, before=None, limit=1)
+        except ControlPlaneError as error:
+            log.warning("scaling decision not read", policy=policy.name, reason=str(error))
+            return
+        for _, decision in found:
+            if decision == self._decisions.get(policy.name):
+                continue
+            self._remember(decision)
+            self._decisions[policy.name] = decision
+            for listener in tuple(self._listeners):
+                listener(decision)
+
+    def _remember(self, decision: Decision) -> None:
+        self._stored[decision.policy] = decision
+        if decision.desired is not None and decision.outcome is not Outcome.DISABLED:
+            self._states[decision.policy] = State(desired=decision.desired)
 
     async def _look(self, policy: Policy, state: State, now: Timestamp) -> Seen:
         names = [metric.name for metric in policy.metrics]
         current, *values = await asyncio.gather(
             self._count(policy, state, now),
-            *(self._read(metric.query, now) for metric in policy.metrics),
+            *(self._read(policy, metric.query, now) for metric in policy.metrics),
         )
-        ready = count(await self._read(policy.ready, now)) if policy.ready else Reading()
+        ready = count(await self._read(policy, policy.ready, now)) if policy.ready else Reading()
         number = int(ready.total) if ready.values else None
         return Seen(current, dict(zip(names, values, strict=True)), number)
 
     async def _count(self, policy: Policy, state: State, now: Timestamp) -> Reading:
         if policy.replicas:
-            return count(await self._read(policy.replicas, now))
+            return count(await self._read(policy, policy.replicas, now))
         if policy.workload is None:
             assumed = policy.min_replicas if state.desired is None else state.desired
             return Reading((float(assumed),))
@@ -183,10 +244,10 @@ class Autoscaler:
         except ControlPlaneError as error:
             return Reading(problem=str(error))
 
-    async def _read(self, expr: str, now: Timestamp) -> Reading:
+    async def _read(self, policy: Policy, expr: str, now: Timestamp) -> Reading:
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
-                return reading(await self._query(expr, now))
+                return reading(await self._query(policy, expr, now))
         except TimeoutError:
             return Reading(problem=f"no answer within {_QUERY_SECONDS:g} s")
         except ControlPlaneError as error:
@@ -200,6 +261,8 @@ class Autoscaler:
                 return state, decision
             done = decision if policy.mode is Mode.SHADOW else _with(decision, Outcome.SCALED)
             return carried_out(state, decision), done
+        if not self._owns(policy.name):
+            return state, _with(decision, Outcome.RECOMMENDED, "another replica has taken over")
         try:
             await self._act(policy, decision)
         except ControlPlaneError as error:

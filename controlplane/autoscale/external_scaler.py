@@ -8,6 +8,7 @@ so that KEDA keeps what there is, or falls back as its user told it to.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,18 +51,55 @@ _SCHEMA: Final[Schema] = {
 MESSAGES: Final = Messages("externalscaler", _SCHEMA)
 # Calls at once, streams among them; more are refused with RESOURCE_EXHAUSTED.
 _MOST_CALLS: Final = 1000
+_GRACE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How to listen: the options, and what stood in their files."""
+
+    options: ExternalScalerOptions
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    client_ca: bytes = b""
 
 
 class ExternalScaler:
-    """Answers KEDA for an autoscaler, from `start` until `close`."""
+    """Answers KEDA for an autoscaler, as it was last told to `follow`, until `close`."""
 
     def __init__(self, autoscaler: Autoscaler) -> None:
         self._autoscaler = autoscaler
         self._server: Any = None
+        self._in_force = _Wanted(ExternalScalerOptions())
         self.port = 0
 
-    async def start(self, options: ExternalScalerOptions) -> None:
-        """Listen. Raises Conflict when the address cannot be had, Unavailable without grpcio."""
+    async def follow(self, options: ExternalScalerOptions) -> None:
+        """Listen as these options say, or not at all; what is as it was goes on undisturbed.
+
+        Files are read anew: a renewed certificate counts from here on. When
+        that fails all is as it was. Raises Conflict when the address cannot be
+        had, Unavailable without grpcio, InvalidInput for files that cannot be read.
+        """
+        old, wanted = self._in_force, _read(options)
+        if wanted == old:
+            return
+        if not options.listen:
+            await self.close()
+            self._in_force = wanted
+        elif options.listen == old.options.listen:
+            await self.close()
+            try:
+                await self._start(wanted)
+            except ControlPlaneError:
+                await self._start(old)
+                raise
+        else:
+            before = self._server
+            await self._start(wanted)
+            await _stop(before)
+
+    async def _start(self, wanted: "_Wanted") -> None:
+        options = wanted.options
         grpc = _library()
         server = grpc.aio.server(
             # Two on one port would each get some of the calls.
@@ -70,28 +108,17 @@ class ExternalScaler:
         )
         server.add_generic_rpc_handlers((self._handlers(grpc),))
         try:
-            self.port = self._bind(grpc, server, options)
+            port = _bind(grpc, server, wanted)
         except (OSError, RuntimeError):
             raise Conflict(f"cannot listen on {options.listen} for KEDA") from None
         await server.start()
-        self._server = server
+        self._server, self._in_force, self.port = server, wanted, port
         log.info("external scaler listens", listen=options.listen)
 
     async def close(self) -> None:
         """End every call, and listen no more."""
-        if self._server is not None:
-            await self._server.stop(grace=1.0)
-            self._server = None
-
-    def _bind(self, grpc: Any, server: Any, options: ExternalScalerOptions) -> int:
-        if not options.cert_file:
-            return int(server.add_insecure_port(options.listen))
-        pair = (Path(options.key_file).read_bytes(), Path(options.cert_file).read_bytes())
-        ca = Path(options.client_ca_file).read_bytes() if options.client_ca_file else None
-        credentials = grpc.ssl_server_credentials(
-            [pair], root_certificates=ca, require_client_auth=ca is not None
-        )
-        return int(server.add_secure_port(options.listen, credentials))
+        server, self._server = self._server, None
+        await _stop(server)
 
     def _handlers(self, grpc: Any) -> Any:
         def one(call: Any, request: str) -> Any:
@@ -174,6 +201,35 @@ class ExternalScaler:
             metric_name=decision.policy, metric_value=desired, metric_value_float=float(desired)
         )
         return MESSAGES.message_class("GetMetricsResponse")(metric_values=[value])
+
+
+async def _stop(server: Any) -> None:
+    if server is not None:
+        await server.stop(grace=_GRACE_SECONDS)
+
+
+def _read(options: ExternalScalerOptions) -> _Wanted:
+    try:
+        return _Wanted(
+            options,
+            Path(options.cert_file).read_bytes() if options.cert_file else b"",
+            Path(options.key_file).read_bytes() if options.key_file else b"",
+            Path(options.client_ca_file).read_bytes() if options.client_ca_file else b"",
+        )
+    except OSError as error:
+        reason = f"external_scaler: {error.filename}: {error.strerror}"
+        raise InvalidInput(reason) from None
+
+
+def _bind(grpc: Any, server: Any, wanted: _Wanted) -> int:
+    if not wanted.certificate:
+        return int(server.add_insecure_port(wanted.options.listen))
+    credentials = grpc.ssl_server_credentials(
+        [(wanted.key, wanted.certificate)],
+        root_certificates=wanted.client_ca or None,
+        require_client_auth=bool(wanted.client_ca),
+    )
+    return int(server.add_secure_port(wanted.options.listen, credentials))
 
 
 def _policy(ref: Any) -> str:

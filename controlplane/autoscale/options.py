@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import MINUTE, SECOND
 from controlplane.model.secret import Secret
 from controlplane.transport.options import HTTPClientConfig
+from controlplane.tsdb.remote.options import Datasource
+
+LOCAL: Final = "local"
 
 _LONGEST_PERIOD: Final = 1800
 _LONGEST_WINDOW: Final = 3600
@@ -261,7 +264,8 @@ class Policy:
     `replicas` is a query for the number there are, `ready` for those that are
     ready (all of them without it). Without `replicas` a workload is asked for
     its scale, and of anything else it is assumed that the last decision was
-    carried out.
+    carried out. Queries go to `datasource`; without one to that of the file,
+    and with LOCAL to our own engine whatever the file says.
     """
 
     name: str
@@ -275,6 +279,7 @@ class Policy:
     webhook: WebhookOptions | None = None
     interval: Duration = 15 * SECOND
     behavior: Behavior | None = None
+    datasource: Datasource | Literal["local"] | None = None
 
     def __post_init__(self) -> None:
         if not self.metrics:

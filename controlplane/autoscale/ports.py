@@ -5,27 +5,47 @@ from typing import Protocol
 
 from controlplane.autoscale.decision import Decision
 from controlplane.autoscale.options import Policy, WebhookOptions, WorkloadOptions
+from controlplane.autoscale.owned import Sent
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert
 from controlplane.promql.values import Result, Scalar, Vector
 
 
 class QueryFunc(Protocol):
-    """Evaluates an expression at an instant, off the event loop. Raises ControlPlaneError.
+    """Evaluates an expression of a policy at an instant, by the engine that is the policy's.
 
-    InvalidInput also for a result that is neither vector nor scalar.
+    Raises ControlPlaneError; InvalidInput also for a result that is neither
+    vector nor scalar.
     """
 
-    async def __call__(self, expr: str, ts: Timestamp) -> Vector | Scalar: ...
+    async def __call__(self, policy: Policy, expr: str, ts: Timestamp) -> Vector | Scalar: ...
 
 
 class RangeFunc(Protocol):
-    """Evaluates an expression over a range, on a thread that is not the event loop's.
+    """Evaluates an expression of a policy over a range, by the engine that is the policy's.
 
     Raises ControlPlaneError.
     """
 
-    def __call__(self, query: str, start: Timestamp, end: Timestamp, step: Duration) -> Result: ...
+    async def __call__(
+        self, policy: Policy, expr: str, start: Timestamp, end: Timestamp, step: Duration
+    ) -> Result: ...
+
+
+class PolicyRepository(Protocol):
+    """Keeps what the API was sent. Each call has its own time-out. Raises Unavailable."""
+
+    async def load(self) -> Sequence[Sent]:
+        """Return all, by name."""
+        ...
+
+    async def save(self, sent: Sent) -> None:
+        """Keep one in the place of what has its name."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Keep one no more."""
+        ...
 
 
 class DecisionStore(Protocol):

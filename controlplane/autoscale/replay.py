@@ -5,6 +5,7 @@ by what there was over what the replay has at that moment, on the assumption
 that load spreads evenly and does not depend on how many share it.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +77,7 @@ class Replayed:
     actual: Track | None
 
 
-def gather(policy: Policy, query: RangeFunc, start: Timestamp, end: Timestamp) -> History:
+async def gather(policy: Policy, query: RangeFunc, start: Timestamp, end: Timestamp) -> History:
     """Return the history that a policy would have seen. Raises ControlPlaneError.
 
     Steps are the policy's interval, or longer where there would be too many.
@@ -86,14 +87,15 @@ def gather(policy: Policy, query: RangeFunc, start: Timestamp, end: Timestamp) -
     step = max(policy.interval, math.ceil((end - start) / MOST_STEPS))
     length = (end - start) // step + 1
 
-    def readings(expr: str) -> Sequence[Reading]:
-        return _readings(query(expr, start, end, step).value, start, step, length)
+    async def readings(expr: str) -> Sequence[Reading]:
+        found = await query(policy, expr, start, end, step)
+        return await asyncio.to_thread(_readings, found.value, start, step, length)
 
     actual: Sequence[Reading] = [Reading()] * length
     if policy.replicas:
-        actual = [count(each) for each in readings(policy.replicas)]
+        actual = [count(each) for each in await readings(policy.replicas)]
     return History(
-        start, step, actual, {each.name: readings(each.query) for each in policy.metrics}
+        start, step, actual, {each.name: await readings(each.query) for each in policy.metrics}
     )
 
 

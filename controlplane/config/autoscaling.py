@@ -1,5 +1,6 @@
 """`autoscaling` and `external_scaler`: policies, and where KEDA asks for what they say."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.autoscale.options import (
@@ -31,7 +32,9 @@ from controlplane.config.kinds import (
     text,
 )
 from controlplane.config.places import PATH, SECRET, SECRET_FILE, SECRET_URL
+from controlplane.config.remote import OwnDatasource
 from controlplane.config.schema import Key, Leaf, ListOf, Section, UniqueList
+from controlplane.config.sent import read_sent
 from controlplane.errors import InvalidInput
 from controlplane.model.marked_yaml import Scalar
 from controlplane.model.secret import Secret
@@ -157,8 +160,16 @@ POLICY: Final = Section(
         "interval": Key(POSITIVE_DURATION),
         "metrics": Key(ListOf("a list of metrics", METRIC), required=True),
         "behavior": Key(BEHAVIOR),
+        "datasource": Key(OwnDatasource()),
     },
 )
+
+
+def policy_of(document: Mapping[str, Any]) -> Policy:
+    """Return the policy that the API was sent. Raises InvalidFields."""
+    return read_sent(POLICY, document)
+
+
 AUTOSCALING: Final = UniqueList("a list of policies", POLICY, "name")
 EXTERNAL_SCALER: Final = Section(
     "external_scaler",

@@ -12,12 +12,16 @@ from controlplane.model.secret import REDACTED, Secret
 from controlplane.notify.integrations.email.options import Smarthost
 from controlplane.settings.secret_files import FileSecret
 
+# The file of what was sent to the API: it stands in no directory of ours.
+SENT: Final = "(sent)"
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
 
 
 def _path(node: Scalar) -> str:
     if not node.text or "\0" in node.text:
         raise InvalidInput("expected a path")
+    if node.file == SENT:
+        raise InvalidInput("only the configuration file may name files of the server")
     return str(Path(node.file).parent / node.text)
 
 

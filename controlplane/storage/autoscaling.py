@@ -1,15 +1,16 @@
-"""Decisions of autoscaling policies: implements autoscale.ports.DecisionStore."""
+"""Autoscaling policies and their decisions: DecisionStore, PolicyRepository of autoscale.ports."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, delete, func, select
 
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
 from controlplane.autoscale.options import Mode
+from controlplane.autoscale.owned import Sent
 from controlplane.storage.database import Database
-from controlplane.storage.tables.autoscaling import scaling_decisions
-from controlplane.storage.writing import add
+from controlplane.storage.tables.autoscaling import scaling_decisions, scaling_policies
+from controlplane.storage.writing import add, put
 
 
 class SqlDecisions:
@@ -39,6 +40,37 @@ class SqlDecisions:
         wanted = wanted.order_by(rows.id.desc()).limit(limit)
         async with self._db.read() as connection:
             return [(row.id, _decision(row)) for row in await connection.execute(wanted)]
+
+
+class SqlPolicies:
+    """What the API was sent, a row for each policy."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def load(self) -> Sequence[Sent]:
+        wanted = select(scaling_policies).order_by(scaling_policies.c.name)
+        async with self._db.read() as connection:
+            return [
+                Sent(row.name, row.document, row.created_at, row.updated_at, row.actor)
+                for row in await connection.execute(wanted)
+            ]
+
+    async def save(self, sent: Sent) -> None:
+        row = {
+            "name": sent.name,
+            "document": dict(sent.document),
+            "created_at": sent.created_at,
+            "updated_at": sent.updated_at,
+            "actor": sent.actor,
+        }
+        async with self._db.begin() as connection:
+            await put(connection, scaling_policies, [row])
+
+    async def delete(self, name: str) -> None:
+        gone = delete(scaling_policies).where(scaling_policies.c.name == name)
+        async with self._db.begin() as connection:
+            await connection.execute(gone)
 
 
 def _row(decision: Decision) -> dict[str, Any]:

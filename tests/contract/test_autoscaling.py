@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
 from controlplane.autoscale.options import Mode
-from controlplane.storage.autoscaling import SqlDecisions
+from controlplane.autoscale.owned import Sent
+from controlplane.storage.autoscaling import SqlDecisions, SqlPolicies
 from controlplane.storage.database import Database
 from controlplane.storage.options import RetentionOptions
 from controlplane.storage.retention import trim
@@ -64,3 +65,17 @@ async def test_old_decisions_go(database: Database) -> None:
     deleted = await trim(database, RetentionOptions(ledger=10), NOW)
     assert deleted["scaling_decisions.ledger"] == 1
     assert await store.latest() == [decision(at=NOW - 9)]
+
+
+async def test_policies_of_the_api_come_back(database: Database) -> None:
+    """Each as it was sent, by name; one sent anew takes the place of the old one."""
+    store = SqlPolicies(database)
+    shop = Sent("shop", {"name": "shop", "metrics": [{"query": "ü"}]}, NOW, NOW, "mia")
+    for each in (shop, replace(shop, name="aaa"), replace(shop, updated_at=NOW + 1, actor="ben")):
+        await store.save(each)
+    assert await store.load() == [
+        replace(shop, name="aaa"),
+        replace(shop, updated_at=NOW + 1, actor="ben"),
+    ]
+    await store.delete("aaa")
+    assert [each.name for each in await store.load()] == ["shop"]

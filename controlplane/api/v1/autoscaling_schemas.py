@@ -1,14 +1,17 @@
 """What `/api/v1/autoscaling` takes and gives."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.api.fields import DurationShown, DurationText, Text, TimeText
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
-from controlplane.autoscale.options import Mode, Policy
+from controlplane.autoscale.options import Mode
+from controlplane.autoscale.owned import Owned
 from controlplane.autoscale.replay import Replayed, Track
+from controlplane.config.autoscaling import POLICY
 from controlplane.model.duration import DAY
+from controlplane.model.target import Provenance
 
 
 class VerdictOut(BaseModel):
@@ -62,7 +65,7 @@ class DecisionOut(BaseModel):
 
 
 class ScalingPolicyOut(BaseModel):
-    """A policy and what it decided last, if it has."""
+    """A policy, who owns it, and what it decided last, if it has."""
 
     name: str
     scales: str
@@ -70,11 +73,13 @@ class ScalingPolicyOut(BaseModel):
     min_replicas: int
     max_replicas: int
     interval: DurationShown
+    provenance: Provenance
     decision: DecisionOut | None
 
     @classmethod
-    def of(cls, policy: Policy, decision: Decision | None) -> "ScalingPolicyOut":
+    def of(cls, owned: Owned, decision: Decision | None) -> "ScalingPolicyOut":
         """Return the answer for a policy."""
+        policy = owned.policy
         return cls(
             name=policy.name,
             scales=policy.scales,
@@ -82,7 +87,31 @@ class ScalingPolicyOut(BaseModel):
             min_replicas=policy.min_replicas,
             max_replicas=policy.max_replicas,
             interval=policy.interval,
+            provenance=owned.provenance,
             decision=None if decision is None else DecisionOut.of(decision),
+        )
+
+
+class ScalingSpecOut(BaseModel):
+    """A policy as the file would have it; who sent it, and when, is known of those of the API."""
+
+    name: str
+    provenance: Provenance
+    spec: dict[str, Any]
+    actor: str
+    created_at: TimeText | None
+    updated_at: TimeText | None
+
+    @classmethod
+    def of(cls, owned: Owned) -> "ScalingSpecOut":
+        """Return the answer for a policy."""
+        return cls(
+            name=owned.policy.name,
+            provenance=owned.provenance,
+            spec=POLICY.show(owned.policy),
+            actor=owned.actor,
+            created_at=owned.created_at,
+            updated_at=owned.updated_at,
         )
 
 

@@ -1,10 +1,10 @@
-"""What autoscaling policies decided: a row for each change, none for repeats."""
+"""Policies that the API was sent, and what policies decided: changes, not repeats."""
 
 from typing import Final
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
 
-from controlplane.storage.growth import Expires, Growth
+from controlplane.storage.growth import Bounded, Expires, Growth
 from controlplane.storage.schema import Document, Millis, Serial, metadata
 
 scaling_decisions: Final = Table(
@@ -25,6 +25,18 @@ scaling_decisions: Final = Table(
     Index("ix_scaling_decisions_at", "at"),
 )
 
+# What the API was sent, with the secrets in it.
+scaling_policies: Final = Table(
+    "scaling_policies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("document", Document, nullable=False),
+    Column("created_at", Millis, nullable=False),
+    Column("updated_at", Millis, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
 GROWTH: Final[tuple[Growth, ...]] = (
+    Bounded(scaling_policies, because="at most a thousand, of people and programs that send them"),
     Expires(scaling_decisions, since=scaling_decisions.c.at, keep="ledger"),
 )

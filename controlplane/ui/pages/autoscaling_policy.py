@@ -48,6 +48,7 @@ async def show(page: Page) -> Response:
     decision = scaler.decision(policy.name)
     context: dict[str, Any] = {
         "policy": policy,
+        "owned": page.on.scaling_policies.get(policy.name),
         "row": row_of(page, policy, decision),
         "modes": words_of_mode(page),
         "metrics": [metric_row(each, decision) for each in policy.metrics],

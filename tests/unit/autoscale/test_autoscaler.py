@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.autoscale.decision import Outcome
+from controlplane.autoscale.decision import Decision, Outcome
 from controlplane.autoscale.options import (
     Behavior,
     MetricOptions,
@@ -223,3 +223,78 @@ async def test_each_policy_is_evaluated_at_its_interval() -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def test_what_another_replica_evaluates_is_only_looked_at() -> None:
+    """It is not evaluated, shows no metrics, and its stored decision is what is told."""
+    world = World({"load": 9.0, "count": 4.0}, elsewhere={"shop"})
+    scaler = world.autoscaler(HOOK)
+    told: list[Decision] = []
+    scaler.subscribe(told.append)
+    await scaler.turn(HOOK)
+    assert (scaler.decision("shop"), world.stored, world.hooked) == (None, [], [])
+    assert world.value("bound_replicas", policy="shop", bound="max") is None
+    other = Decision("shop", 1, Mode.ACT, Outcome.SCALED, 4, 6)
+    world.stored.append(other)
+    await scaler.turn(HOOK)
+    await scaler.turn(HOOK)
+    assert scaler.desired("shop") == (6, other)
+    assert told == [other]
+
+
+async def test_a_policy_passes_from_one_replica_to_another() -> None:
+    """Whoever takes it up goes on from what was decided last; whoever loses it falls silent."""
+    world = World({"load": 9.0, "count": 4.0}, elsewhere={"shop"})
+    scaler = world.autoscaler(SHADOW)
+    world.stored.append(Decision("shop", 1, Mode.SHADOW, Outcome.RECOMMENDED, 4, 6))
+    world.elsewhere.clear()
+    world.values.clear()
+    await scaler.turn(SHADOW)
+    held = scaler.decision("shop")
+    assert held is not None
+    assert (held.outcome, held.desired) == (Outcome.HELD, 6)
+    assert world.value("bound_replicas", policy="shop", bound="max") is not None
+    world.elsewhere.add("shop")
+    await scaler.turn(SHADOW)
+    assert world.value("bound_replicas", policy="shop", bound="max") is None
+
+
+async def test_a_replica_that_lost_a_policy_meanwhile_does_not_act() -> None:
+    """Between the look and the deed it may be another one's."""
+    world = World({"load": 90.0, "count": 4.0})
+    scaler = world.autoscaler(HOOK)
+    world.elsewhere.add("shop")
+    decision = await scaler.evaluate(HOOK, world.clock.now())
+    assert decision.outcome is Outcome.RECOMMENDED
+    assert decision.steps[-1] == "another replica has taken over"
+    assert world.hooked == []
+
+
+async def test_a_store_that_is_away_is_asked_again() -> None:
+    """What is known stays."""
+    world = World({"load": 9.0, "count": 4.0}, elsewhere={"shop"})
+    scaler = world.autoscaler(SHADOW)
+    world.unreadable = DOWN
+    await scaler.turn(SHADOW)
+    assert scaler.decision("shop") is None
+
+
+async def test_a_new_policy_leaves_the_others_in_their_beat() -> None:
+    """Only what has changed begins anew."""
+    world = World({"load": 9.0, "count": 4.0})
+    scaler = world.autoscaler(SHADOW)
+    running = asyncio.create_task(scaler.run())
+    try:
+        await world.clock.advance(0)
+        first = scaler.decision("shop")
+        scaler.configure([SHADOW, replace(SHADOW, name="other")])
+        await world.clock.advance(1)
+        assert scaler.decision("other") is not None
+        assert scaler.decision("shop") == first
+        scaler.configure([replace(SHADOW, name="other")])
+        await world.clock.advance(1)
+        with pytest.raises(NotFound):
+            scaler.decision("shop")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

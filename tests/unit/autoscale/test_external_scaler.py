@@ -62,7 +62,7 @@ def call(channel: grpc.aio.Channel, method: str) -> Any:
 async def listening(scaler: Autoscaler) -> AsyncIterator[grpc.aio.Channel]:
     """Give a channel to an external scaler."""
     external = ExternalScaler(scaler)
-    await external.start(ExternalScalerOptions("127.0.0.1:0"))
+    await external.follow(ExternalScalerOptions("127.0.0.1:0"))
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{external.port}") as channel:
             yield channel
@@ -162,11 +162,11 @@ async def test_a_stream_of_nobody() -> None:
 async def test_an_address_that_is_taken() -> None:
     """Is told at the start."""
     first = ExternalScaler(World().autoscaler(POLICY))
-    await first.start(ExternalScalerOptions("127.0.0.1:0"))
+    await first.follow(ExternalScalerOptions("127.0.0.1:0"))
     try:
         second = ExternalScaler(World().autoscaler(POLICY))
         with pytest.raises(Conflict, match="cannot listen"):
-            await second.start(ExternalScalerOptions(f"127.0.0.1:{first.port}"))
+            await second.follow(ExternalScalerOptions(f"127.0.0.1:{first.port}"))
     finally:
         await first.close()
 
@@ -180,7 +180,7 @@ async def test_clients_show_a_certificate(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(own.private_key_pem.bytes())
     paths = [str(tmp_path / name) for name in ("cert.pem", "key.pem", "ca.pem")]
     external = ExternalScaler(World().autoscaler(POLICY))
-    await external.start(ExternalScalerOptions("127.0.0.1:0", *paths))
+    await external.follow(ExternalScalerOptions("127.0.0.1:0", *paths))
     known = grpc.ssl_channel_credentials(
         ca.cert_pem.bytes(), client.private_key_pem.bytes(), client.cert_chain_pems[0].bytes()
     )
@@ -205,3 +205,72 @@ def test_away_from_loopback_certificates_are_needed() -> None:
     with pytest.raises(InvalidInput, match="go together"):
         ExternalScalerOptions("127.0.0.1:9090", cert_file="x")
     assert ExternalScalerOptions("0.0.0.0:9090", "c", "k", "a").listen
+
+
+async def test_it_follows_a_reload(tmp_path: Path) -> None:
+    """To another address at once; nowhere when there is none; what is as it was goes on."""
+    external = ExternalScaler(World().autoscaler(POLICY))
+    await external.follow(ExternalScalerOptions())
+    assert external.port == 0
+    await external.follow(ExternalScalerOptions("127.0.0.1:0"))
+    first = external.port
+    await external.follow(ExternalScalerOptions("127.0.0.1:0"))
+    assert external.port == first
+    taken = ExternalScaler(World().autoscaler(POLICY))
+    await taken.follow(ExternalScalerOptions("127.0.0.1:0"))
+    try:
+        with pytest.raises(Conflict, match="cannot listen"):
+            await external.follow(ExternalScalerOptions(f"127.0.0.1:{taken.port}"))
+        missing = str(tmp_path / "nothing.pem")
+        with pytest.raises(InvalidInput, match=r"nothing\.pem"):
+            await external.follow(ExternalScalerOptions("127.0.0.1:0", missing, missing))
+        assert await answers(first)
+        await external.follow(ExternalScalerOptions("localhost:0"))
+        assert await answers(external.port)
+        assert not await answers(first)
+        await external.follow(ExternalScalerOptions())
+        assert not await answers(external.port)
+    finally:
+        await taken.close()
+        await external.close()
+
+
+async def test_a_renewed_certificate_counts(tmp_path: Path) -> None:
+    """The same paths with other files: whoever connects from then on sees the new one."""
+    paths = [str(tmp_path / name) for name in ("cert.pem", "key.pem")]
+    external = ExternalScaler(World().autoscaler(POLICY))
+    try:
+        old, new = renewed(tmp_path), None
+        await external.follow(ExternalScalerOptions("127.0.0.1:0", *paths))
+        assert await answers(external.port, old)
+        new = renewed(tmp_path)
+        await external.follow(ExternalScalerOptions("127.0.0.1:0", *paths))
+        assert await answers(external.port, new)
+        assert not await answers(external.port, old)
+    finally:
+        await external.close()
+
+
+def renewed(directory: Path) -> bytes:
+    """Write a certificate of a new authority; return the authority's."""
+    ca = trustme.CA()
+    own = ca.issue_cert("localhost")
+    (directory / "cert.pem").write_bytes(own.cert_chain_pems[0].bytes())
+    (directory / "key.pem").write_bytes(own.private_key_pem.bytes())
+    return ca.cert_pem.bytes()
+
+
+async def answers(port: int, authority: bytes = b"") -> bool:
+    """Tell whether somebody answers KEDA there."""
+    address = f"localhost:{port}"
+    if authority:
+        trusted = grpc.ssl_channel_credentials(authority)
+        opened = grpc.aio.secure_channel(address, trusted)
+    else:
+        opened = grpc.aio.insecure_channel(address)
+    async with opened as channel:
+        try:
+            await call(channel, "GetMetricSpec")(ref(), timeout=5)
+        except grpc.aio.AioRpcError:
+            return False
+    return True

@@ -96,35 +96,37 @@ class Stored:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Duration]] = []
 
-    def __call__(self, query: str, start: Timestamp, end: Timestamp, step: Duration) -> Result:
-        self.asked.append((query, step))
-        if query == "scalar":
+    async def __call__(
+        self, policy: Policy, expr: str, start: Timestamp, end: Timestamp, step: Duration
+    ) -> Result:
+        self.asked.append((expr, step))
+        if expr == "scalar":
             return Result(Scalar(start, 1.0))
         times = np.arange(start, end + 1, step, dtype=np.int64)
         values = np.vstack([np.full(len(times), 1.0), np.full(len(times), 2.0)])
         present = np.ones(values.shape, dtype=bool)
         present[1, ::2] = False
-        if query == "count":
+        if expr == "count":
             values, present = np.full((1, len(times)), 4.0), np.ones((1, len(times)), dtype=bool)
             values[0, 1] = np.nan
         return Result(Matrix([EMPTY] * len(values), times, values, present))
 
 
-def test_history_is_read_from_the_store() -> None:
+async def test_history_is_read_from_the_store() -> None:
     """Series that are there at an instant count then; NaN is missing."""
     stored = Stored()
-    read = gather(policy(), stored, START, START + MINUTE)
+    read = await gather(policy(), stored, START, START + MINUTE)
     assert stored.asked == [("count", 15_000), ("cpu", 15_000)]
     assert [each.values for each in read.metrics["cpu"]] == [(1.0,), (1.0, 2.0)] * 2 + [(1.0,)]
     assert [each.values for each in read.actual] == [(4.0,), (), (4.0,), (4.0,), (4.0,)]
 
 
-def test_a_long_time_has_longer_steps() -> None:
+async def test_a_long_time_has_longer_steps() -> None:
     """There are never more of them than a query may have."""
-    read = gather(policy(), Stored(), START, START + 90 * 24 * HOUR)
+    read = await gather(policy(), Stored(), START, START + 90 * 24 * HOUR)
     assert read.step == 90 * 24 * HOUR // MOST_STEPS + 1
     assert len(read.actual) <= MOST_STEPS + 1
     with pytest.raises(InvalidInput, match="no time"):
-        gather(policy(), Stored(), START, START)
+        await gather(policy(), Stored(), START, START)
     with pytest.raises(InvalidInput, match="no series over time"):
-        gather(policy(MetricOptions("s", "scalar", Kind.CPU)), Stored(), START, START + HOUR)
+        await gather(policy(MetricOptions("s", "scalar", Kind.CPU)), Stored(), START, START + HOUR)

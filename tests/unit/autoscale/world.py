@@ -35,6 +35,8 @@ class World:
     replicas: int | ControlPlaneError = 4
     database: ControlPlaneError | None = None
     refusal: ControlPlaneError | None = None
+    elsewhere: set[str] = field(default_factory=set)
+    unreadable: ControlPlaneError | None = None
     clock: ManualClock = field(default_factory=ManualClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -49,6 +51,7 @@ class World:
             clock=self.clock,
             metrics=AutoscaleMetrics(self.registry),
             external_url="http://cp/",
+            owns=lambda name: name not in self.elsewhere,
         )
         made.configure(policies)
         return made
@@ -57,7 +60,7 @@ class World:
         """Return a metric of the autoscaler."""
         return self.registry.get_sample_value(f"controlplane_autoscaling_{name}", labels)
 
-    async def query(self, expr: str, ts: Timestamp) -> Vector | Scalar:
+    async def query(self, policy: Policy, expr: str, ts: Timestamp) -> Vector | Scalar:
         found = self.values.get(expr)
         if isinstance(found, ControlPlaneError):
             raise found
@@ -74,6 +77,8 @@ class World:
     async def list(
         self, policy: str, *, before: int | None, limit: int
     ) -> Sequence[tuple[int, Decision]]:
+        if self.unreadable is not None:
+            raise self.unreadable
         found = [(n, each) for n, each in enumerate(self.stored) if each.policy == policy]
         return found[::-1][:limit]
 
