@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from fastapi import Request
 from prometheus_client import CollectorRegistry
@@ -17,7 +17,7 @@ from controlplane.clock import Clock, Timestamp
 from controlplane.config.standing import Standing
 from controlplane.events.ports import Bus
 from controlplane.ingest.receiver import Receiver
-from controlplane.model.job import JobStatus
+from controlplane.model.job import JobRun, JobStatus
 from controlplane.model.labels import Labels
 from controlplane.mute.silences import Silences
 from controlplane.notify.integrations.slack.interactions import Interactions
@@ -43,6 +43,22 @@ from controlplane.uptime.reading import Uptime
 
 # Returns an empty text when all is well, else what is wrong. It may raise.
 Check = Callable[[], Awaitable[str]]
+
+
+class ScheduledJobs(Protocol):
+    """What runs by the clock besides probes and rules. All raise Unavailable."""
+
+    async def statuses(self) -> Sequence[JobStatus]:
+        """Return all jobs by name, each with its last run."""
+        ...
+
+    async def dead(self, *, before: int | None, limit: int) -> Sequence[JobRun]:
+        """Return runs that were given up, the newest first, with ids below `before`."""
+        ...
+
+    async def redrive(self, run_id: int) -> JobRun:
+        """Have a run that was given up tried again. Raises NotFound, Conflict."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +103,7 @@ class Surface:
     reload: Callable[[], Awaitable[None]]
     # Reads all rules: not on the event loop.
     standing: Callable[[], Standing]
-    jobs: Callable[[], Sequence[JobStatus]]
+    jobs: ScheduledJobs
     tools: Tools
     modules: Callable[[], Mapping[str, Module]]
     checks: Mapping[str, Check]

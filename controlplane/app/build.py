@@ -22,7 +22,9 @@ from controlplane.app.bounds import (
     store_options,
 )
 from controlplane.app.inforce import InForce
+from controlplane.app.job_runner import JobMetrics, JobRunner
 from controlplane.app.notifying import Senders, WrittenRouteLabels
+from controlplane.app.outside import build_outside
 from controlplane.app.picturing import Pictures, RuleReadings
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
@@ -50,7 +52,6 @@ from controlplane.plot.metrics import PlotMetrics
 from controlplane.plot.plotter import Plotter
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.outcome import Outcome
-from controlplane.probes.prober import Tools
 from controlplane.probes.schedule import Schedule
 from controlplane.probes.table import PROBERS
 from controlplane.promql.engine import Engine
@@ -64,6 +65,7 @@ from controlplane.scrape.own import own_fetch
 from controlplane.scrape.pool import ScrapePool
 from controlplane.settings.settings import Settings
 from controlplane.storage.database import Database
+from controlplane.storage.jobs import SqlJobRuns
 from controlplane.storage.migrate import require_current, upgrade
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
@@ -73,14 +75,7 @@ from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.registry import TargetRegistry
 from controlplane.telemetry.metrics import ProcessMetrics
-from controlplane.transport.client import Client
-from controlplane.transport.engine import Engine as Transport
-from controlplane.transport.http_client import HTTPClients
-from controlplane.transport.metrics import EngineMetrics
-from controlplane.transport.policy import OutboundPolicy
-from controlplane.transport.resolver import StubResolver
-from controlplane.tsdb.remote.engines import Engines
-from controlplane.tsdb.remote.metrics import DatasourceMetrics, RemoteWriteMetrics
+from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 from controlplane.ui.routes import mount
@@ -122,19 +117,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     queries = QueryPool(threads=settings.query_concurrency)
     stack.callback(queries.close)
 
-    # How the outside is reached.
-    policy = OutboundPolicy(config.outbound.deny)
-    resolver = StubResolver(clock)
-    stack.push_async_callback(resolver.close)
-    transport = Transport(clock)
-    transport.start()
-    EngineMetrics(registry, transport)
-    stack.push_async_callback(transport.close)
-    client = Client(transport, resolver, policy, clock)
-    stack.push_async_callback(client.close)
-    clients = HTTPClients(client)
-    engines = Engines(clients, clock=clock, metrics=DatasourceMetrics(registry))
-    stack.push_async_callback(engines.close)
+    outside = build_outside(config, clock=clock, registry=registry, stack=stack)
+    clients, engines = outside.clients, outside.engines
 
     # Who looks is told what happens.
     bus = LocalBus(clock, BusMetrics(registry))
@@ -211,9 +195,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         registry=registry,
         directory=settings.data_dir / "status",
     )
-    tools = Tools(client, resolver, policy, clock)
     schedule = Schedule(
-        tools,
+        outside.tools,
         PROBERS,
         store,
         ProbeMetrics(registry),
@@ -222,7 +205,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         uptimes.recorder.observe,
     )
     scrapes = ScrapePool(
-        own_fetch(registry, HttpFetch(client)), store, clock, ScrapeMetrics(registry)
+        own_fetch(registry, HttpFetch(outside.client)), store, clock, ScrapeMetrics(registry)
     )
     stack.push_async_callback(scrapes.close)
     interval = config.global_.scrape_interval
@@ -259,7 +242,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.push_async_callback(remote_writes.close)
 
     # What looks in from above.
-    supervisor, jobs = Supervisor(clock, registry), Jobs(clock, registry)
+    supervisor, job_metrics = Supervisor(clock, registry), JobMetrics(registry)
+    runner = JobRunner(SqlJobRuns(database), clock, job_metrics, owner=settings.replica)
+    jobs = Jobs(runner, clock, job_metrics)
     checks = readiness_checks(database, store, supervisor)
     rehearsal = build_rehearsal(
         alerting,
@@ -274,7 +259,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         clock=clock,
         external_url=settings.external_url,
         replica=settings.replica,
-        policy=policy,
+        policy=outside.policy,
         remote_writes=remote_writes,
         engines=engines,
         alerting=alerting,
@@ -329,8 +314,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         started=clock.now(),
         reload=reloader.reload,
         standing=reloader.standing,
-        jobs=jobs.statuses,
-        tools=tools,
+        jobs=jobs,
+        tools=outside.tools,
         modules=lambda: reloader.config.modules,
         checks=checks,
         trying=rehearsal.parts,
@@ -377,6 +362,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     jobs.start()
     stack.callback(jobs.stop)
+    supervisor.start("jobs", jobs.run, drain=jobs.drain)
     guard = Guard(settings.api_token)
     application = create_application(surface, guard, limits(settings))
     mount(application, guard)

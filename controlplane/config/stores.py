@@ -34,6 +34,7 @@ RETENTION: Final = Section(
         "uptime_hours": Key(POSITIVE_DURATION),
         "uptime_days": Key(POSITIVE_DURATION),
         "incidents": Key(POSITIVE_DURATION),
+        "job_runs": Key(POSITIVE_DURATION),
     },
 )
 STORAGE: Final = Section(

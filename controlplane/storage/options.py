@@ -23,6 +23,7 @@ class RetentionOptions:
     uptime_hours: Duration = 91 * DAY
     uptime_days: Duration = 800 * DAY
     incidents: Duration = 800 * DAY
+    job_runs: Duration = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ PLACES: Final[Sequence[Place]] = (
     Place("/status/{page}/feed.xml", status.feed),
     Place("/status/{page}/badge/{service:path}.svg", status.badge),
     Place("/receivers", receivers.show, receivers.act),
-    Place("/jobs", jobs.show),
+    Place("/jobs", jobs.show, jobs.act),
     Place("/system", system.show, system.act),
     Place("/login", login.show, login.act),
     Place("/logout", act=login.leave),

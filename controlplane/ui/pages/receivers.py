@@ -42,7 +42,7 @@ async def show(page: Page) -> Response:
         "dead": [DeadView(message) for message in dead[:_DEAD_AT_ONCE]],
         "older": dead[_DEAD_AT_ONCE - 1].id if len(dead) > _DEAD_AT_ONCE else 0,
         "before": before,
-        "drills": _drills(page),
+        "drills": await _drills(page),
         "check_ins": page.on.trying.check_ins.statuses(),
         "words_of": _words(page),
     }
@@ -120,9 +120,9 @@ async def _receivers(page: Page, names: list[str]) -> list[ReceiverView]:
     return [receiver_view(name, health[name]) for name in names]
 
 
-def _drills(page: Page) -> list[DrillView]:
+async def _drills(page: Page) -> list[DrillView]:
     # The schedule names them so.
-    nexts = {job.name.removeprefix("drill "): job.next_at for job in page.on.jobs()}
+    nexts = {job.name.removeprefix("drill "): job.next_at for job in await page.on.jobs.statuses()}
     return [
         drill_view(status, nexts.get(status.drill.name))
         for status in page.on.trying.drills.statuses()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from controlplane.app.job_runner import JobMetrics, JobRunner
 from controlplane.app.scheduling import Jobs
 from controlplane.app.trying import Rehearsal
 from controlplane.clock import Duration
@@ -23,6 +24,7 @@ from controlplane.notify.trying import Trying
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.routing.options import Route
 from controlplane.storage.deliveries import SqlDeliveries
+from controlplane.storage.jobs import SqlJobRuns
 from tests.support.alerting import Alerting, alerting, plain_client
 from tests.unit.notify.test_drills import drills_of
 
@@ -35,7 +37,9 @@ class Noted(Jobs):
     """Notes what is scheduled and dropped, and begins nothing by itself."""
 
     def __init__(self, system: Alerting) -> None:
-        super().__init__(system.clock, CollectorRegistry())
+        metrics = JobMetrics(CollectorRegistry())
+        runner = JobRunner(SqlJobRuns(system.db), system.clock, metrics, owner="test")
+        super().__init__(runner, system.clock, metrics)
         self.notes: list[str] = []
         self.work: dict[str, Callable[[], Awaitable[object]]] = {}
 
