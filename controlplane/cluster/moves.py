@@ -1,0 +1,98 @@
+"""What a replica does next with its shards: one function that shows all transitions.
+
+    free ──claim──> ours ──release──> free     a healthy move: stopped before it is let go
+                     │
+                     └──lost──> another's      we were taken for dead: the token has moved
+    another's, gone ──claim──> ours
+
+Whose a shard is stands in the database; who should have it follows from who is
+alive. What is held here is only what this process believes, and so acts upon.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from controlplane.cluster.rendezvous import wanted
+from controlplane.model.member import Member, Ownership
+from controlplane.model.share import SHARED_ROLES, Role
+
+# One shard of one role.
+Place = tuple[Role, int]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that is known when it is decided.
+
+    `members` is None while Redis does not answer. `settled` tells that who is
+    alive has had time to say so. `held` are the tokens of what we believe ours.
+    """
+
+    me: Member
+    members: Sequence[Member] | None
+    settled: bool
+    rows: Sequence[Ownership]
+    held: Mapping[Place, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What is to be done, in this order.
+
+    `lost` is stopped at once. `found` is ours already, with its tokens, and is
+    taken up. `release` is stopped, then let go. `claim` may be reached for.
+    """
+
+    lost: frozenset[Place] = frozenset()
+    found: Mapping[Place, int] = field(default_factory=dict)
+    release: frozenset[Place] = frozenset()
+    claim: Mapping[Role, frozenset[int]] = field(default_factory=dict)
+
+
+def decide(view: View) -> Moves:
+    """Return what follows from a view."""
+    ours = {(row.role, row.shard): row.token for row in view.rows if row.owner == view.me.owner}
+    lost = frozenset(place for place, token in view.held.items() if ours.get(place) != token)
+    if view.members is None:  # as before: nobody can tell who should have what
+        return Moves(lost, _missing(ours, view.held, lost))
+    wants = _wants(view.me, view.members)
+    kept = {place: token for place, token in ours.items() if place in wants}
+    claim = {
+        role: frozenset(
+            row.shard
+            for row in view.rows
+            if row.role is role and (role, row.shard) in wants and _may_be_free(row, view)
+        )
+        for role in SHARED_ROLES
+    }
+    return Moves(
+        lost,
+        _missing(kept, view.held, lost),
+        frozenset(place for place in ours if place not in wants),
+        {role: shards for role, shards in claim.items() if shards},
+    )
+
+
+def _wants(me: Member, members: Sequence[Member]) -> frozenset[Place]:
+    places: set[Place] = set()
+    for role in SHARED_ROLES:
+        names = [member.name for member in members if role in member.roles]
+        places.update((role, shard) for shard in wanted(role, me.name, names))
+    return frozenset(places)
+
+
+def _missing(
+    ours: Mapping[Place, int], held: Mapping[Place, int], lost: frozenset[Place]
+) -> Mapping[Place, int]:
+    """Return what is ours and not held: an answer that never came, or a pause that is over."""
+    return {place: token for place, token in ours.items() if place not in held or place in lost}
+
+
+def _may_be_free(row: Ownership, view: View) -> bool:
+    """Tell whether a shard may be reached for; the database has the last word."""
+    if row.owner == view.me.owner:
+        return False
+    if not row.owner or row.owner.rpartition("/")[0] == view.me.name:
+        return True
+    alive = {member.owner for member in view.members or ()}
+    return view.settled and row.owner not in alive
