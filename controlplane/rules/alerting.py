@@ -4,7 +4,7 @@ Belongs to the rule-evaluation thread; `alerts` is replaced whole after each
 pass, so that any thread may read it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,6 +31,7 @@ from controlplane.rules.state import (
     judge,
     step,
 )
+from controlplane.rules.status import Shown
 from controlplane.rules.templates import AlertTexts, elements, rule_functions
 
 # A pending alert that has waited this much longer than its rule's `for` was
@@ -52,13 +53,6 @@ class Surroundings:
     external_labels: Labels
     external_url: str
     resend_delay: Duration
-
-
-@dataclass(slots=True)
-class Shown:
-    """The alerts of a rule as others may see them: those whose state is saved."""
-
-    alerts: tuple[RuleAlert, ...] = ()
 
 
 class AlertingRule:
@@ -188,15 +182,20 @@ class AlertingRule:
             *(self._complain(verdict, ts, correlation_id, over=True) for verdict, _ in on_itself),
         ]
 
-    def restore(self, alerts: Iterable[RuleAlert], now: Timestamp) -> None:
-        """Take back the alerts of before a restart.
+    @property
+    def series(self) -> Sequence[Labels]:
+        """What `ALERTS` and `ALERTS_FOR_STATE` hold of it."""
+        return self._produced.series
+
+    def restore(self, alerts: Iterable[RuleAlert], now: Timestamp, *, warm: bool = False) -> None:
+        """Take back the alerts of before a restart, or of the replica that had the rule.
 
         A pending alert keeps its clock, unless nobody can have watched it for
         an hour; a firing one goes on firing. For two intervals their absence
         from the result says nothing, since what they are about may not have
-        been measured again yet.
+        been measured again yet; `warm` tells that measuring never ended.
         """
-        until = now + 2 * self._interval
+        until = 0 if warm else now + 2 * self._interval
         oldest = now - self.rule.for_ - OUTAGE_TOLERANCE
         self._active = {
             alert.labels: replace(alert, unconfirmed_until=until, last_sent_at=0)

@@ -3,7 +3,7 @@
 Belongs to the rule-evaluation thread, except for `status()`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +14,11 @@ import numpy as np
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import ControlPlaneError, Unavailable
 from controlplane.model.alert import Alert
+from controlplane.model.duration import MINUTE
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.model.samples import STALE_NAN, Refs
-from controlplane.rules.alerting import AlertingRule, Shown
+from controlplane.rules.alerting import AlertingRule
 from controlplane.rules.changes import tell_changes
 from controlplane.rules.inputs import Inputs
 from controlplane.rules.members import Member, members_of
@@ -27,7 +29,7 @@ from controlplane.rules.produced import Produced
 from controlplane.rules.pushdown import Answers, Question
 from controlplane.rules.recording import RecordingRule
 from controlplane.rules.state import RuleAlert
-from controlplane.rules.status import Evaluation, GroupStatus, Health
+from controlplane.rules.status import Evaluation, GroupStatus, Health, Shown
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.traces import exemplar, span
@@ -38,6 +40,8 @@ log = get_logger(__name__)
 # Writes of rules name their group after this, so that nobody takes them for a scrape.
 ORIGIN: Final = "rules/"
 _HISTORY: Final = 20
+# Of series whose numbers in the store are not known.
+_NO_EPOCH: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,15 @@ class Pass:
     `show` lets the alerts be seen, in the API and as `ALERTS`: to be called once
     `changes` are saved, so that a killed process knows again what it showed.
     None when there is nothing to show, or when it has been shown already.
+    `fence` is what must still hold of `group` when any of it is written.
     """
 
     alerts: Sequence[Alert] = ()
     changes: Sequence[StateChange] = ()
     show: Callable[[], None] | None = None
     doubts: Sequence[Doubt] = ()
+    group: str = ""
+    fence: Fence = OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ class Group:
         self._hold = hold
         self._inputs = inputs
         self._orphans: set[Labels] = set()
+        # The slot in which the replica evaluated it last that had it before.
+        self.taken_from: Timestamp | None = None
         self._last_evaluation: Timestamp = 0
         self._seconds = 0.0
         self._answers: Answers | None = None
@@ -168,6 +177,44 @@ class Group:
                 member.rule.adopt(before.rule)
         for gone in by_id.values():
             self._orphans.update(gone.written)
+
+    def resemble(self, old: "Group") -> None:
+        """Look as the group does that is not evaluated here any more, and remember nothing."""
+        self._last_evaluation, self._seconds = old._last_evaluation, old._seconds
+        by_id = {rule.rule_id: rule for rule in old.alerting}
+        for rule in self.alerting:
+            before = by_id.get(rule.rule_id)
+            if before is not None:
+                rule.shown.alerts = before.shown.alerts
+
+    def restore(
+        self,
+        kept: Mapping[str, Sequence[RuleAlert]],
+        now: Timestamp,
+        correlation_id: str,
+        *,
+        evaluated: Timestamp | None,
+    ) -> list[Alert]:
+        """Go on where the state that is kept ends; return what is to be sent at once.
+
+        `evaluated` is the slot in which another replica had the group last, if
+        that is known. When it was a moment ago nothing has been missed, and an
+        alert that the next pass does not find is over.
+        """
+        self.taken_from = evaluated
+        moment = max(2 * self.interval, MINUTE)
+        warm = evaluated is not None and now - evaluated <= moment
+        due: list[Alert] = []
+        for member in self.members:
+            rule = member.rule
+            if not isinstance(rule, AlertingRule):
+                continue
+            if not rule.alerts:
+                rule.restore(kept.get(rule.rule_id, ()), now, warm=warm)
+                # Their end is to be seen in `ALERTS` too, whoever wrote them.
+                member.written, member.epoch = dict.fromkeys(rule.series, 0), _NO_EPOCH
+            due += rule.due(now, correlation_id)
+        return due
 
     def written(self) -> set[Labels]:
         """Return the series that the group's rules gave when they were last evaluated."""

@@ -35,7 +35,7 @@ class RuleMetrics:
         )
         self.missed = Counter(
             "controlplane_rule_group_iterations_missed_total",
-            "Slots of rule groups that passed while an earlier evaluation still ran.",
+            "Slots of rule groups without an evaluation: one still ran, or no replica had it.",
             ["rule_group"],
             registry=registry,
         )
@@ -103,6 +103,11 @@ class RuleMetrics:
         self.shown_unsaved = Counter(
             "controlplane_rule_state_shown_unsaved_total",
             "Evaluations whose alerts were shown before their state was saved: it took too long.",
+            registry=registry,
+        )
+        self.fenced = Counter(
+            "controlplane_rule_passes_fenced_total",
+            "Times that what evaluations of a group led to was dropped: another replica has it.",
             registry=registry,
         )
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.model.samples import Refs
 from controlplane.promql.values import Scalar, Vector
@@ -43,9 +44,13 @@ class RemoteQueries(Protocol):
 
 
 class AlertSink(Protocol):
-    """Takes alerts; returns once they are durably accepted. Raises ControlPlaneError."""
+    """Takes alerts; returns once they are durably accepted.
 
-    async def __call__(self, alerts: Sequence[Alert]) -> None: ...
+    Raises ControlPlaneError; Fenced, with none accepted, when what they were
+    decided under holds no more.
+    """
+
+    async def __call__(self, alerts: Sequence[Alert], fence: Fence = OPEN) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +87,46 @@ Record = Callable[[Sequence[Doubt]], None]
 
 
 class RuleStateStore(Protocol):
-    """Keeps the alerts of rules over a restart. Each call has its own time-out.
+    """Keeps the alerts of rules over a restart, and for whoever takes a group over.
 
-    Raises Unavailable.
+    Each call has its own time-out. Raises Unavailable, and Fenced, with nothing
+    written, where a fence holds no more.
     """
 
-    async def load(self) -> Mapping[str, Sequence[RuleAlert]]:
-        """Return all that is kept, by rule id."""
+    async def load(self, rule_ids: Collection[str]) -> Mapping[str, Sequence[RuleAlert]]:
+        """Return what is kept of these rules, by rule id; nothing for one without alerts."""
         ...
 
-    async def save(self, changes: Sequence[StateChange]) -> None:
+    async def rule_ids(self) -> Collection[str]:
+        """Return every rule of which something is kept."""
+        ...
+
+    async def save(self, changes: Sequence[StateChange], fence: Fence = OPEN) -> None:
         """Apply all changes in one transaction."""
         ...
 
-    async def keep_only(self, rule_ids: Collection[str]) -> None:
-        """Forget the alerts of every other rule."""
+    async def forget(self, rule_ids: Collection[str], fence: Fence = OPEN) -> None:
+        """Drop what is kept of these rules."""
+        ...
+
+
+# How a group's last evaluation went, as JSON: written and read in reporting.py only.
+Report = Mapping[str, Any]
+
+
+class Reports(Protocol):
+    """Lets replicas know how the groups fare that others evaluate.
+
+    Each call has its own time-out. Raises ControlPlaneError; nothing that is
+    decided depends on an answer.
+    """
+
+    async def publish(self, reports: Mapping[str, Report]) -> None:
+        """Put these in the place of what is known of these groups, by group key."""
+        ...
+
+    async def read(self) -> Mapping[str, Report]:
+        """Return what was published last of each group, by whichever replica."""
         ...
 
 

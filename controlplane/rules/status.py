@@ -17,6 +17,13 @@ class Health(StrEnum):
     ERROR = "err"
 
 
+@dataclass(slots=True)
+class Shown:
+    """The alerts of a rule as others may see them: those whose state is saved."""
+
+    alerts: tuple[RuleAlert, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """One evaluation of a rule: when, how long in seconds, what came of it."""
@@ -58,3 +65,7 @@ class GroupStatus:
     last_evaluation: Timestamp
     evaluation_seconds: float
     rules: Sequence[RuleStatus]
+
+    @property
+    def key(self) -> str:
+        return f"{self.file};{self.name}"

@@ -1,14 +1,16 @@
 """The state of rules: implements rules.ports.RuleStateStore."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, delete, select
 
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.rules.ports import StateChange
 from controlplane.rules.state import AlertState, RuleAlert
 from controlplane.storage.database import Database
+from controlplane.storage.fencing import check_fence
 from controlplane.storage.tables.rules import rule_alerts
 from controlplane.storage.writing import put
 
@@ -22,14 +24,20 @@ class SqlRuleStates:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def load(self) -> Mapping[str, Sequence[RuleAlert]]:
+    async def load(self, rule_ids: Collection[str]) -> Mapping[str, Sequence[RuleAlert]]:
         kept: dict[str, list[RuleAlert]] = {}
         async with self._db.read() as connection:
-            for row in await connection.execute(select(rule_alerts)):
-                kept.setdefault(row.rule_id, []).append(_alert(row))
+            for chunk in _chunks(rule_ids):
+                wanted = select(rule_alerts).where(rule_alerts.c.rule_id.in_(chunk))
+                for row in await connection.execute(wanted):
+                    kept.setdefault(row.rule_id, []).append(_alert(row))
         return kept
 
-    async def save(self, changes: Sequence[StateChange]) -> None:
+    async def rule_ids(self) -> Collection[str]:
+        async with self._db.read() as connection:
+            return set(await connection.scalars(select(rule_alerts.c.rule_id).distinct()))
+
+    async def save(self, changes: Sequence[StateChange], fence: Fence = OPEN) -> None:
         stored = [_row(change.rule_id, alert) for change in changes for alert in change.stored]
         forgotten = [
             {"rule": change.rule_id, "name": labels.fingerprint()}
@@ -43,20 +51,23 @@ class SqlRuleStates:
             rule_alerts.c.fingerprint == bindparam("name"),
         )
         async with self._db.begin() as connection:
+            await check_fence(connection, fence)
             if forgotten:
                 await connection.execute(drop, forgotten)
             await put(connection, rule_alerts, stored)
 
-    async def keep_only(self, rule_ids: Collection[str]) -> None:
-        wanted = set(rule_ids)
+    async def forget(self, rule_ids: Collection[str], fence: Fence = OPEN) -> None:
         async with self._db.begin() as connection:
-            known = await connection.scalars(select(rule_alerts.c.rule_id).distinct())
-            gone = [rule_id for rule_id in known if rule_id not in wanted]
-            for start in range(0, len(gone), _CHUNK):
-                chunk = gone[start : start + _CHUNK]
+            await check_fence(connection, fence)
+            for chunk in _chunks(rule_ids):
                 await connection.execute(
                     delete(rule_alerts).where(rule_alerts.c.rule_id.in_(chunk))
                 )
+
+
+def _chunks(rule_ids: Collection[str]) -> Iterator[list[str]]:
+    names = list(rule_ids)
+    return (names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK))
 
 
 def _row(rule_id: str, alert: RuleAlert) -> dict[str, Any]:

@@ -3,11 +3,16 @@
 import math
 from dataclasses import replace
 
+import pytest
+
+from controlplane.errors import Fenced
+from controlplane.model.fence import Fence
 from controlplane.model.labels import Labels
 from controlplane.rules.ports import StateChange
 from controlplane.rules.state import AlertState, RuleAlert
 from controlplane.storage.database import Database
 from controlplane.storage.rules import SqlRuleStates
+from tests.support.share import moved
 
 NOW = 1_700_000_000_000
 
@@ -31,7 +36,8 @@ async def test_what_is_saved_is_loaded(database: Database) -> None:
     )
     resolved = replace(alert("b", state=AlertState.INACTIVE), resolved_at=NOW + 3)
     await states.save([StateChange("r1", [firing, resolved]), StateChange("r2", [alert("a")])])
-    loaded = await states.load()
+    await states.save([StateChange("r3", [alert("a")])])
+    loaded = await states.load(["r1", "r2", "r4"])
     assert {rule: set(alerts) for rule, alerts in loaded.items()} == {
         "r1": {firing, resolved},
         "r2": {alert("a")},
@@ -43,7 +49,7 @@ async def test_values_that_are_no_numbers_are_kept(database: Database) -> None:
     states = SqlRuleStates(database)
     odd = [replace(alert(str(v)), value=v) for v in (math.nan, math.inf, -math.inf)]
     await states.save([StateChange("r", odd)])
-    values = [each.value for each in (await states.load())["r"]]
+    values = [each.value for each in (await states.load(["r"]))["r"]]
     assert math.inf in values
     assert -math.inf in values
     assert any(math.isnan(value) for value in values)
@@ -55,7 +61,7 @@ async def test_a_later_state_replaces_the_earlier(database: Database) -> None:
     await states.save([StateChange("r", [alert("a")])])
     fired = replace(alert("a"), state=AlertState.FIRING, fired_at=NOW + 60_000)
     await states.save([StateChange("r", [fired])])
-    assert await states.load() == {"r": [fired]}
+    assert await states.load(["r"]) == {"r": [fired]}
 
 
 async def test_a_forgotten_alert_is_gone(database: Database) -> None:
@@ -63,12 +69,28 @@ async def test_a_forgotten_alert_is_gone(database: Database) -> None:
     states = SqlRuleStates(database)
     await states.save([StateChange("r", [alert("a"), alert("b")]), StateChange("s", [alert("a")])])
     await states.save([StateChange("r", forgotten=[alert("a").labels])])
-    assert await states.load() == {"r": [alert("b")], "s": [alert("a")]}
+    assert await states.load(["r", "s"]) == {"r": [alert("b")], "s": [alert("a")]}
 
 
 async def test_rules_that_are_gone_are_dropped(database: Database) -> None:
-    """Only the rules named are kept, however many there are."""
+    """Only the rules named go, however many there are."""
     states = SqlRuleStates(database)
-    await states.save([StateChange(f"r{i}", [alert("a")]) for i in range(1200)])
-    await states.keep_only([f"r{i}" for i in range(1200) if i % 400 == 0])
-    assert sorted(await states.load()) == ["r0", "r400", "r800"]
+    names = [f"r{i}" for i in range(1200)]
+    await states.save([StateChange(name, [alert("a")]) for name in names])
+    assert set(await states.rule_ids()) == set(names)
+    await states.forget([name for i, name in enumerate(names) if i % 400])
+    assert set(await states.rule_ids()) == {"r0", "r400", "r800"}
+    assert set(await states.load(names)) == {"r0", "r400", "r800"}
+
+
+async def test_nothing_is_written_under_an_old_token(database: Database) -> None:
+    """Neither a save nor a drop of a replica that was taken over from changes a row."""
+    states = SqlRuleStates(database)
+    mine = Fence(frozenset({await moved(database, "f.yml;g")}))
+    await states.save([StateChange("r", [alert("a")])], mine)
+    await moved(database, "f.yml;g")
+    with pytest.raises(Fenced):
+        await states.save([StateChange("r", [alert("b")], [alert("a").labels])], mine)
+    with pytest.raises(Fenced):
+        await states.forget(["r"], mine)
+    assert await states.load(["r"]) == {"r": [alert("a")]}

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Container, Iterable
 
+from sqlalchemy import select, update
+
 from controlplane.errors import Fenced
 from controlplane.model.fence import Fence, Token
 from controlplane.model.share import Role, shard_of
+from controlplane.storage.database import Database
+from controlplane.storage.tables.cluster import shards
 
 
 class SettableShare:
@@ -61,6 +65,17 @@ class SettableShare:
     def _tell(self) -> None:
         for changed in self._changed:
             changed()
+
+
+async def moved(database: Database, key: str, role: Role = Role.EVALUATOR) -> Token:
+    """Have the shard of a key change hands in a database; return the token of who has it now."""
+    rows, shard = shards.c, shard_of(key)
+    row = (rows.role == role.value) & (rows.shard == shard)
+    async with database.begin() as connection:
+        await connection.execute(update(shards).where(row).values(token=rows.token + 1))
+        number = await connection.scalar(select(rows.token).where(row))
+    assert number is not None, "each shard has a row"
+    return Token(role.value, shard, number)
 
 
 def _among(keys: Container[str]) -> Callable[[str], bool]:

@@ -11,6 +11,7 @@ from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.duration import HOUR, MINUTE
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.promql.values import Vector
 from controlplane.rules.alerting import AlertingRule, Surroundings
@@ -71,7 +72,8 @@ async def test_an_alert_that_the_sink_finds_wrong_holds_up_no_other() -> None:
     """It is dropped and counted; everything else arrives, and nothing is sent for ever."""
     taken: list[Alert] = []
 
-    async def sink(alerts: Sequence[Alert]) -> None:
+    async def sink(alerts: Sequence[Alert], fence: Fence = OPEN) -> None:
+        assert not fence
         if any(alert.name == "Wrong" for alert in alerts):
             raise InvalidInput("no such alert")
         taken.extend(alerts)

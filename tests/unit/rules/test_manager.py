@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from controlplane.model.alert import AlertStatus
+from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.rules.load import load_text
 from controlplane.rules.manager import Manager
@@ -81,7 +82,7 @@ class Stage:
     async def settle(self) -> None:
         """Let the rule thread and the loop finish what they have."""
         for _ in range(3):
-            await self.manager._on_thread(lambda: None)
+            await self.manager._evaluator.run(lambda: None)
             await self.world.clock.settle()
 
     async def advance(self, seconds: float, step: float = 1.0) -> None:
@@ -333,7 +334,7 @@ async def test_commits_during_the_rest_are_looked_at_after_it() -> None:
     """Nothing is forgotten when the pace holds a pass back."""
     stage = Stage(World())
     async with stage.running(FAST):
-        stage.manager._pace.spent(0.05, stage.world.clock.monotonic())
+        stage.manager._evaluator.pace.spent(0.05, stage.world.clock.monotonic())
         stage.world.put(stage.world.clock.now(), {"up{i=a}": 0})
         await stage.settle()
         assert stage.sink.alerts == []
@@ -348,9 +349,9 @@ class SlowStates(States):
         super().__init__()
         self.open = asyncio.Event()
 
-    async def save(self, changes: Sequence[StateChange]) -> None:
+    async def save(self, changes: Sequence[StateChange], fence: Fence = OPEN) -> None:
         await self.open.wait()
-        await super().save(changes)
+        await super().save(changes, fence)
 
 
 async def test_nothing_is_shown_that_a_killed_process_would_not_know_again() -> None:

@@ -7,8 +7,9 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from controlplane.clock import Timestamp
-from controlplane.errors import Unavailable
+from controlplane.errors import Fenced, Unavailable
 from controlplane.model.alert import Alert
+from controlplane.model.fence import OPEN, Fence, Token
 from controlplane.model.labels import Labels
 from controlplane.model.samples import STALE_NAN
 from controlplane.promql.engine import Engine
@@ -88,10 +89,13 @@ class Sink:
     def __init__(self) -> None:
         self.calls: list[Sequence[Alert]] = []
         self.refuse = False
+        # What no longer holds: whatever comes under such a fence is refused for good.
+        self.stale: set[Token] = set()
 
-    async def __call__(self, alerts: Sequence[Alert]) -> None:
+    async def __call__(self, alerts: Sequence[Alert], fence: Fence = OPEN) -> None:
         if self.refuse:
             raise Unavailable("the sink is down")
+        check(fence, self.stale)
         self.calls.append(alerts)
 
     @property
@@ -107,18 +111,32 @@ class States:
             rule: {alert.labels: alert for alert in alerts} for rule, alerts in (kept or {}).items()
         }
         self.refuse = False
+        self.stale: set[Token] = set()
 
-    async def load(self) -> Mapping[str, Sequence[RuleAlert]]:
-        return {rule: list(alerts.values()) for rule, alerts in self.kept.items()}
+    async def load(self, rule_ids: Collection[str]) -> Mapping[str, Sequence[RuleAlert]]:
+        return {
+            rule: list(alerts.values()) for rule, alerts in self.kept.items() if rule in rule_ids
+        }
 
-    async def save(self, changes: Sequence[StateChange]) -> None:
+    async def rule_ids(self) -> Collection[str]:
+        return [rule for rule, alerts in self.kept.items() if alerts]
+
+    async def save(self, changes: Sequence[StateChange], fence: Fence = OPEN) -> None:
         if self.refuse:
             raise Unavailable("the database is down")
+        check(fence, self.stale)
         for change in changes:
             rule = self.kept.setdefault(change.rule_id, {})
             for gone in change.forgotten:
                 rule.pop(gone, None)
             rule.update({alert.labels: alert for alert in change.stored})
 
-    async def keep_only(self, rule_ids: Collection[str]) -> None:
-        self.kept = {rule: kept for rule, kept in self.kept.items() if rule in rule_ids}
+    async def forget(self, rule_ids: Collection[str], fence: Fence = OPEN) -> None:
+        check(fence, self.stale)
+        self.kept = {rule: kept for rule, kept in self.kept.items() if rule not in rule_ids}
+
+
+def check(fence: Fence, stale: set[Token]) -> None:
+    """Raise Fenced when a token of a fence is an old one."""
+    if fence.tokens & stale:
+        raise Fenced("another replica has it")
