@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 
+# What Python compiles is kept whatever the environment says: the tests are collected by each of their
+# processes, and compiling them takes as long as all the rest of that.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup setup-dev scripts words dashboards run test test-slow chaos check stack-check stack-secrets lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
