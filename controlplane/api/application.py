@@ -32,7 +32,8 @@ from controlplane.api.prometheus import (
 )
 from controlplane.api.responses import as_answered
 from controlplane.api.status_host import StatusHostMiddleware
-from controlplane.api.stream import sse
+from controlplane.api.stream import sse, websocket
+from controlplane.api.stream.encoded import Encoded
 from controlplane.api.surface import Surface
 from controlplane.api.v1 import (
     alerts,
@@ -67,6 +68,7 @@ ROUTERS: Final = (
     maintenance.router,
     interactions.router,
     sse.router,
+    websocket.router,
     query.router,
     labels.router,
     rules.router,
@@ -104,7 +106,8 @@ def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAP
     )
     application.state.surface = surface
     application.state.guard = guard
-    application.state.encoded = sse.Encoded()
+    application.state.encoded = Encoded(sse.encode)
+    application.state.sockets = websocket.Sockets(surface.registry)
     application.state.connections = ConnectionMetrics(surface.registry)
     return application
 

@@ -4,15 +4,21 @@ The layers above see a request once its head is there; what comes before, and
 who comes at all, only the server's protocol can bound.
 """
 
-from asyncio import BaseTransport, TimerHandle, Transport
+from asyncio import BaseTransport, Task, TimerHandle, Transport
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from prometheus_client import CollectorRegistry, Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+
+# So long after a WebSocket was closed its reader may still take what was sent.
+_LAST_SECONDS: Final = 5.0
 _REFUSALS: Final[Mapping[str, bytes]] = {
     "slow_head": b"408 Request Timeout",
     "large_head": b"431 Request Header Fields Too Large",
@@ -51,6 +57,24 @@ def bounded(limits: ConnectionLimits, metrics: ConnectionMetrics) -> type[HttpTo
         _metrics = metrics
 
     return Bounded
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, for readers that stop reading.
+
+    Closing waits until all is sent, and so for them for ever: what they do not
+    take within a few seconds is thrown away.
+    """
+
+    def on_task_complete(self, task: "Task[None]") -> None:
+        super().on_task_complete(task)
+        self.loop.call_later(_LAST_SECONDS, self.transport.abort)
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        if message["type"] == "websocket.close":
+            # A few bytes that say why, behind whatever is in the buffer.
+            self.writable.set()
+        await super().send(message)
 
 
 class _Reading(Enum):

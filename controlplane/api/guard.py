@@ -1,6 +1,7 @@
 """The guard before every route: who asks, and may they?"""
 
 import asyncio
+from base64 import urlsafe_b64decode
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs, quote
@@ -46,6 +47,8 @@ _WRITES: Final = (
     "/prometheus/api/v1/admin/",
 )
 _PRINCIPAL: Final = "controlplane.principal"
+# After it stands a token in base64url, without padding.
+BEARER_SUBPROTOCOL: Final = "bearer."
 
 
 class GuardMiddleware:
@@ -57,7 +60,7 @@ class GuardMiddleware:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         try:
@@ -102,8 +105,8 @@ def is_anonymous(request: HttpRequest) -> bool:
 def _facts(scope: Scope, headers: Headers, token: str, clock: Clock) -> Request:
     path: str = scope["path"]
     return Request(
-        method=scope["method"],
-        headers=dict(headers),
+        method=_method(scope),
+        headers=dict(headers) | _offered_token(scope, headers),
         client=(scope.get("client") or ("",))[0],
         public=path in _PUBLIC or path == LOGIN or path.startswith(_PUBLIC_PREFIXES),
         signed=path in _SIGNED,
@@ -114,11 +117,32 @@ def _facts(scope: Scope, headers: Headers, token: str, clock: Clock) -> Request:
     )
 
 
+def _method(scope: Scope) -> str:
+    """Return the method; a WebSocket begins with a GET, and its scope has none."""
+    method: str = scope.get("method", "GET")
+    return method
+
+
+def _offered_token(scope: Scope, headers: Headers) -> dict[str, str]:
+    """Return the token that a WebSocket offers as a subprotocol: pages can set no header there."""
+    if scope["type"] != "websocket" or "authorization" in headers:
+        return {}
+    offered = (each for each in scope["subprotocols"] if each.startswith(BEARER_SUBPROTOCOL))
+    encoded = next(offered, "").removeprefix(BEARER_SUBPROTOCOL)
+    if not encoded:
+        return {}
+    try:
+        token = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except ValueError:
+        token = ""
+    return {"authorization": f"Bearer {token}"}
+
+
 def _is_page_form(scope: Scope, headers: Headers) -> bool:
     """Tell whether this is a form of our pages, which brings its token as a field."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return (
-        scope["method"] == "POST"
+        _method(scope) == "POST"
         and media_type == _FORM
         and CSRF_HEADER not in headers
         and not scope["path"].startswith(PROGRAMS)
@@ -155,6 +179,6 @@ def _refusal(scope: Scope, error: ControlPlaneError) -> ASGIApp:
     if isinstance(error, Unauthorized) and not path.startswith(PROGRAMS):
         accepts = Headers(scope=scope).get("accept", "")
         if "text/html" in accepts:
-            wanted = quote(path if scope["method"] in ("GET", "HEAD") else "/", safe="/")
+            wanted = quote(path if _method(scope) in ("GET", "HEAD") else "/", safe="/")
             return RedirectResponse(f"{LOGIN}?next={wanted}", status_code=303)
     return answer(path, error)

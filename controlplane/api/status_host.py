@@ -27,7 +27,7 @@ class StatusHostMiddleware:
         self._at_host = at_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         host = Headers(scope=scope).get("host", "").partition(":")[0].lower()

@@ -12,7 +12,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from controlplane.api.application import protocol
-from controlplane.api.connections import ConnectionLimits
+from controlplane.api.connections import BoundedWebSocket, ConnectionLimits
 from controlplane.app.build import Service, build
 from controlplane.auth.loopback import check_listen
 from controlplane.clock import Clock, SystemClock
@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 _BACKLOG: Final = 1024
 _LONGEST_GOODBYE: Final = 5
+# What a reader of the stream says: a few words of JSON.
+_LARGEST_MESSAGE: Final = 4 << 10
 
 # Is told when the service answers, with its base URL; serving ends when it returns.
 While = Callable[[str], Awaitable[None]]
@@ -112,6 +114,9 @@ def _server(service: Service) -> _Server:
         uvicorn.Config(
             service.application,
             http=protocol(service.application, ConnectionLimits()),
+            ws=BoundedWebSocket,
+            ws_max_size=_LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             lifespan="off",

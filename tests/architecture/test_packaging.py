@@ -25,6 +25,7 @@ _IMPORTED_BY_OTHERS = {
     "asyncpg": "SQLAlchemy's driver of PostgreSQL",
     "httptools": "uvicorn's parser",
     "tzdata": "time zones where the system has none",
+    "websockets": "uvicorn's WebSockets",
 }
 _IMPORT = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
 _NOT_SHIPPED = {".md", ".toml"}

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from controlplane.api.responses import problems
+from controlplane.api.stream.encoded import Encoded
 from controlplane.api.surface import surface
 from controlplane.events.event import Event, Kind
 from controlplane.events.ports import Bus
@@ -22,26 +23,10 @@ _BEAT_SECONDS: Final = 15.0
 _BEAT: Final = b": \n\n"
 # A reader comes back so long after a connection ended (milliseconds).
 _RETRY: Final = b"retry: 1000\n\n"
-_ENCODED: Final = 1_024
 
 
-class Encoded:
-    """Events as bytes, each made once however many read it."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, bytes] = {}
-
-    def __call__(self, event: Event) -> bytes:
-        made = self._made.get(event.id)
-        if made is None or event.kind is Kind.RESET:
-            made = _encode(event)
-            if len(self._made) >= _ENCODED:
-                del self._made[next(iter(self._made))]
-            self._made[event.id] = made
-        return made
-
-
-def _encode(event: Event) -> bytes:
+def encode(event: Event) -> bytes:
+    """Return an event as the lines of one message."""
     body = {"subject": event.subject, "time": format_time(event.time), **event.data}
     lines = (f"id: {event.id}", f"event: {event.kind.value}", "data: ")
     return "\n".join(lines).encode() + orjson.dumps(body) + b"\n\n"
@@ -72,7 +57,7 @@ async def stream(
 
 
 async def events(
-    bus: Bus, encoded: Encoded, after: str, kinds: Collection[Kind]
+    bus: Bus, encoded: Encoded[bytes], after: str, kinds: Collection[Kind]
 ) -> AsyncIterator[bytes]:
     """Yield events as bytes, and a beat when none comes."""
     listening = bus.listen(after)
@@ -97,4 +82,7 @@ async def events(
 
 
 async def _next(listening: AsyncIterator[Sequence[Event]]) -> Sequence[Event]:
-    return await anext(listening, ())
+    try:
+        return await anext(listening)
+    except StopAsyncIteration:
+        return ()
