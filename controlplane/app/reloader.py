@@ -100,7 +100,16 @@ class Reloader:
 def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
     if _storage_url(old) != _storage_url(new):
         raise ConfigError([Problem(new.path, 1, "storage: another url needs a restart")])
+    if _cluster(old) != _cluster(new):
+        raise ConfigError([Problem(new.path, 1, "cluster: another cluster needs a restart")])
 
 
 def _storage_url(config: Config) -> str | None:
     return None if config.storage.url is None else config.storage.url.reveal()
+
+
+def _cluster(config: Config) -> tuple[object, ...]:
+    """Return what can be compared: two secrets are never equal, whatever they say."""
+    said = config.cluster
+    url = None if said.url is None else said.url.reveal()
+    return url, said.prefix, said.lease, said.renew

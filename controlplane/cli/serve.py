@@ -18,6 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:8080")
     parser.add_argument("--data-dir", metavar="DIR", help="samples and the database; default data")
+    parser.add_argument(
+        "--role",
+        metavar="ROLE,...",
+        help="what this replica does: api, prober, evaluator, notifier; default all",
+    )
     parser.add_argument("--external-url", metavar="URL", help="the base of every link")
 
 
@@ -28,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
         "listen": args.listen,
         "data_dir": args.data_dir,
         "external": args.external_url,
+        "roles": args.role,
     }
     settings = read_settings(os.environ, given)
     configure_logs(level=settings.log_level, json=settings.log_format == "json")

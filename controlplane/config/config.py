@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from controlplane.alerts.options import AlertOptions
 from controlplane.autoscale.options import ExternalScalerOptions
 from controlplane.autoscale.options import Policy as ScalingPolicy
+from controlplane.cluster.options import ClusterOptions
 from controlplane.config.dependencies import rule_dependencies
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.probes import DEFAULT_MODULES
@@ -83,6 +84,7 @@ class Config:
     status_pages: tuple[StatusPage, ...] = ()
     planned_maintenance: tuple[Maintenance, ...] = ()
     storage: StorageOptions = field(default_factory=StorageOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
     outbound: OutboundOptions = field(default_factory=OutboundOptions)
 
     def target_options(self) -> TargetOptions:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controlplane.config.autoscaling import AUTOSCALING, EXTERNAL_SCALER
+from controlplane.config.cluster import CLUSTER
 from controlplane.config.globals import GLOBAL, GlobalOptions
 from controlplane.config.muting import INHIBIT_RULES, TIME_INTERVALS
 from controlplane.config.notifications import NOTIFICATION_SETTINGS
@@ -33,7 +34,6 @@ _PROMETHEUS: Final = (
 )
 _ALERTMANAGER: Final = ("event_recorder",)
 _LATER: Final = (
-    "cluster",
     "forward_alerts",
     "slos",
 )
@@ -98,6 +98,7 @@ def document(context: Context) -> Section[Any]:
             "status_pages": Key(STATUS_PAGES),
             "planned_maintenance": Key(PLANNED_MAINTENANCE),
             "storage": Key(STORAGE),
+            "cluster": Key(CLUSTER),
             "outbound": Key(OUTBOUND),
         },
         unsupported={

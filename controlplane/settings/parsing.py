@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import parse_duration
+from controlplane.model.share import Role
 
 _SIZE_UNITS: Final = {"B": 0, "KB": 10, "KIB": 10, "MB": 20, "MIB": 20, "GB": 30, "GIB": 30}
 
@@ -113,6 +114,15 @@ def name(text: str) -> str:
     if not text or len(text) > 253 or not text.isprintable() or any(c.isspace() for c in text):
         raise InvalidInput("expected a name without blanks")
     return text
+
+
+def roles(text: str) -> frozenset[Role]:
+    """Read roles, with commas between them."""
+    known = {role.value: role for role in Role}
+    given = [name.strip().lower() for name in text.split(",")]
+    if not all(name in known for name in given):
+        raise InvalidInput(f"expected some of {', '.join(known)}, with commas")
+    return frozenset(known[name] for name in given)
 
 
 def choice(*names: str) -> Callable[[str], str]:

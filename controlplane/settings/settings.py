@@ -13,6 +13,7 @@ from controlplane.clock import Duration
 from controlplane.errors import InvalidInput, Unavailable
 from controlplane.model.duration import HOUR, MINUTE, SECOND
 from controlplane.model.secret import Secret
+from controlplane.model.share import ALL_ROLES, Role
 from controlplane.settings import parsing
 from controlplane.settings.parsing import Listen
 from controlplane.settings.secret_files import FileSecret
@@ -31,10 +32,12 @@ class Settings:
 
     listen: Listen = DEFAULT_LISTEN
     external: str = ""
+    grafana_url: str = ""
     data_dir: Path = Path("data")
     config: Path | None = None
     api_token: Secret | None = None
     replica: str = field(default_factory=socket.gethostname)
+    roles: frozenset[Role] = ALL_ROLES
     log_level: str = "INFO"
     log_format: str = "json"
     otlp_endpoint: str = ""
@@ -80,6 +83,12 @@ VARIABLES: Final = (
         "base of every link in messages and pages",
     ),
     Variable(
+        "CONTROLPLANE_GRAFANA_URL",
+        "grafana_url",
+        parsing.url,
+        "where the Grafana with our dashboards is: pages link to the one that fits",
+    ),
+    Variable(
         "CONTROLPLANE_DATA_DIR", "data_dir", Path, "directory of samples and the SQLite database"
     ),
     Variable("CONTROLPLANE_CONFIG", "config", Path, "the configuration file"),
@@ -91,6 +100,12 @@ VARIABLES: Final = (
         secret=True,
     ),
     Variable("CONTROLPLANE_REPLICA", "replica", parsing.name, "name of this process"),
+    Variable(
+        "CONTROLPLANE_ROLE",
+        "roles",
+        parsing.roles,
+        "what this process does: any of `api`, `prober`, `evaluator`, `notifier`, with commas",
+    ),
     Variable(
         "CONTROLPLANE_LOG_LEVEL",
         "log_level",

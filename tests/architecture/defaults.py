@@ -12,6 +12,7 @@ from controlplane.autoscale.options import (
     WebhookOptions,
     WorkloadOptions,
 )
+from controlplane.cluster.options import ClusterOptions
 from controlplane.config.document import every_section
 from controlplane.config.globals import GlobalOptions
 from controlplane.config.integrations.email import INHERITED
@@ -132,6 +133,7 @@ _BARE: Final[dict[str, Any]] = {
     "planned_maintenance": Maintenance("x", ((),), ends_at=1),
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
+    "cluster": ClusterOptions(),
     "outbound": OutboundOptions(),
     "remote_write": RemoteWrite("http://x"),
     "queue_config": QueueOptions(),
@@ -228,6 +230,7 @@ def _text(value: object) -> str:
 _OF_THE_PROCESS: Final = {
     "CONTROLPLANE_EXTERNAL_URL": "`http://` and the address listened on",
     "CONTROLPLANE_REPLICA": "the host's name",
+    "CONTROLPLANE_ROLE": "all",
 }
 
 

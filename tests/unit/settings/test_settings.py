@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.errors import InvalidInput
+from controlplane.model.share import Role
 from controlplane.settings.parsing import Listen, listen, size
 from controlplane.settings.settings import VARIABLES, Settings, read_settings
 
@@ -160,3 +161,13 @@ def test_the_table_is_whole() -> None:
         dict.fromkeys(variable.field for variable in VARIABLES)
     )
     assert {variable.field for variable in VARIABLES} == set(Settings.__dataclass_fields__)
+
+
+def test_roles_are_some_of_four() -> None:
+    """A replica does everything, or what it is told; what is no role is refused."""
+    assert read_settings({}).roles == frozenset(Role)
+    environ = {"CONTROLPLANE_ROLE": "api, Prober"}
+    assert read_settings(environ).roles == {Role.API, Role.PROBER}
+    assert read_settings(environ, {"roles": "notifier"}).roles == {Role.NOTIFIER}
+    assert "--role: 'api,': expected some of api, prober" in refusal({}, {"roles": "api,"})
+    assert "CONTROLPLANE_ROLE" in refusal({"CONTROLPLANE_ROLE": "all"})
