@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -18,7 +19,9 @@ from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.model.origin import Origin
 from controlplane.model.secret import Secret
+from controlplane.model.share import ALL_ROLES, WHOLE, Role, Share
 from controlplane.mute.hours import Hours
 from controlplane.mute.inhibition import Inhibitor
 from controlplane.mute.metrics import MuteMetrics
@@ -36,10 +39,10 @@ from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.ports import Integration, Interactive, NotificationStore
 from controlplane.notify.silence_news import SilenceNews
 from controlplane.notify.sweeper import Sweeper
-from controlplane.notify.worker import Worker
+from controlplane.notify.worker import LONGEST_SLEEP, Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
-from controlplane.routing.ports import Flush, Stage
+from controlplane.routing.ports import Flush, Fresh, Stage, always_fresh
 from controlplane.routing.tree import build_tree
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
@@ -47,12 +50,40 @@ from controlplane.storage.ledger import SqlLedger
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.silences import SqlPast, SqlSilences
 
+# Where several replicas queue messages, each looks so often for those of others, in seconds.
+_LOOK: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What this process is among several: alone, unless said otherwise.
+
+    `run` tells it from an earlier process of its name. `share` is its part of
+    the notifiers' work; `fresh` returns when it knows what others wrote.
+    """
+
+    name: str
+    run: str = ""
+    roles: frozenset[Role] = ALL_ROLES
+    share: Share = WHOLE
+    fresh: Fresh = always_fresh
+
+    @property
+    def owner(self) -> str:
+        """The name that it claims messages by."""
+        return f"{self.name}/{self.run}" if self.run else self.name
+
+    @property
+    def alone(self) -> bool:
+        return self.share is WHOLE
+
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
     """Everything between an alert and its receivers, made and wired."""
 
     clock: Clock
+    replica: Replica
     senders: Senders
     alerts: Alerts
     ledger: Ledger
@@ -96,12 +127,16 @@ class Alerting:
         self.dispatcher.reload(build_tree(config.route), kept, now)
 
     def start(self, supervisor: Supervisor, grace: float) -> None:
-        """Set everything in motion; `grace` is how many seconds deliveries have at the end."""
+        """Set everything in motion; `grace` is how many seconds deliveries have at the end.
+
+        A replica that is no notifier sends nothing; it knows all groups, as every other one.
+        """
         supervisor.start("ledger", self.ledger.run, drain=self.ledger.drain)
-        supervisor.start("worker", self.worker.run, drain=lambda: self.worker.drain(grace))
-        supervisor.start("sweeper", self.sweeper.run)
-        supervisor.start("silence news", self.silence_news.run)
-        supervisor.start("changes", self.changes.run)
+        if Role.NOTIFIER in self.replica.roles:
+            supervisor.start("worker", self.worker.run, drain=lambda: self.worker.drain(grace))
+            supervisor.start("sweeper", self.sweeper.run)
+            supervisor.start("silence news", self.silence_news.run)
+            supervisor.start("changes", self.changes.run)
         supervisor.start("silences", self.silences.run)
         supervisor.start("own network", self.storms.network.run)
         supervisor.start("dispatcher", self.dispatcher.run)
@@ -133,7 +168,7 @@ def ends_first(alerts: Alerts, stage: Stage) -> Stage:
         now = max((flush.at for flush in flushes), default=0)
         ended = (alert for flush in flushes for alert in flush.resolved())
         if any(alert.updated_at < alert.ends_at for alert in ended):
-            await alerts.gc(now)
+            await alerts.settle(now)
         await stage(flushes)
 
     return settled
@@ -146,14 +181,17 @@ def build_alerting(
     *,
     clock: Clock,
     registry: CollectorRegistry,
-    replica: str,
+    replica: Replica,
     last_outcome: LastOutcome,
 ) -> Alerting:
     """Make the parts, in the order in which an alert meets them.
 
     `last_outcome` tells of a target, by id, whether its last probe was a success.
     """
-    alerts = Alerts(SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options())
+    share = replica.share
+    alerts = Alerts(
+        SqlAlerts(database), clock, AlertMetrics(registry), config.alert_options(), share
+    )
     ledger = Ledger(SqlLedger(database), clock, LedgerMetrics(registry))
     deciding = Deciding(ledger)
     silences = Silences(
@@ -174,6 +212,7 @@ def build_alerting(
         release=lambda labels, now: dispatcher.hurry(labels, now),  # noqa: PLW0108 - made below
         clock=clock,
         registry=registry,
+        replica="" if replica.alone else replica.name,
     )
     delivery, metrics = config.notification_settings, NotifyMetrics(registry)
     notifications = SqlNotifications(database)
@@ -184,10 +223,11 @@ def build_alerting(
         notifications,
         channels,
         clock,
-        owner=replica,
+        owner=replica.owner,
         options=delivery,
         metrics=metrics,
         dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
+        longest_sleep=LONGEST_SLEEP if replica.alone else _LOOK,
     )
     pipeline = Pipeline(
         notifications,
@@ -207,6 +247,9 @@ def build_alerting(
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),
         record=deciding.grouped,
+        share=share,
+        kept=lambda alert: alerts.get(alert.fingerprint) is not None,
+        fresh=replica.fresh,
     )
     sweeper = Sweeper(
         notifications,
@@ -217,6 +260,8 @@ def build_alerting(
         wake=worker.wake,
         options=delivery,
         metrics=metrics,
+        share=share,
+        fresh=replica.fresh,
     )
     silence_news = SilenceNews(
         notifications,
@@ -227,6 +272,7 @@ def build_alerting(
         wake=worker.wake,
         options=delivery,
         metrics=metrics,
+        share=share,
     )
     silences.subscribe(silence_news.wake)
     interactions = Interactions(
@@ -238,11 +284,13 @@ def build_alerting(
         metrics=SlackMetrics(registry),
     )
     # Whoever mutes hears of an alert before it is grouped.
-    for subscriber in (ledger.heard, inhibitor.heard, silences.heard, storms.heard):
+    alerts.subscribe(ledger.heard, origin=Origin.HERE)
+    for subscriber in (inhibitor.heard, silences.heard, storms.heard):
         alerts.subscribe(subscriber)
     alerts.subscribe(dispatcher.offer, dispatcher.gathering)
     return Alerting(
         clock,
+        replica,
         senders,
         alerts,
         ledger,
@@ -258,7 +306,7 @@ def build_alerting(
         pipeline,
         sweeper,
         silence_news,
-        Changes(channels, clock, metrics=metrics),
+        Changes(channels, clock, metrics=metrics, share=share),
         interactions,
     )
 

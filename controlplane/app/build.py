@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.api.application import create_application
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.surface import Surface
-from controlplane.app.alerting import build_alerting
+from controlplane.app.alerting import Replica, build_alerting
 from controlplane.app.bounds import (
     database_url,
     engine_options,
@@ -142,7 +142,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         senders,
         clock=clock,
         registry=registry,
-        replica=settings.replica,
+        replica=Replica(settings.replica),
         last_outcome=lambda target_id: schedule.succeeded(target_id),  # noqa: PLW0108 - made below
     )
     stack.push_async_callback(alerting.channels.close)
@@ -253,7 +253,6 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         groups=rules.groups,
         checks=checks,
         registry=registry,
-        replica=settings.replica,
     )
     in_force = InForce(
         clock=clock,
@@ -330,6 +329,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         incidents=uptimes.incidents,
         maintenance=uptimes.plans,
         status_pages=uptimes.pages,
+        grafana_url=settings.grafana_url,
     )
 
     # Everything is made; from here on it moves. What is started last ends first.

@@ -91,4 +91,4 @@ def configuration_change(old: Config, new: Config, now: Timestamp) -> Change:
         sections.append("rules")
     what = ", ".join(sections) or "no section"
     details = {"sections": what, "digest": new.digest, "digest_before": old.digest}
-    return Change(f"controlplane: configuration reloaded ({what})", now, details)
+    return Change(f"controlplane: configuration reloaded ({what})", now, details, id=new.digest)

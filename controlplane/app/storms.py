@@ -79,8 +79,12 @@ def build_storms(
     release: Release,
     clock: Clock,
     registry: CollectorRegistry,
+    replica: str = "",
 ) -> Storms:
-    """Make the muters; they learn of targets and of failed probes as they come."""
+    """Make the muters; they learn of targets and of failed probes as they come.
+
+    `replica` is which one of several this is.
+    """
     targets = TargetBook()
     rules = RuleDependencies(config.mute_options().dependencies)
     network = OwnNetwork(
@@ -92,6 +96,7 @@ def build_storms(
         release=release,
         accept=alerts.put,
         find=alerts.get,
+        replica=replica,
     )
     network.configure(config.canaries, config.storm_settings)
     dependencies = Dependencies(TargetDependencies(targets, last_outcome), rules)

@@ -71,18 +71,17 @@ def build_rehearsal(
     groups: Callable[[], Sequence[GroupStatus]],
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
-    replica: str,
 ) -> Rehearsal:
     """Make the parts. `groups` are those of the rules, `checks` what `/ready` looks at."""
     clock, channels, worker = alerting.clock, alerting.channels, alerting.worker
     store, deliveries = alerting.notifications, SqlDeliveries(database)
-    metrics = TryingMetrics(registry)
+    metrics, share = TryingMetrics(registry), alerting.replica.share
     health = ReceiverHealth(deliveries, channels, worker)
     tests = ReceiverTests(
         store,
         channels,
         clock,
-        owner=replica,
+        owner=alerting.replica.owner,
         options=lambda: worker.options,
         wake=worker.wake,
         metrics=metrics,
@@ -96,14 +95,16 @@ def build_rehearsal(
         firing=lambda: alerting.alerts.list(AlertStatus.FIRING),
         receivers_of=alerting.dispatcher.receivers,
         metrics=metrics,
+        share=share,
     )
+    alerting.alerts.subscribe(drills.heard)
     well = conditions(
         checks,
         Evaluating(groups, clock),
         Sending(store, deliveries, worker, clock),
         Reaching(health, channels),
     )
-    check_ins = CheckIns(well, alerting.senders.clients.client, clock, metrics)
+    check_ins = CheckIns(well, alerting.senders.clients.client, clock, metrics, share)
     return Rehearsal(Trying(health, tests, drills, check_ins), jobs, {})
 
 

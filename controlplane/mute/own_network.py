@@ -42,13 +42,16 @@ _PAUSE: Final[Duration] = 250
 _LASTS: Final[Duration] = 60_000
 _AGAIN: Final[Duration] = 20_000
 _LABELS: Final = Labels({"alertname": OWN_NETWORK_DOWN, "severity": "critical"})
+_REPLICA: Final = "replica"
 
 
 class OwnNetwork:
     """A Muter of alerts about targets, and who raises the alert about ourselves.
 
     `failed` hears of every failed probe, `heard` of every change of an alert,
-    both on the event loop. Without canaries it does nothing.
+    both on the event loop. Without canaries it does nothing. Each of several
+    replicas judges the network that it is in, by the targets that it probes;
+    their alerts differ by the label `replica`.
     """
 
     kind: Final = "held"
@@ -64,7 +67,10 @@ class OwnNetwork:
         release: Release,
         accept: AcceptAlerts,
         find: FindAlert,
+        replica: str = "",
     ) -> None:
+        """`replica` is which one of several this is; the only one needs no name."""
+        self._labels = _LABELS.merge({_REPLICA: replica}) if replica else _LABELS
         self._targets = targets
         self._clock = clock
         self._metrics = metrics
@@ -180,7 +186,7 @@ class OwnNetwork:
         down = self._canaries.last.down and self.storm.phase in (Phase.HOLDING, Phase.RELEASED)
         down = down and self.storm.mass is not None
         self._metrics.down.set(down)
-        known = self._find(_LABELS.fingerprint())
+        known = self._find(self._labels.fingerprint())
         fires = known is not None and known.status(now) is AlertStatus.FIRING
         if down and not (fires and 0 <= now - self._told_at < _AGAIN):
             begun = known.starts_at if known is not None and fires else now
@@ -253,7 +259,7 @@ class OwnNetwork:
         canaries, mass = self._canaries.last, self.storm.mass
         held = len(self._held) - len(self._let_go)
         return Alert(
-            labels=_LABELS,
+            labels=self._labels,
             annotations=Labels(
                 {
                     "summary": f"Our own network seems to be down: {mass} fail at once",

@@ -8,6 +8,7 @@ from random import Random, SystemRandom
 from typing import Final, Protocol, runtime_checkable
 
 from controlplane.clock import Clock, Timestamp
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.metrics import NotifyMetrics
@@ -26,11 +27,15 @@ _WAITING: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that was changed: in one line, when, and what one may want to know of it."""
+    """Something that was changed: in one line, when, and what one may want to know of it.
+
+    `id` is the same at every replica that makes the change.
+    """
 
     summary: str
     at: Timestamp
     details: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
 
 
 @runtime_checkable
@@ -51,7 +56,8 @@ class Changes:
     """Tells of changes, each receiver in its own time, beside the outbox.
 
     They open nothing and close nothing, so they are kept in memory alone: a
-    change that was not told when the process ends is lost.
+    change that was not told when the process ends is lost. What each of several
+    replicas makes is told by one of them.
     """
 
     def __init__(
@@ -61,7 +67,9 @@ class Changes:
         *,
         metrics: NotifyMetrics,
         chance: Random | None = None,
+        share: Share = WHOLE,
     ) -> None:
+        self._share = share
         self._channels = channels
         self._clock = clock
         self._metrics = metrics
@@ -70,9 +78,10 @@ class Changes:
         self._woken = asyncio.Event()
 
     def announce(self, change: Change) -> None:
-        """Have a change told soon."""
-        self._waiting.append(change)
-        self._woken.set()
+        """Have a change told soon, unless another replica tells it."""
+        if self._share.owns(f"change/{change.id}"):
+            self._waiting.append(change)
+            self._woken.set()
 
     async def run(self) -> None:
         """Tell of changes as they come, until cancelled."""

@@ -9,6 +9,7 @@ import httpx
 from controlplane.clock import Clock
 from controlplane.errors import ControlPlaneError, Forbidden
 from controlplane.model.secret import Secret
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
 from controlplane.notify.integrations.http import scrub
 from controlplane.notify.trying_metrics import TryingMetrics
@@ -26,7 +27,11 @@ _CONDITION_SECONDS: Final = 5.0
 
 
 class CheckIns:
-    """Asks for each URL at its interval while every condition holds; else says why it does not."""
+    """Asks for each URL at its interval while every condition holds; else says why it does not.
+
+    Where several replicas share the work, a check-in is one replica's; who
+    takes one over begins at once.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class CheckIns:
         clients: Callable[[HTTPClientConfig], httpx.AsyncClient],
         clock: Clock,
         metrics: TryingMetrics,
+        share: Share = WHOLE,
     ) -> None:
         self._conditions = conditions
         self._clients = clients
@@ -42,6 +48,9 @@ class CheckIns:
         self._check_ins: tuple[CheckInOptions, ...] = ()
         self._statuses: dict[str, CheckInStatus] = {}
         self._changed = asyncio.Event()
+        self._share = share
+        self._ours: frozenset[str] = frozenset()
+        share.subscribe(self._share_changed)
 
     def configure(self, check_ins: Iterable[CheckInOptions]) -> None:
         """Have these from now on; each begins at once."""
@@ -49,6 +58,7 @@ class CheckIns:
         if new != self._check_ins:
             self._check_ins = new
             self._statuses = {}
+            self._ours = self._owned()
             self._changed.set()
 
     def statuses(self) -> Sequence[CheckInStatus]:
@@ -61,7 +71,8 @@ class CheckIns:
         while True:
             self._changed.clear()
             async with asyncio.TaskGroup() as group:
-                turns = [group.create_task(self._keep(each)) for each in self._check_ins]
+                ours = [each for each in self._check_ins if each.name in self._ours]
+                turns = [group.create_task(self._keep(each)) for each in ours]
                 await self._changed.wait()
                 for turn in turns:
                     turn.cancel()
@@ -79,6 +90,17 @@ class CheckIns:
         status = CheckInStatus(options.name, result, self._clock.now(), words)
         self._note(status, failure)
         return status
+
+    def _owned(self) -> frozenset[str]:
+        names = (each.name for each in self._check_ins)
+        return frozenset(name for name in names if self._share.owns(f"check-in/{name}"))
+
+    def _share_changed(self) -> None:
+        ours = self._owned()
+        if ours != self._ours:
+            self._statuses = {n: each for n, each in self._statuses.items() if n in ours}
+            self._ours = ours
+            self._changed.set()
 
     async def _keep(self, options: CheckInOptions) -> None:
         begin, seconds = self._clock.monotonic(), options.interval / 1000

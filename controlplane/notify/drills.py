@@ -3,6 +3,9 @@
 `FireDrillFailed` goes the way of every alert; routing sees to it that it never
 goes to the receiver alone that it is about. It ends with the next run of the
 drill that went well.
+
+Where several replicas share the work, each follows every run, by its alert and
+by what the outbox says; the one that the drill belongs to acts on it.
 """
 
 import asyncio
@@ -12,9 +15,10 @@ from typing import Final
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
 from controlplane.errors import Conflict, ControlPlaneError, NotFound
-from controlplane.model.alert import FIRE_DRILL_FAILED, Alert
+from controlplane.model.alert import FIRE_DRILL, FIRE_DRILL_FAILED, Alert, AlertStatus
 from controlplane.model.duration import DAY
 from controlplane.model.labels import Labels
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import AcceptAlerts
 from controlplane.notify.drill import DrillOptions, Run, Stage, judge
@@ -45,7 +49,7 @@ class Drills:
     """The drills of the file. `begin` raises an alert, `run` follows it until it is judged.
 
     `accept` takes alerts, `firing` gives those that fire; `receivers_of` says
-    whom an alert with some labels goes to.
+    whom an alert with some labels goes to. `heard` is to be told of alerts.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Drills:
         firing: Callable[[], Iterable[Alert]],
         receivers_of: Callable[[Labels], Sequence[str]],
         metrics: TryingMetrics,
+        share: Share = WHOLE,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -66,6 +71,7 @@ class Drills:
         self._firing = firing
         self._receivers_of = receivers_of
         self._metrics = metrics
+        self._share = share
         self._drills: dict[str, DrillOptions] = {}
         self._runs: dict[str, Run] = {}
         self._changed = False
@@ -79,8 +85,19 @@ class Drills:
         """
         self._drills = {drill.name: drill for drill in drills}
         self._runs = {name: self._rerouted(run) for name, run in self._runs.items()}
+        self.heard(tuple(self._firing()), self._clock.now())
         self._changed = True
         self._woken.set()
+
+    def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
+        """Follow runs that were begun elsewhere, or before this process was there."""
+        for alert in alerts:
+            if alert.name == FIRE_DRILL and alert.status(now) is AlertStatus.FIRING:
+                name = alert.labels.value("drill")
+                drill, last = self._drills.get(name), self._runs.get(name)
+                if drill is not None and (last is None or last.started_at < alert.starts_at):
+                    self._runs[name] = self._planned(drill, alert)
+                    self._woken.set()
 
     def statuses(self) -> Sequence[DrillStatus]:
         """Return the drills in the order of the file."""
@@ -130,10 +147,16 @@ class Drills:
                 continue  # it was changed meanwhile: the next look judges it
             after = judge(run, messages, now)
             if after.stage is not run.stage:
+                ours = self._is_ours(name)
                 with correlated(run.alert.correlation_id):
-                    await self._act(run, after, now)
+                    if ours:
+                        await self._act(run, after, now)
                 self._runs[name] = after
-                self._note(after)
+                if ours:
+                    self._note(after)
+
+    def _is_ours(self, drill: str) -> bool:
+        return self._share.owns(f"drill/{drill}")
 
     def _planned(self, drill: DrillOptions, alert: Alert) -> Run:
         told = [
@@ -183,12 +206,14 @@ class Drills:
         over = [
             _ended(run.alert, now)
             for run in (self._runs[name] for name in gone)
-            if run.stage is Stage.RAISED
+            if run.stage is Stage.RAISED and self._is_ours(run.drill.name)
         ]
         over += [
             _ended(alert, now)
             for alert in self._firing()
-            if alert.name == FIRE_DRILL_FAILED and alert.labels.value("drill") not in self._drills
+            if alert.name == FIRE_DRILL_FAILED
+            and (name := alert.labels.value("drill")) not in self._drills
+            and self._is_ours(name)
         ]
         self._changed = False
         try:

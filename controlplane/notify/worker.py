@@ -37,8 +37,8 @@ from controlplane.transport.breaker import BreakerOptions, BreakerState, Circuit
 
 log = get_logger(__name__)
 
-# Work of other replicas is noticed within this many seconds.
-_LONGEST_SLEEP: Final = 5.0
+# What becomes due otherwise than by its time is noticed within so many seconds.
+LONGEST_SLEEP: Final = 5.0
 # The outbox is counted this often; between, no message waits for it.
 _DEPTH_INTERVAL: Final = 5.0
 _AFTER_ERROR: Final = 1.0
@@ -67,7 +67,12 @@ class Worker:
         dead_letters: DeadLetterAlerts | None = None,
         breaker: BreakerOptions | None = None,
         chance: Random | None = None,
+        longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
+        """Claims are made as `owner`: a name, or `name/run` where others have others.
+
+        What others queue is noticed within `longest_sleep` seconds.
+        """
         self._store = store
         self._channels = channels
         self._clock = clock
@@ -88,6 +93,7 @@ class Worker:
         self._released = False
         self._depth_due = 0.0
         self._looked = clock.monotonic()
+        self._longest_sleep = longest_sleep
 
     @property
     def options(self) -> DeliveryOptions:
@@ -377,12 +383,12 @@ class Worker:
         if self._woken.is_set():
             return 0.0  # an attempt has ended meanwhile: its seat is free
         due = await self._store.next_attempt(looked)
-        until = _LONGEST_SLEEP if due is None else max(0.0, (due - self._clock.now()) / 1000)
+        until = self._longest_sleep if due is None else max(0.0, (due - self._clock.now()) / 1000)
         paused = [breaker.until for breaker in self._breakers.values()]
         now = self._clock.monotonic()
         paced = [rate.until(now) for rate in self._rates.values()]
         left = [at - now for at in (*self._quiet_until.values(), *paused, *paced)]
-        return min([_LONGEST_SLEEP, until, *(seconds for seconds in left if seconds > 0)])
+        return min([self._longest_sleep, until, *(seconds for seconds in left if seconds > 0)])
 
 
 def _traced(claimed: Claim) -> AbstractContextManager[Span]:

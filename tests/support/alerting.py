@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from controlplane.alerts.options import AlertOptions
 from controlplane.alerts.provider import Alerts
 from controlplane.app.alerting import ends_first
 from controlplane.clock import Clock, SystemClock, Timestamp
+from controlplane.errors import Unavailable
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.model.share import WHOLE, Share
 from controlplane.mute.hours import Hours
 from controlplane.mute.inhibition import Inhibitor
 from controlplane.mute.metrics import MuteMetrics
@@ -138,9 +140,15 @@ async def alerting(
     around: Surroundings | None = None,
     tell_deaths: bool = True,
     mute: MuteOptions = _NEVER,
+    url: str = "",
+    share: Share = WHOLE,
 ) -> AsyncIterator[Alerting]:
-    """Put the parts together on the SQLite file in `directory`; stop them at the end."""
-    db = Database(migrated(directory / "controlplane.db"))
+    """Put the parts together on the SQLite file in `directory`; stop them at the end.
+
+    With a `url` they are on that database, and with a `share` one of several
+    replicas there, which look at each other's alerts before they act.
+    """
+    db = Database(url or migrated(directory / "controlplane.db"))
     clock = clock or SystemClock()
     options = options or QUICK
     registry = CollectorRegistry()
@@ -154,7 +162,13 @@ async def alerting(
         plain_guard,
     )
     channels = Channels(build_integrations(receivers, around))
-    alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options)
+    alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options, share)
+
+    async def fresh() -> None:
+        if share is not WHOLE:
+            with suppress(Unavailable):
+                await alerts.refresh()
+
     silences = Silences(
         SqlSilences(db),
         clock,
@@ -189,6 +203,9 @@ async def alerting(
         clock,
         RoutingMetrics(registry),
         tells=lambda receiver: bool(channels.of(receiver)),
+        share=share,
+        kept=lambda alert: alerts.get(alert.fingerprint) is not None,
+        fresh=fresh,
     )
     for subscriber in (inhibitor.heard, silences.heard):
         alerts.subscribe(subscriber)
@@ -202,6 +219,8 @@ async def alerting(
         wake=worker.wake,
         options=options,
         metrics=metrics,
+        share=share,
+        fresh=fresh,
     )
     whole = Alerting(
         db,
