@@ -16,4 +16,6 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 keep api_token "$(random)"
 keep grafana_admin_password "$(random)"
 keep postgres_password "$(random)"
+keep redis_password "$(random)"
+keep cluster_url "redis://:$(cat "$directory/redis_password")@redis"
 keep storage_url "postgresql://controlplane:$(cat "$directory/postgres_password")@postgres/controlplane"

@@ -14,7 +14,6 @@ from tests.stack.files import ROOT, compose, mounts, services
 _NOT_JUDGED: Final = {"migrate", "sample-services"}
 _PROFILES: Final = {
     "sample-services": "demo",
-    "victoriametrics": "victoriametrics",
     "watchdog": "watchdog",
 }
 _SECRET_NAME: Final = re.compile(r"PASSWORD|TOKEN|SECRET|KEY|CREDENTIAL")
@@ -122,7 +121,8 @@ def test_secrets_are_made_once(tmp_path: Any) -> None:
     # Where the watchdog calls is for its owner to say.
     assert made.keys() == compose()["secrets"].keys() - {"watchdog_slack_url"}
     assert made["postgres_password"] in made["storage_url"]
-    assert len({made[name] for name in made if name != "storage_url"}) == 3
+    assert made["redis_password"] in made["cluster_url"]
+    assert len({text for name, text in made.items() if not name.endswith("_url")}) == 4
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     subprocess.run(words, check=True)
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
@@ -153,7 +153,13 @@ def test_the_database_and_docker_are_apart() -> None:
     for name, service in services().items():
         for network in service["networks"]:
             members[network].add(name)
-    assert members["database"] == {"postgres", "migrate", "controlplane"}
+    assert members["database"] == {
+        "postgres",
+        "redis",
+        "migrate",
+        "controlplane-1",
+        "controlplane-2",
+    }
     assert members["docker"] == {"docker-api", "alloy"}
     assert all(compose()["networks"][name]["internal"] for name in ("database", "docker"))
     assert services()["docker-api"]["environment"]["POST"] == 0

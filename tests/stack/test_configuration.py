@@ -93,27 +93,35 @@ def test_the_watchdog_tells_of_us_alone() -> None:
 def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
     """With a name that can be looked up here."""
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
-    text = text.replace("controlplane:8080", "127.0.0.1:8080").replace("/tmp/", f"{tmp_path}/")
+    text = re.sub(r"controlplane-(\d):", r"127.0.0.\1:", text).replace("/tmp/", f"{tmp_path}/")
     (tmp_path / "nginx.conf").write_text(text)
     assert "test is successful" in run(_NGINX, "-t", "-c", tmp_path / "nginx.conf")
 
 
-def test_nginx_has_one_server_behind_it() -> None:
-    """As long as no second replica can do its share."""
+def test_nginx_has_both_replicas_behind_it() -> None:
+    """Each that compose starts, and whoever has the fewest requests gets the next."""
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
     upstream = text.partition("upstream controlplane {")[2].partition("}")[0]
-    assert re.findall(r"^\s*server (\S+)", upstream, re.MULTILINE) == ["controlplane:8080"]
+    replicas = [name for name in services() if name.startswith("controlplane-")]
+    found = re.findall(r"^\s*server (\S+)", upstream, re.MULTILINE)
+    assert found == [f"{name}:8080" for name in replicas]
+    assert "least_conn;" in upstream
+    [targets] = [
+        job["static_configs"][0]["targets"]
+        for job in load("prometheus/prometheus.yml")["scrape_configs"]
+        if job["job_name"] == "controlplane"
+    ]
+    assert targets == found
 
 
-@pytest.mark.parametrize("name", ["controlplane.yml", "victoriametrics.yml"])
-def test_we_take_our_own_configuration(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_we_take_our_own_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check config` finds the rules where compose mounts them, and nothing amiss."""
     storage = tmp_path / "storage_url"
     storage.write_text("postgresql://controlplane:secret@postgres/controlplane")
-    places = {"/run/secrets/storage_url": str(storage)}
-    for path, place in mounts(services()["controlplane"]).items():
+    cluster = tmp_path / "cluster_url"
+    cluster.write_text("redis://:secret@redis")
+    places = {"/run/secrets/storage_url": str(storage), "/run/secrets/cluster_url": str(cluster)}
+    for path, place in mounts(services()["controlplane-1"]).items():
         shutil.copytree(ROOT / path, tmp_path / place.lstrip("/"))
         places[place] = str(tmp_path / place.lstrip("/"))
     for file in (tmp_path / "etc/controlplane").iterdir():
@@ -121,7 +129,7 @@ def test_we_take_our_own_configuration(
         for place, here in places.items():
             text = text.replace(place, here)
         file.write_text(text)
-    assert main(["check", "config", str(tmp_path / "etc/controlplane" / name)]) == 0
+    assert main(["check", "config", str(tmp_path / "etc/controlplane/controlplane.yml")]) == 0
     said = capsys.readouterr().out
     assert "good" in said
     assert " 0 rules" not in said
@@ -156,7 +164,6 @@ def test_services_reach_one_another_by_names_that_there_are() -> None:
         for path in (
             "deploy/alloy/config.alloy",
             "deploy/controlplane/controlplane.yml",
-            "deploy/controlplane/victoriametrics.yml",
             "deploy/nginx/nginx.conf",
             "grafana/provisioning/alerting/notifications.yml",
             "grafana/provisioning/datasources/datasources.yml",
@@ -164,6 +171,8 @@ def test_services_reach_one_another_by_names_that_there_are() -> None:
             "docker-compose.yml",
         )
     ]
-    hosts = {host for text in texts for host in re.findall(r"(?:http|tcp)://([a-z-]+):\d", text)}
+    hosts = {
+        host for text in texts for host in re.findall(r"(?:http|tcp)://([a-z-]+[0-9]?):\d", text)
+    }
     hosts |= {host for text in texts for host in re.findall(r"\[([a-z]+):\d+\]", text)}
     assert hosts - {"localhost"} <= services().keys()

@@ -53,8 +53,10 @@ def test_a_label_has_few_values() -> None:
 
 
 def test_only_our_own_lines_are_taken_apart() -> None:
-    """The stage is for the service by its name in compose; the others' go as they are."""
-    selector = re.search(r'selector = "\{service=\\"([\w-]+)\\"\}"', _TEXT)
+    """The stage is for the replicas by their names in compose; the others' go as they are."""
+    selector = re.search(r'selector = "\{service=~\\"(.+?)\\"\}"', _TEXT)
     assert selector is not None
-    assert selector[1] in services()
-    assert services()[selector[1]]["environment"].get("CONTROLPLANE_LOG_FORMAT", "json") == "json"
+    ours = {name for name in services() if re.fullmatch(selector[1], name)}
+    assert ours == {"controlplane-1", "controlplane-2"}
+    for name in ours:
+        assert services()[name]["environment"].get("CONTROLPLANE_LOG_FORMAT", "json") == "json"

@@ -1,6 +1,7 @@
 """A real Prometheus with the file that we ship, and a real nginx, around the real service."""
 
 import asyncio
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -76,7 +77,7 @@ async def nginx(directory: Path, upstream: str) -> AsyncIterator[str]:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
-    text = text.replace("controlplane:8080", upstream).replace("/tmp/", f"{directory}/")
+    text = re.sub(r"controlplane-\d:8080", upstream, text).replace("/tmp/", f"{directory}/")
     file = directory / "nginx.conf"
     file.write_text(text.replace("listen 8080", f"listen {address}"))
     words = [str(_NGINX), "-c", str(file), "-g", "daemon off;"]
@@ -105,7 +106,7 @@ def shipped(directory: Path, service: str, front: str) -> dict[str, Any]:
     text = (ROOT / "prometheus/prometheus.yml").read_text()
     for there, here in (
         ("/run/secrets/api_token", str(token)),
-        ("controlplane:8080", service),
+        ("controlplane-1:8080, controlplane-2:8080", service),
         ("nginx:8080", front),
     ):
         text = text.replace(there, here)
