@@ -1,8 +1,7 @@
 """The manager on a clock moved by hand: slots, reloads, restarts, commits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,95 +10,15 @@ import pytest
 from controlplane.model.alert import AlertStatus
 from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
-from controlplane.rules.load import load_text
-from controlplane.rules.manager import Manager
 from controlplane.rules.options import RuleMatch, RuleSettings, RulesOptions
 from controlplane.rules.ports import StateChange
 from controlplane.rules.reactive import Pace
 from controlplane.rules.schedule import slot, slot_offset
 from controlplane.rules.state import AlertState
-from tests.unit.rules.world import DEFAULTS, T0, Sink, States, World
-
-SLOW = """
-groups:
-- name: g
-  interval: 10s
-  rules:
-  - {alert: Down, expr: up == 0, for: 20s}
-"""
-FAST = """
-groups:
-- name: g
-  interval: 1s
-  rules:
-  - {alert: Down, expr: up == 0}
-"""
-
+from tests.unit.rules.stage import FAST, SLOW, Stage
+from tests.unit.rules.world import DEFAULTS, T0, States, World
 
 NOT_REACTIVE = RuleSettings(RuleMatch(), reactive=False)
-
-
-class Stage:
-    """A manager over a world, with a sink and a state store."""
-
-    def __init__(self, world: World, states: States | None = None) -> None:
-        self.world = world
-        self.sink = Sink()
-        self.states = states or States()
-        self.manager = Manager(
-            clock=world.clock,
-            query=world.query,
-            store=world.store,
-            sink=self.sink,
-            states=self.states,
-            metrics=world.metrics,
-        )
-        world.store.subscribe(self.manager.on_commit)
-
-    @asynccontextmanager
-    async def running(self, text: str, options: RulesOptions = DEFAULTS) -> AsyncIterator["Stage"]:
-        """Apply the rules and run until the block ends; then drain, as on SIGTERM."""
-        await self.apply(text, options)
-        task = asyncio.create_task(self.manager.run())
-        await self.settle()
-        try:
-            yield self
-        except BaseException:
-            task.cancel()
-            raise  # what was expected, not what the drain would wait for
-        else:
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await self.manager.drain()
-            await self.manager.close()
-
-    async def apply(self, text: str, options: RulesOptions = DEFAULTS) -> None:
-        """Put other rules in force."""
-        groups = load_text(text, "f.yml") if text else ()
-        await self.manager.apply(replace(options, groups=groups))
-
-    async def settle(self) -> None:
-        """Let the rule thread and the loop finish what they have."""
-        for _ in range(3):
-            await self.manager._evaluator.run(lambda: None)
-            await self.world.clock.settle()
-
-    async def advance(self, seconds: float, step: float = 1.0) -> None:
-        """Move the clock on in steps, letting each evaluation end."""
-        moved = 0.0
-        while moved < seconds:
-            await self.world.clock.advance(step)
-            await self.settle()
-            moved += step
-
-    def states_of(self) -> list[str]:
-        """Return the states of the alerts of the first rule."""
-        return [alert.state.value for alert in self.manager.groups()[0].rules[0].alerts]
-
-    def count(self, name: str) -> float:
-        """Return the value of a counter."""
-        return self.world.registry.get_sample_value(name) or 0.0
 
 
 def test_slots_are_fixed_and_spread() -> None:

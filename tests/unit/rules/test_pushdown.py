@@ -17,7 +17,7 @@ from controlplane.rules.options import LOCAL, RuleMatch, RuleSettings, RulesOpti
 from controlplane.rules.pushdown import Pushdown
 from controlplane.rules.status import Health
 from controlplane.tsdb.remote.options import Datasource
-from tests.unit.rules.test_manager import Stage
+from tests.unit.rules.stage import Stage
 from tests.unit.rules.world import DEFAULTS, T0, World, labels
 
 THERE = Datasource("http://there")
