@@ -1,12 +1,14 @@
 """The registry's rows: implements targets.ports.TargetRepository and FailureRepository."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.clock import Timestamp
+from controlplane.errors import Conflict, Outdated
 from controlplane.model.dependency import parse_dependencies
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
@@ -30,31 +32,76 @@ class SqlTargets:
             rows = await connection.execute(select(targets).order_by(targets.c.name))
             return [_target(row) for row in rows]
 
-    async def save(self, changed: Sequence[Target]) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Target]:
+        found: list[Target] = []
+        async with self._db.read() as connection:
+            for chunk in _chunks(sorted(ids)):
+                rows = await connection.execute(select(targets).where(targets.c.id.in_(chunk)))
+                found += map(_target, rows)
+        return sorted(found, key=lambda target: target.name)
+
+    async def renewed(self, ids: Collection[str]) -> Mapping[str, Timestamp]:
+        found: dict[str, Timestamp] = {}
+        async with self._db.read() as connection:
+            for chunk in _chunks(sorted(ids)):
+                wanted = select(targets.c.id, targets.c.renewed_at).where(targets.c.id.in_(chunk))
+                found.update((row.id, row.renewed_at) for row in await connection.execute(wanted))
+        return found
+
+    async def save(
+        self, changed: Sequence[Target], known: Mapping[str, Target] | None = None
+    ) -> None:
+        try:
+            await self._save(changed, known)
+        except Outdated:
+            raise
+        except Conflict as error:
+            if known is None:
+                raise
+            # Another replica was quicker with one of the names.
+            raise Outdated(str(error)) from error
+
+    async def _save(self, changed: Sequence[Target], known: Mapping[str, Target] | None) -> None:
         async with self._db.begin() as connection:
+            kept = await _locked(connection, [target.id for target in changed])
+            if known is not None:
+                _compare(kept, {t.id: known.get(t.id) for t in changed}, _without_renewal)
             # Old rows first: a name may pass from one of them to another.
-            known = await _known(connection, [target.id for target in changed])
-            old = [{"key": t.id, **_row(t)} for t in changed if t.id in known]
-            new = [_row(t) for t in changed if t.id not in known]
+            old = [
+                {"key": t.id, **_row(t), "renewed_at": max(t.renewed_at, kept[t.id].renewed_at)}
+                for t in changed
+                if t.id in kept
+            ]
+            # In one order: two replicas that read the same file do not wait for each other.
+            new = [_row(t) for t in sorted(changed, key=lambda t: t.name) if t.id not in kept]
             if old:
                 statement = update(targets).where(targets.c.id == bindparam("key"))
                 await connection.execute(statement, old)
             if new:
                 await connection.execute(insert(targets), new)
 
-    async def renew(self, renewals: Mapping[str, Timestamp]) -> None:
+    async def renew(self, renewals: Mapping[str, Timestamp]) -> Collection[str]:
         statement = (
             update(targets)
-            .where(targets.c.id == bindparam("key"))
+            .where(targets.c.id == bindparam("key"), targets.c.renewed_at < bindparam("at"))
             .values(renewed_at=bindparam("at"))
         )
         async with self._db.begin() as connection:
-            rows = [{"key": key, "at": at} for key, at in renewals.items()]
+            rows = [{"key": key, "at": at} for key, at in sorted(renewals.items())]
             await connection.execute(statement, rows)
+            if self._db.is_sqlite:
+                return ()
+            kept: set[str] = set()
+            for chunk in _chunks(list(renewals)):
+                wanted = select(targets.c.id).where(targets.c.id.in_(chunk))
+                kept.update(await connection.scalars(wanted))
+        return renewals.keys() - kept
 
-    async def delete(self, ids: Sequence[str]) -> None:
+    async def delete(self, gone: Sequence[Target]) -> None:
         async with self._db.begin() as connection:
-            for chunk in _chunks(ids):
+            kept = await _locked(connection, [target.id for target in gone])
+            _compare(kept, {target.id: target for target in gone if target.id in kept})
+            for chunk in _chunks([target.id for target in gone]):
                 await connection.execute(delete(targets).where(targets.c.id.in_(chunk)))
                 await connection.execute(
                     delete(probe_failures).where(probe_failures.c.target_id.in_(chunk))
@@ -94,12 +141,37 @@ class SqlFailures:
             return [Failure(row.target_id, row.at, row.reason, row.evidence) for row in rows]
 
 
-async def _known(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for chunk in _chunks(ids):
-        rows = await connection.execute(select(targets.c.id).where(targets.c.id.in_(chunk)))
-        known.update(rows.scalars())
-    return known
+async def _locked(connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, Target]:
+    """Return targets as they are kept, by id; nobody else changes them until the end.
+
+    All lock rows in one order, so that no two wait for each other.
+    """
+    kept: dict[str, Target] = {}
+    for chunk in _chunks(sorted(ids)):
+        wanted = select(targets).where(targets.c.id.in_(chunk)).order_by(targets.c.id)
+        rows = await connection.execute(wanted.with_for_update())
+        kept.update((row.id, _target(row)) for row in rows)
+    return kept
+
+
+def _compare(
+    kept: Mapping[str, Target],
+    known: Mapping[str, Target | None],
+    part: Callable[[Target], Target] = lambda target: target,
+) -> None:
+    """Return when `part` of each target is kept as it is known. Raises Outdated."""
+    different = {
+        target_id
+        for target_id, target in known.items()
+        if (found := kept.get(target_id)) != target
+        and (found is None or target is None or part(found) != part(target))
+    }
+    if different:
+        raise Outdated("targets were changed meanwhile", different)
+
+
+def _without_renewal(target: Target) -> Target:
+    return replace(target, renewed_at=0)
 
 
 async def _drop_older(connection: AsyncConnection, ids: Sequence[str], keep: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from controlplane.errors import InvalidInput
 from controlplane.model.dependency import Dependency, find_cycle
 from controlplane.model.labels import Labels
 from controlplane.model.target import Target, TargetSpec
@@ -33,6 +34,18 @@ def cycle_through(name: str, targets: Iterable[Depending]) -> tuple[str, ...]:
     """
     known = {target.name: target for target in targets}
     return find_cycle(name, lambda each: _below(known[each], known))
+
+
+def check_dependencies(spec: TargetSpec, targets: Iterable[Target]) -> None:
+    """Refuse a registration by which a target would come to depend on itself.
+
+    Raises InvalidInput.
+    """
+    if not spec.depends_on:
+        return
+    others = [Depending.of(target) for target in targets if target.name != spec.name]
+    if cycle := cycle_through(spec.name, [*others, Depending.of_spec(spec)]):
+        raise InvalidInput(f"it would go round: {' -> '.join(cycle)}", pointer="/depends_on")
 
 
 def _below(target: Depending, known: Mapping[str, Depending]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from controlplane.model.origin import Origin
 from controlplane.model.target import Target
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.ports import Change, TargetChange, TargetListener
@@ -15,18 +16,26 @@ class ChangeFeed:
 
     def __init__(self, metrics: TargetMetrics) -> None:
         self._metrics = metrics
-        self._listeners: list[TargetListener] = []
+        self._listeners: list[tuple[TargetListener, Origin | None]] = []
 
-    def subscribe(self, listener: TargetListener, present: Iterable[Target]) -> Callable[[], None]:
-        """Tell `listener` of the targets that are there; return what ends the subscription."""
+    def subscribe(
+        self, listener: TargetListener, present: Iterable[Target], origin: Origin | None = None
+    ) -> Callable[[], None]:
+        """Tell `listener` of the targets that are there; return what ends the subscription.
+
+        Of later changes it hears all, or those of one origin.
+        """
         for target in present:
             listener(TargetChange(Change.ADDED, target))
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        listening = (listener, origin)
+        self._listeners.append(listening)
+        return lambda: self._listeners.remove(listening)
 
-    def tell(self, kind: Change, target: Target) -> None:
+    def tell(self, kind: Change, target: Target, origin: Origin) -> None:
         """Tell every listener of one change."""
-        for listener in tuple(self._listeners):
+        for listener, wanted in tuple(self._listeners):
+            if wanted not in (None, origin):
+                continue
             try:
                 listener(TargetChange(kind, target))
             except Exception:

@@ -19,19 +19,38 @@ class TargetRepository(Protocol):
         """Return every target."""
         ...
 
-    async def save(self, targets: Sequence[Target]) -> None:
-        """Insert or replace targets by id, all or none.
+    async def find(self, ids: Collection[str]) -> Sequence[Target]:
+        """Return those of some targets that are kept, by name."""
+        ...
 
-        Raises Conflict when another id holds one of the names.
+    async def renewed(self, ids: Collection[str]) -> Mapping[str, Timestamp]:
+        """Return when some targets were renewed, by id; those that are gone are left out."""
+        ...
+
+    async def save(
+        self, targets: Sequence[Target], known: Mapping[str, Target] | None = None
+    ) -> None:
+        """Insert or replace targets by id, all or none; what was renewed later stays so.
+
+        Raises Outdated when what is kept is not what is `known`, by id (without
+        it nothing is compared; renewals are no difference), and Conflict when
+        another id holds one of the names.
         """
         ...
 
-    async def renew(self, renewals: Mapping[str, Timestamp]) -> None:
-        """Set when each target, by id, was renewed. Ids that are gone are passed over."""
+    async def renew(self, renewals: Mapping[str, Timestamp]) -> Collection[str]:
+        """Set when each target, by id, was renewed, unless it was later.
+
+        Return the ids that are gone, where others may have removed them.
+        """
         ...
 
-    async def delete(self, ids: Sequence[str]) -> None:
-        """Remove targets, with all that is kept of them."""
+    async def delete(self, targets: Sequence[Target]) -> None:
+        """Remove targets, with all that is kept of them; those that are gone are passed over.
+
+        Raises Outdated, with none removed, when one is kept otherwise: it was
+        changed, or renewed, meanwhile.
+        """
         ...
 
 

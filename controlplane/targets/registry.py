@@ -2,21 +2,30 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from controlplane.clock import Timestamp
-from controlplane.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
+from controlplane.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Outdated,
+    TooLarge,
+    Unavailable,
+)
 from controlplane.model.labels import EMPTY
+from controlplane.model.origin import Origin
 from controlplane.model.target import Operator, Provenance, Target, TargetSpec
-from controlplane.targets.dependencies import Depending, cycle_through
+from controlplane.targets.dependencies import check_dependencies
 from controlplane.targets.feed import ChangeFeed
 from controlplane.targets.index import Entry, Page, Query, State, TargetIndex, page, state_of
 from controlplane.targets.metrics import TargetMetrics
+from controlplane.targets.mirror import Mirror
 from controlplane.targets.options import TargetOptions
 from controlplane.targets.ports import (
-    Change,
     LastOutcome,
     ProberOf,
     TargetListener,
@@ -29,6 +38,9 @@ from controlplane.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 Result = TypeVar("Result")
+
+# How often a change is decided at most, when other replicas are quicker each time.
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,9 @@ class TargetRegistry:
 
     Start with `load`, then `apply_file`. Changes queue up before one lock, so
     listeners hear of them in the order in which they became durable. A change
-    that was begun is finished even if its caller goes away.
+    that was begun is finished even if its caller goes away. Replicas that share
+    a database each have one: what another changed is taken up by `refresh`, and
+    found out when it is written.
     """
 
     def __init__(
@@ -71,9 +85,12 @@ class TargetRegistry:
         self._lock = asyncio.Lock()
         self._renewals = Renewals(self._commit_renewals, self._lock)
         self._feed = ChangeFeed(metrics)
+        self._mirror = Mirror(self._index, self._feed, metrics)
         self._tasks: set[asyncio.Task[Any]] = set()
-        # True when a write failed half-way: what is durable must be read anew.
+        # What must be read anew before the next change: all, when a write failed
+        # half-way, or targets that another replica changed.
         self._in_doubt = False
+        self._doubted: set[str] = set()
 
     # Reading: from memory, at once.
 
@@ -111,12 +128,15 @@ class TargetRegistry:
         """Return all targets by name, each with its labels: a snapshot, safe in any thread."""
         return self._index.ordered()
 
-    def subscribe(self, listener: TargetListener) -> Callable[[], None]:
+    def subscribe(
+        self, listener: TargetListener, *, origin: Origin | None = None
+    ) -> Callable[[], None]:
         """Tell `listener` of every target (as added) now, and of each change later.
 
-        A renewal is no change. Returns what ends the subscription.
+        A renewal is no change. With an origin, only of changes made there.
+        Returns what ends the subscription.
         """
-        return self._feed.subscribe(listener, self)
+        return self._feed.subscribe(listener, self, origin)
 
     def configure(self, options: TargetOptions) -> None:
         """Use other limits from now on; targets that are there already stay."""
@@ -127,7 +147,25 @@ class TargetRegistry:
     async def load(self) -> None:
         """Read every target from the repository. Raises Unavailable."""
         async with self._lock:
-            await self._reload()
+            await self._reload(Origin.ELSEWHERE)
+
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
+        """Take up what other replicas changed, of some targets or of all. Raises Unavailable."""
+        async with self._lock:
+            if ids is None:
+                await self._reload(Origin.ELSEWHERE)
+            else:
+                await self._reread(ids, Origin.ELSEWHERE)
+
+    async def refresh_renewals(self, ids: Collection[str] | None = None) -> None:
+        """Take up when targets were renewed; of all, `refresh` has read it. Raises Unavailable."""
+        if ids is None:
+            return
+        async with self._lock:
+            for target_id, at in (await self._repository.renewed(ids)).items():
+                target = self._index.get(target_id)
+                if target is not None and target.renewed_at != at:
+                    self._index.renew(replace(target, renewed_at=at))
 
     async def register(self, spec: TargetSpec, now: Timestamp) -> tuple[Target, bool]:
         """Add the target, or replace all that its service said of it; return it and whether new.
@@ -138,7 +176,8 @@ class TargetRegistry:
         check_spec(spec, self._options, self._prober_of)
         known = self._owned_by_api(self._index.named(spec.name))
         if known is not None and known.spec == spec:
-            return await self.renew(known.id, now), False
+            with suppress(NotFound):  # another replica has removed it
+                return await self.renew(known.id, now), False
         return await self._alone(lambda: self._register(spec, now))
 
     async def renew(self, target_id: str, now: Timestamp) -> Target:
@@ -196,7 +235,7 @@ class TargetRegistry:
         known = self._owned_by_api(self._index.named(spec.name))
         if known is None and len(self._index) >= self._options.max_targets:
             raise TooLarge(f"the registry is full: it holds {len(self._index)} targets")
-        self._check_dependencies(spec)
+        check_dependencies(spec, self)
         target = (
             _new(spec, Provenance.API, now)
             if known is None
@@ -228,15 +267,7 @@ class TargetRegistry:
         if spec.name != target.name:
             raise InvalidInput("a target keeps its name", pointer="/name")
         check_spec(spec, self._options, self._prober_of)
-        self._check_dependencies(spec)
-
-    def _check_dependencies(self, spec: TargetSpec) -> None:
-        """Refuse a registration by which a target would come to depend on itself."""
-        if not spec.depends_on:
-            return
-        others = [Depending.of(target) for target in self if target.name != spec.name]
-        if cycle := cycle_through(spec.name, [*others, Depending.of_spec(spec)]):
-            raise InvalidInput(f"it would go round: {' -> '.join(cycle)}", pointer="/depends_on")
+        check_dependencies(spec, self)
 
     async def _delete(self, target_id: str) -> None:
         target = self.get(target_id)
@@ -286,24 +317,36 @@ class TargetRegistry:
             for target in current
             if target is not None
         ]
-        await self._repository.renew({target.id: target.renewed_at for target in renewed})
+        gone = await self._repository.renew({t.id: t.renewed_at for t in renewed})
         for target in renewed:
-            self._index.renew(target)
-        self._metrics.renewals.inc(len(renewed))
+            if target.id not in gone:
+                self._index.renew(target)
+        self._mirror.publish((), [t for t in renewed if t.id in gone], Origin.ELSEWHERE)
+        self._metrics.renewals.inc(len(renewed) - len(gone))
 
     async def _alone(self, change: Callable[[], Awaitable[Result]]) -> Result:
-        """Run a change under the lock, to its end."""
+        """Run a change under the lock, to its end; anew when another replica was quicker."""
 
         async def locked() -> Result:
             async with self._lock:
-                if self._in_doubt:
-                    await self._reload()
+                for _ in range(_TRIES - 1):
+                    await self._catch_up()
+                    with suppress(Outdated):
+                        return await change()
+                await self._catch_up()
                 return await change()
 
         task = asyncio.create_task(locked())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
+
+    async def _catch_up(self) -> None:
+        """Read anew what is in doubt."""
+        if self._in_doubt:
+            await self._reload(Origin.HERE)
+        elif self._doubted:
+            await self._reread(self._doubted, Origin.ELSEWHERE)
 
     async def _save(self, target: Target) -> None:
         if self._differs(target):
@@ -313,32 +356,31 @@ class TargetRegistry:
         return self._index.get(target.id) != target
 
     async def _commit(self, changed: Sequence[Target], removed: Sequence[Target]) -> None:
+        known = {t.id: old for t in changed if (old := self._index.get(t.id)) is not None}
         try:
             if removed:
-                await self._repository.delete([target.id for target in removed])
+                await self._repository.delete(removed)
             if changed:
-                await self._repository.save(changed)
-        except (Conflict, Unavailable):
-            self._in_doubt = True
+                await self._repository.save(changed, known)
+        except (Conflict, Unavailable) as error:
+            if isinstance(error, Outdated) and error.keys:
+                self._doubted |= error.keys | {target.id for target in removed}
+            else:
+                self._in_doubt = True
             raise
-        self._publish(changed, removed)
+        self._mirror.publish(changed, removed, Origin.HERE)
 
-    async def _reload(self) -> None:
-        found = {target.id: target for target in await self._repository.load()}
+    async def _reload(self, origin: Origin) -> None:
+        found = await self._repository.load()
         self._in_doubt = False
-        gone = [target for target in self if target.id not in found]
-        self._publish([target for target in found.values() if self._differs(target)], gone)
+        self._doubted.clear()
+        self._mirror.take_up(found, {target.id for target in self}, origin)
 
-    def _publish(self, changed: Sequence[Target], removed: Sequence[Target]) -> None:
-        for target in removed:
-            self._index.remove(target)
-            self._feed.tell(Change.REMOVED, target)
-        for target in changed:
-            kind = Change.ADDED if self._index.get(target.id) is None else Change.CHANGED
-            self._index.put(target)
-            self._feed.tell(kind, target)
-        for provenance in Provenance:
-            self._metrics.targets.labels(provenance.value).set(self._index.counts[provenance])
+    async def _reread(self, ids: Collection[str], origin: Origin) -> None:
+        ids = frozenset(ids)
+        found = await self._repository.find(ids)
+        self._doubted -= ids
+        self._mirror.take_up(found, ids, origin)
 
     def _owned_by_api(self, target: Target | None) -> Target | None:
         if target is not None and target.provenance is Provenance.FILE:

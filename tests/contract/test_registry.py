@@ -9,11 +9,13 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from controlplane.errors import Conflict
+from controlplane.errors import NotFound
 from controlplane.model.labels import Labels
+from controlplane.model.origin import Origin
 from controlplane.model.target import TargetSpec
 from controlplane.storage.database import Database
 from controlplane.storage.targets import SqlTargets
+from controlplane.targets.ports import Change
 from tests.support.targets import build_registry
 
 SPEC = TargetSpec("checkout", url="http://checkout.test/", labels=Labels({"team": "shop"}))
@@ -47,15 +49,81 @@ async def test_two_registers_of_one_name_at_once(database: Database) -> None:
 
 
 async def test_two_processes_register_one_name(database: Database) -> None:
-    """The slower one is told of the conflict, and its next try updates the other's target."""
+    """One of them is first; the other, which did not know of it, updates its target."""
     first = build_registry(SqlTargets(database))
     second = build_registry(SqlTargets(database))
     target, _ = await first.register(SPEC, 1)
-    with pytest.raises(Conflict):
-        await second.register(SPEC, 2)
-    again, new = await second.register(replace(SPEC, lease=5_000), 3)
+    again, new = await second.register(replace(SPEC, lease=5_000), 2)
     assert (again.id, new) == (target.id, False)
-    assert [row.id for row in await SqlTargets(database).load()] == [target.id]
+    assert await SqlTargets(database).load() == [again]
+
+
+async def test_two_processes_apply_one_file(database: Database) -> None:
+    """They start together with the same file: each target is there once, and neither fails."""
+    registries = [build_registry(SqlTargets(database)) for _ in range(2)]
+    specs = [replace(SPEC, name=f"t{number}") for number in range(300)]
+    await asyncio.gather(
+        registries[0].apply_file(specs, 1), registries[1].apply_file(specs[::-1], 2)
+    )
+    assert sorted(registries[0], key=lambda t: t.name) == await SqlTargets(database).load()
+    assert {t.id for t in registries[0]} == {t.id for t in registries[1]}
+
+
+async def test_a_change_is_made_to_what_is_kept(database: Database) -> None:
+    """What another process changed a moment ago is neither undone nor overlooked."""
+    first = build_registry(SqlTargets(database))
+    second = build_registry(SqlTargets(database))
+    target, _ = await first.register(SPEC, 1)
+    await second.load()
+    await second.update(target.id, lambda edit: replace(edit, paused=True), actor="ann", now=2)
+    await second.renew(target.id, 9)
+    again, _ = await first.register(replace(SPEC, lease=5_000), 3)
+    assert (again.operator.paused, again.spec.lease) == (True, 5_000)
+    await second.refresh([target.id])
+    assert (second.get(target.id).renewed_at, list(second)) == (
+        9,
+        await SqlTargets(database).load(),
+    )
+
+
+async def test_what_another_process_removed_is_gone(database: Database) -> None:
+    """A target that was deleted elsewhere is registered anew, and found by nobody else."""
+    first = build_registry(SqlTargets(database))
+    second = build_registry(SqlTargets(database))
+    target, _ = await first.register(SPEC, 1)
+    await second.load()
+    await second.delete(target.id)
+    with pytest.raises(NotFound):
+        await first.update(target.id, lambda edit: replace(edit, paused=True), actor="", now=2)
+    again, new = await first.register(SPEC, 3)
+    assert (new, again.id == target.id) == (True, False)
+    await second.refresh([again.id])
+    await second.delete(again.id)
+    if not database.is_sqlite:  # where nobody else can
+        registered, new = await first.register(SPEC, 4)
+        assert (new, registered.id != again.id) == (True, True)
+
+
+async def test_only_differences_are_told(database: Database) -> None:
+    """Listeners hear what another process changed, once; what was renewed is no change."""
+    first = build_registry(SqlTargets(database))
+    second = build_registry(SqlTargets(database))
+    heard: list[tuple[Change, str]] = []
+    second.subscribe(
+        lambda change: heard.append((change.kind, change.target.name)), origin=Origin.ELSEWHERE
+    )
+    target, _ = await first.register(SPEC, 1)
+    for _ in range(2):
+        await second.refresh([target.id])
+    await first.renew(target.id, 5)
+    await second.refresh([target.id])
+    await first.renew(target.id, 6)
+    await second.refresh_renewals([target.id])
+    assert second.get(target.id).renewed_at == 6
+    await second.register(replace(SPEC, lease=9_000), 7)
+    await first.delete(target.id)
+    await second.refresh([target.id])
+    assert heard == [(Change.ADDED, "checkout"), (Change.REMOVED, "checkout")]
 
 
 async def _register_many(url: str, acknowledged: Connection) -> None:

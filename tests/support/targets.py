@@ -1,6 +1,6 @@
 """A registry for tests, over whatever repository they bring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -29,7 +29,15 @@ class MemoryTargets:
     async def load(self) -> Sequence[Target]:
         return sorted(self.rows.values(), key=lambda target: target.name)
 
-    async def save(self, targets: Sequence[Target]) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Target]:
+        return [target for target in await self.load() if target.id in ids]
+
+    async def renewed(self, ids: Collection[str]) -> Mapping[str, Timestamp]:
+        return {target.id: target.renewed_at for target in await self.find(ids)}
+
+    async def save(
+        self, targets: Sequence[Target], known: Mapping[str, Target] | None = None
+    ) -> None:
         self._fail_before()
         names = {target.name: target.id for target in self.rows.values()}
         if any(names.get(target.name, target.id) != target.id for target in targets):
@@ -37,13 +45,14 @@ class MemoryTargets:
         self.rows.update((target.id, target) for target in targets)
         self._fail_after()
 
-    async def renew(self, renewals: Mapping[str, Timestamp]) -> None:
+    async def renew(self, renewals: Mapping[str, Timestamp]) -> Collection[str]:
         self._fail_before()
+        return ()
 
-    async def delete(self, ids: Sequence[str]) -> None:
+    async def delete(self, targets: Sequence[Target]) -> None:
         self._fail_before()
-        for target_id in ids:
-            del self.rows[target_id]
+        for target in targets:
+            del self.rows[target.id]
 
     def _fail_before(self) -> None:
         self.transactions += 1
