@@ -13,6 +13,7 @@ from controlplane.api import health, otlp, probe
 from controlplane.api.alertmanager import routes as alertmanager
 from controlplane.api.alertmanager.answers import Malformed, on_malformed
 from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bounded
+from controlplane.api.fresh import FreshMiddleware
 from controlplane.api.guard import GuardMiddleware
 from controlplane.api.head import HeadMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
@@ -35,6 +36,7 @@ from controlplane.api.status_host import StatusHostMiddleware
 from controlplane.api.stream import sse, websocket
 from controlplane.api.stream.encoded import Encoded
 from controlplane.api.surface import Surface
+from controlplane.api.throttle import Throttle, ThrottleMiddleware
 from controlplane.api.v1 import (
     alerts,
     autoscaling,
@@ -94,14 +96,18 @@ class _Application(FastAPI):
         return self.openapi_schema
 
 
-def create_application(surface: Surface, guard: Guard, limits: Limits) -> FastAPI:
+def create_application(
+    surface: Surface, guard: Guard, limits: Limits, throttle: Throttle
+) -> FastAPI:
     """Return the application that answers with `surface`, to those whom `guard` admits."""
     application = bare_application(
         # From the outside in: nothing is refused without an id and a line in the log.
         Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
         Middleware(StatusHostMiddleware, at_host=surface.status_pages.at_host),
         Middleware(GuardMiddleware, guard=guard, clock=surface.clock),
+        Middleware(ThrottleMiddleware, throttle=throttle),
         Middleware(LimitMiddleware, limits=limits),
+        Middleware(FreshMiddleware, fresh=surface.fresh),
         Middleware(HeadMiddleware),
     )
     application.state.surface = surface

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
+from controlplane.api.fresh import at_once
 from controlplane.api.query_pool import QueryPool
 from controlplane.autoscale.autoscaler import Autoscaler
 from controlplane.autoscale.policies import Policies
@@ -119,6 +120,10 @@ class Surface:
     incidents: Incidents
     maintenance: Plans
     status_pages: StatusPages
+    # Where the Grafana with our dashboards is, without a slash at its end; empty: nobody said.
+    grafana_url: str
+    # Returns when what other replicas changed before is known here.
+    fresh: Callable[[], Awaitable[None]] = at_once
 
 
 def surface(request: Request) -> Surface:
