@@ -70,6 +70,7 @@ class Outlet:
         self._fenced = fenced
         self._alerts: _Alerts = {}
         self._changed: _Changed = {}
+        self._refused: dict[str, Fence] = {}
         self._work = asyncio.Event()
         self._flushing = asyncio.Lock()
         # What is not seen yet: passes whose changes are being saved, and later ones.
@@ -82,6 +83,8 @@ class Outlet:
     def offer(self, done: Pass) -> None:
         """Take what an evaluation led to."""
         origin = _origin(done)
+        if self._refused.get(origin.group, OPEN) == origin.fence != OPEN:
+            return  # it was under way when the pass before was refused
         if done.doubts:
             self._record(done.doubts)
         self._alerts.update((alert.labels, (alert, origin)) for alert in done.alerts)
@@ -201,6 +204,7 @@ class Outlet:
         """Forget whatever waits of a group's passes: it is another replica's now."""
         log.info("rule group fenced", rule_group=origin.group)
         self._metrics.fenced.inc()
+        self._refused[origin.group] = origin.fence
         self._alerts = {name: each for name, each in self._alerts.items() if each[1] != origin}
         self._changed = {name: each for name, each in self._changed.items() if each[1] != origin}
         self._being_saved = [done for done in self._being_saved if _origin(done) != origin]

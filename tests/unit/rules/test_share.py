@@ -158,6 +158,7 @@ async def test_the_fenced_group_costs_no_other() -> None:
     assert sorted(told) == ["a", "b"]
     assert [alert.name for alert in sink.alerts] == ["c"]
     assert set(states.kept) == {"a", "c"}
+    outlet.offer(Pass([alert], [], group="a", fence=Fence(frozenset({Token("evaluator", 0, 1)}))))
     assert await outlet.flush()
     assert len(sink.alerts) == 1
 
