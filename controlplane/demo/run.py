@@ -155,6 +155,7 @@ class _Demo:
         say(f"console   {url}/")
         say(f"targets   {url}/api/v1/targets")
         say(f"alerts    {url}/api/v1/alerts")
+        say(f"scaling   {url}/autoscaling")
         say(f"rules     {url}/prometheus/api/v1/rules")
         say(f"query     .venv/bin/controlplane query --url {url} 'probe_success'")
         say(f"itself    {url}/ready  {url}/metrics")
@@ -192,6 +193,39 @@ def _configuration(slack: SlackStandIn, pager: PagerDutyStandIn) -> dict[str, An
             "routes": [{"receiver": "nobody", "matchers": ['severity="none"']}],
         },
         "receivers": [oncall, {"name": "nobody"}],
+        "autoscaling": [_policy(FAILING)],
+    }
+
+
+def _policy(job: str) -> dict[str, Any]:
+    """Return what is recommended for a service, at the pace of the demo: nothing is scaled."""
+    return {
+        "name": job,
+        "max_replicas": 6,
+        "interval": "1s",
+        "replicas": f'sum(service_replicas{{job="{job}"}})',
+        "metrics": [
+            {
+                "name": "load",
+                "query": f'sum(rate(http_requests_total{{job="{job}"}}[5s]))',
+                "target": {"type": "AverageValue", "value": 20},
+            },
+            {
+                "name": "cpu",
+                "kind": "cpu",
+                "query": f'avg(rate(process_cpu_seconds_total{{job="{job}"}}[5s]))',
+            },
+            {
+                "name": "p95",
+                "query": f'service:latency_seconds:p95_5s{{job="{job}"}}',
+                "up": {"threshold": 0.5, "for": "3s"},
+            },
+            {
+                "name": "errors",
+                "query": f'service:errors:ratio_rate5s{{job="{job}"}}',
+                "up": {"threshold": 0.05, "for": "3s"},
+            },
+        ],
     }
 
 

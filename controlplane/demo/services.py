@@ -78,11 +78,15 @@ HERE: Final = Place()
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A service by name. Its nth trouble is the nth of `troubles`, over and over."""
+    """A service by name. Its nth trouble is the nth of `troubles`, over and over.
+
+    `dashboard` names the kind of its own that it asks for.
+    """
 
     name: str
     cycle: Cycle | None = None
     troubles: tuple[Mood, ...] = ()
+    dashboard: str | None = None
 
     def mood(self, elapsed: float) -> Mood:
         """Return the mood, `elapsed` seconds after the start."""
@@ -98,7 +102,7 @@ def sample_profiles(cycle: Cycle) -> tuple[Profile, ...]:
     """Return the three: one healthy, one that fails slowly, one that falls silent."""
     return (
         Profile(HEALTHY),
-        Profile(FAILING, cycle, (Mood(error_ratio=0.4, latency=0.8),)),
+        Profile(FAILING, cycle, (Mood(error_ratio=0.4, latency=0.8),), dashboard="red"),
         Profile(SILENT, cycle, (Mood(reach=Reach.REFUSES), Mood(reach=Reach.HANGS))),
     )
 
@@ -310,6 +314,7 @@ class SampleServices:
             labels=self._labels,
             metrics_url=f"{service.url}/metrics",
             lease=self._lease,
+            dashboard=service.profile.dashboard,
             pace=client.Pace(first_retry=0.2, longest_retry=2.0, refused_retry=5.0),
         )
 

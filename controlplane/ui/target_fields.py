@@ -33,6 +33,7 @@ class Fields:
     metrics_url: str = ""
     lease: str = ""
     depends_on: str = ""
+    dashboard: str = ""
     overrides: str = ""
 
     @classmethod
@@ -48,6 +49,7 @@ class Fields:
             metrics_url=spec.metrics_url or "",
             lease=_duration(spec.lease),
             depends_on="\n".join(str(each) for each in spec.depends_on),
+            dashboard=spec.dashboard or "",
             overrides=_lines(target.operator.labels),
         )
 
@@ -86,6 +88,7 @@ class Fields:
             "interval": self.interval,
             "metrics_url": self.metrics_url,
             "lease": self.lease,
+            "dashboard": self.dashboard,
         }
         return {
             **{name: text for name, text in said.items() if text},

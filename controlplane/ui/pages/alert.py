@@ -16,7 +16,8 @@ from controlplane.ui.drawing import line_chart
 from controlplane.ui.pages import alert_story
 from controlplane.ui.pages.alert_filter import SEVERITY, Standing
 from controlplane.ui.pages.alert_groups import causes, standing, summary
-from controlplane.ui.pages.alert_plot import AlertPlot, alert_plot
+from controlplane.ui.pages.alert_plot import AlertPlot, alert_plot, window
+from controlplane.ui.pages.grafana import GrafanaLink, of_labels
 
 
 async def show(page: Page) -> Response:
@@ -39,6 +40,7 @@ async def show(page: Page) -> Response:
         "labels": () if alert is None else alert_story.alike(alert.labels),
         "notes": () if alert is None else alert_story.notes(alert.annotations),
         "runbook": "" if alert is None else alert_story.runbook(alert.annotations),
+        "grafana": None if alert is None else _grafana(page, alert),
         "generator": "" if alert is None else _generator(page, alert),
         "silence_link": "" if alert is None else links.silence("", alert.labels),
         "plot": plot,
@@ -54,6 +56,11 @@ def _drawn(plot: AlertPlot | None, page: Page) -> Markup:
     if plot is None or plot.figure is None:
         return Markup("")
     return line_chart(plot.figure, title=page.say("The expression around the moment it fired"))
+
+
+def _grafana(page: Page, alert: AlertOut) -> GrafanaLink | None:
+    start, end = window(alert.starts_at, alert.ends_at, page.now)
+    return of_labels(page, alert.labels, start, None if alert.ends_at is None else end)
 
 
 def _limit(plot: AlertPlot, page: Page) -> str:

@@ -19,6 +19,7 @@ from controlplane.ui.console import Page
 from controlplane.ui.drawing import line_chart
 from controlplane.ui.figures import Figure, figure_of
 from controlplane.ui.pages.autoscaling import SIGNS, row_of, words_of_mode, words_of_outcome
+from controlplane.ui.pages.grafana import AUTOSCALING, link
 from controlplane.ui.pages.query_form import Asked, Tab
 
 RANGES: Final = tuple(parse_duration(text) for text in ("1h", "6h", "1d", "7d"))
@@ -52,6 +53,13 @@ async def show(page: Page) -> Response:
         "row": row_of(page, policy, decision),
         "modes": words_of_mode(page),
         "metrics": [metric_row(each, decision) for each in policy.metrics],
+        "grafana": link(
+            page,
+            AUTOSCALING,
+            {"policy": policy.name},
+            page.now - _span(page.request.query_params.get("range", "")),
+            None,
+        ),
         "way": way_out(page, policy),
         **await _past(page, policy),
     }

@@ -21,6 +21,7 @@ from controlplane.ui.console import Page
 from controlplane.ui.drawing import Bar, bars, line_chart
 from controlplane.ui.figures import Figure
 from controlplane.ui.forms import read_form
+from controlplane.ui.pages.grafana import GrafanaLink, of_labels
 from controlplane.ui.pages.target_form import address, wanted_target
 from controlplane.ui.pages.targets import pause
 from controlplane.ui.target_past import bar_of, lookup_and_rest, phases, selector, since
@@ -47,10 +48,21 @@ async def show(page: Page) -> Response:
         "owned": target.provenance is Provenance.FILE,
         "ranges": list(RANGES),
         "chosen": _range(page),
+        "grafana": _grafana(page, target),
     }
     for found in await asyncio.gather(*(_PARTS[part](page, target) for part in wanted)):
         context |= found
     return page.render("target.html", context)
+
+
+def _grafana(page: Page, target: Target) -> list[GrafanaLink]:
+    """Return links to the dashboards that show a target, over the range that is looked at."""
+    labels, start = dict(target.labels()), page.now - RANGES[_range(page)]
+    about = [{name: labels.get(name, "") for name in ("job", "instance")}]
+    if target.spec.metrics_url:
+        about.append({"job": labels.get("job", "")})
+    found = [of_labels(page, each, start, None) for each in about]
+    return [each for each in found if each is not None]
 
 
 async def act(page: Page) -> Response:

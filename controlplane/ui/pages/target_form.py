@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from controlplane.errors import Conflict, InvalidInput, TooLarge
-from controlplane.model.target import Provenance, Target
+from controlplane.model.target import DASHBOARD_TEMPLATES, Provenance, Target
 from controlplane.ui.console import Page
 from controlplane.ui.forms import read_form
 from controlplane.ui.target_fields import Fields, Refused, errors_of, modules_of
@@ -105,6 +105,7 @@ def _form(
         "owned": target is not None and target.provenance is Provenance.FILE,
         "fields": fields,
         "errors": errors,
+        "dashboards": DASHBOARD_TEMPLATES,
         "modules": modules_of(list(page.on.modules()), fields.module),
     }
     return page.render("target_form.html", context, status=422 if errors else 200)

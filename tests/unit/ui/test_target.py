@@ -61,6 +61,19 @@ async def test_a_form_with_faults_says_what_and_where(tmp_path: Path) -> None:
         assert len(reader.on.targets) == 1
 
 
+async def test_a_form_keeps_the_dashboard(tmp_path: Path) -> None:
+    """What a service asked for is chosen in the form, and stays when it is sent as it is."""
+    async with console(tmp_path, **{"global": _SLOW}) as reader:
+        path = await add(reader, dashboard="red")
+        assert "<option selected>red</option>" in await reader.get(f"{path}/edit")
+        sent = {"endpoint": "http://127.0.0.1:2/", "module": "http_2xx", "dashboard": "red"}
+        await reader.send(f"{path}/edit", sent)
+        assert named(reader, "shop").spec.dashboard == "red"
+        await reader.send(f"{path}/edit", {**sent, "dashboard": ""})
+        assert named(reader, "shop").spec.dashboard is None
+        assert 'id="dashboard-error"' in await add(reader, 422, name="other", dashboard="blue")
+
+
 async def test_a_target_is_changed(tmp_path: Path) -> None:
     """All but its name; what an operator sets is noted with who it was."""
     async with console(tmp_path, **{"global": _SLOW}) as reader:
