@@ -7,6 +7,7 @@ a tuple in the order of its parameters.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 Values = Mapping[str, Any]
 Prepare = Callable[[Any], Any]
+
+
+class _Conflict(Enum):
+    """What becomes of a row whose primary key is there already."""
+
+    FAIL = auto()
+    KEEP = auto()
+    REPLACE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +42,39 @@ class _Statement:
 
 async def add(connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows, all with the same columns."""
-    await _write(connection, table, rows, replace=False)
+    await _write(connection, table, rows, _Conflict.FAIL)
+
+
+async def add_missing(connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert those rows whose primary key is not there yet, all with the same columns."""
+    await _write(connection, table, rows, _Conflict.KEEP)
 
 
 async def put(connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows, each with all columns, or replace those that have their primary key."""
-    await _write(connection, table, rows, replace=True)
+    await _write(connection, table, rows, _Conflict.REPLACE)
 
 
 async def _write(
-    connection: AsyncConnection, table: Table, rows: Sequence[Values], *, replace: bool
+    connection: AsyncConnection, table: Table, rows: Sequence[Values], conflict: _Conflict
 ) -> None:
     if not rows:
         return
-    statement = _statement(table, connection.dialect, frozenset(rows[0]), replace=replace)
+    statement = _statement(table, connection.dialect, frozenset(rows[0]), conflict)
     await connection.exec_driver_sql(statement.text, [statement.parameters(row) for row in rows])
 
 
 @lru_cache(maxsize=64)
 def _statement(
-    table: Table, dialect: Dialect, names: frozenset[str], *, replace: bool
+    table: Table, dialect: Dialect, names: frozenset[str], conflict: _Conflict
 ) -> _Statement:
     """Each engine has its own insert, and both the same clause."""
     statement: Any = (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
-    if replace:
+    key = [column.name for column in table.primary_key]
+    if conflict is _Conflict.KEEP:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    if conflict is _Conflict.REPLACE:
         new = {column.name: statement.excluded[column.name] for column in table.columns}
-        key = [column.name for column in table.primary_key]
         statement = statement.on_conflict_do_update(index_elements=key, set_=new)
     compiled = statement.compile(dialect=dialect, column_keys=sorted(names))
     return _Statement(

@@ -90,3 +90,22 @@ def unpack(packed: bytes, level: Level) -> Cells:
     if len(unpacked) != wanted:
         raise InvalidInput(f"a row of uptime has {len(unpacked)} bytes, not {wanted}")
     return np.frombuffer(unpacked, dtype="<f4").reshape(level.size, FIELDS).astype(np.float32)
+
+
+def merged(kept: bytes, new: bytes, level: Level) -> bytes:
+    """Return two accounts of one span, packed, as one: of each cell the one that knows more.
+
+    So replicas that count a subject one after the other never erase each
+    other's cells, in whichever order and however often they write them. Where
+    both know as much the new one counts; what cannot be read gives way.
+    """
+    try:
+        before = unpack(kept, level)
+    except InvalidInput:
+        return new
+    cells = unpack(new, level)
+    better = before[:, :LATENCY_SUM].sum(axis=1) > cells[:, :LATENCY_SUM].sum(axis=1)
+    if not better.any():
+        return new
+    cells[better] = before[better]
+    return pack(cells)

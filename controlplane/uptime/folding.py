@@ -16,25 +16,33 @@ _BATCH: Final = 1_000
 
 
 class Folder:
-    """Adds up minutes into hours and hours into days; begun again, it comes to the same."""
+    """Adds up minutes into hours and hours into days; begun again, it comes to the same.
 
-    def __init__(self, repository: RollupRepository, metrics: UptimeMetrics) -> None:
+    Where several replicas write rows it looks each time how far all have been
+    added up: rows that came late are due again.
+    """
+
+    def __init__(
+        self, repository: RollupRepository, metrics: UptimeMetrics, *, alone: bool = True
+    ) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._alone = alone
+        self._write = repository.put if alone else repository.merge
         self._until: dict[Level, Timestamp] = {}
 
     async def fold(self, now: Timestamp) -> None:
         """Add up every row that is over by now and was not yet. Raises Unavailable."""
-        if not self._until:
+        if not (self._alone and self._until):
             self._until = dict(await self._repository.progress())
         for level in (Level.MINUTE, Level.HOUR):
-            until = level.row_of(now)
-            if self._until.get(level) == until:
+            since, until = self._until.get(level), level.row_of(now)
+            if since is not None and since >= until:
                 continue
             for start in self._due(level, until):
                 await self._fold_row(level, start)
-            await self._repository.advance(level, until)
-            self._until[level] = until
+            if await self._repository.advance(level, since, until):
+                self._until[level] = until
 
     def _due(self, level: Level, until: Timestamp) -> Iterator[Timestamp]:
         start = self._until.get(level)
@@ -52,7 +60,7 @@ class Folder:
         kept = await self._repository.block(above, begin)
         folded = await asyncio.to_thread(_folded, rows, level, start, kept)
         for place in range(0, len(folded), _BATCH):
-            await self._repository.put(above, begin, folded[place : place + _BATCH])
+            await self._write(above, begin, folded[place : place + _BATCH])
         self._metrics.rows.labels(above.name.lower()).inc(len(folded))
 
 

@@ -1,6 +1,6 @@
 """The minutes of the hours that are under way: in memory, all subjects of an hour in one array."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -25,18 +25,29 @@ _MINUTE_SECONDS: Final = MINUTE // SECOND
 class Hour:
     """Sixty cells for each subject seen in it, and which rows the database does not have yet."""
 
-    __slots__ = ("_cells", "_rows", "dirty", "start")
+    __slots__ = ("_cells", "_free", "_rows", "dirty", "start")
 
     def __init__(self, start: Timestamp) -> None:
         self.start = start
         self.dirty: set[str] = set()
         self._rows: dict[str, int] = {}
+        self._free: list[int] = []  # rows of subjects that were dropped
         self._cells: Cells = np.zeros(
             (_FIRST_CAPACITY, Level.MINUTE.size, FIELDS), dtype=np.float32
         )
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __contains__(self, subject: str) -> bool:
+        return subject in self._rows
+
+    def drop(self, subject: str) -> None:
+        """Forget what was seen of a subject."""
+        row = self._rows.pop(subject)
+        self._cells[row] = 0.0
+        self._free.append(row)
+        self.dirty.discard(subject)
 
     def load(self, rows: Sequence[PackedRow]) -> None:
         """Add what was kept of the hour before a restart: other seconds than those seen since."""
@@ -79,10 +90,13 @@ class Hour:
         self._cell(group, minute)[:] = known
         self.dirty.add(group)
 
-    def take(self) -> tuple[Sequence[str], Cells]:
-        """Return the subjects that changed, with a copy of their rows, and forget that they did."""
-        subjects = sorted(self.dirty)
-        self.dirty.clear()
+    def take(self, without: Container[str] = ()) -> tuple[Sequence[str], Cells]:
+        """Return the subjects that changed, with a copy of their rows, and forget that they did.
+
+        Those `without` stay as they are.
+        """
+        subjects = sorted(subject for subject in self.dirty if subject not in without)
+        self.dirty.difference_update(subjects)
         return subjects, self._cells[[self._rows[subject] for subject in subjects]]
 
     def _cell(self, subject: str, time: Timestamp) -> Cells:
@@ -94,7 +108,7 @@ class Hour:
     def _row(self, subject: str) -> int:
         row = self._rows.get(subject)
         if row is None:
-            row = self._rows[subject] = len(self._rows)
+            row = self._rows[subject] = self._free.pop() if self._free else len(self._rows)
             if row >= len(self._cells):
                 self._cells = np.concatenate((self._cells, np.zeros_like(self._cells)))
         return row
@@ -113,6 +127,9 @@ class Hours:
         if hour is None:
             hour = self._hours[start] = Hour(start)
         return hour
+
+    def __iter__(self) -> Iterator[Hour]:
+        return iter(tuple(self._hours.values()))
 
     def before(self, time: Timestamp) -> Iterator[Hour]:
         """Yield the hours that end at an instant or before, the oldest first."""

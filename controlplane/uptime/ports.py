@@ -27,6 +27,13 @@ class RollupRepository(Protocol):
         """Insert or replace the rows of a span."""
         ...
 
+    async def merge(self, level: Level, start: Timestamp, rows: Sequence[PackedRow]) -> None:
+        """Put rows together with those that are kept, by `cells.merged`, as one change each.
+
+        What has been added up of this span and is another now is due again.
+        """
+        ...
+
     async def block(self, level: Level, start: Timestamp) -> Sequence[PackedRow]:
         """Return the rows of all subjects for a span."""
         ...
@@ -41,8 +48,12 @@ class RollupRepository(Protocol):
         """Return, by level, before which instant all rows have been added up one level higher."""
         ...
 
-    async def advance(self, level: Level, until: Timestamp) -> None:
-        """Note that the rows of a level before an instant have been added up."""
+    async def advance(self, level: Level, since: Timestamp | None, until: Timestamp) -> bool:
+        """Note that the rows of a level before an instant have been added up.
+
+        Returns whether it was noted: `since` is what the progress was, and it
+        stays when it has become another meanwhile.
+        """
         ...
 
 

@@ -2,6 +2,10 @@
 
 A result holds until the next one, or until that is overdue: what then follows
 is unknown. Nothing is ever counted for time in which this process did not run.
+
+Where several replicas probe, each counts the targets of its share. What the
+one before wrote of the hour under way is read before the first row of a target
+is written, and rows are merged in the database, minute by minute.
 """
 
 import asyncio
@@ -11,9 +15,11 @@ from typing import Final
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import InvalidInput, Unavailable
 from controlplane.model.duration import HOUR, MINUTE
+from controlplane.model.share import WHOLE, Share
 from controlplane.telemetry.logs import get_logger
 from controlplane.uptime.cells import Cells, Level, pack
 from controlplane.uptime.folding import Folder
+from controlplane.uptime.gathering import Gatherer
 from controlplane.uptime.hours import Hour, Hours
 from controlplane.uptime.metrics import UptimeMetrics
 from controlplane.uptime.ports import Maintained, PackedRow, RollupRepository
@@ -24,6 +30,9 @@ log = get_logger(__name__)
 _AFTER_MINUTE: Final = 1_000
 # While the database is away minutes wait, for so long at most.
 _LONGEST_WAIT: Final = 6 * HOUR
+# Whose work it is to add up, where there are several; and how long rows have to arrive.
+_FOLD: Final = "uptime/fold"
+_FOLD_AFTER: Final = 5 * MINUTE
 # Targets looked at before others get their turn on the event loop.
 _AT_ONCE: Final = 500
 
@@ -74,17 +83,27 @@ class Recorder:
         clock: Clock,
         metrics: UptimeMetrics,
         maintained: Maintained,
+        share: Share = WHOLE,
     ) -> None:
+        self._share = share
+        self._alone = share is WHOLE
         self._repository = repository
+        self._put = repository.put if self._alone else repository.merge
         self._clock = clock
         self._metrics = metrics
         self._maintained = maintained
-        self._folder = Folder(repository, metrics)
+        self._folder = Folder(repository, metrics, alone=self._alone)
+        self._gatherer = Gatherer(repository, share)
         self._tracks: dict[str, _Track] = {}
         self._groups: Mapping[str, Sequence[str]] = {}
         self._hours = Hours()
         self._begun = self._closed = clock.now() // MINUTE * MINUTE
-        self._loaded = False  # what an earlier process wrote of the hour in which this one began
+        # What an earlier process wrote of the hour in which this one began is taken over.
+        self._loaded = not self._alone
+        # Of targets that another replica had, by the start of the hour: what it wrote of that.
+        self._gained: dict[str, Timestamp] = {}
+        self._lost: set[str] = set()  # and not dropped yet
+        self._exchange = asyncio.Lock()  # one at a time reads or writes rows
         metrics.targets.set_function(lambda: len(self._tracks))
 
     def observe(
@@ -101,7 +120,11 @@ class Recorder:
         """
         track = self._tracks.get(target_id)
         if track is None:
+            if not self._share.owns(target_id):
+                return  # it came after all
             track = self._tracks[target_id] = _Track(target_id, now)
+            if not self._alone and target_id not in self._hours.at(now):
+                self._gained[target_id] = Level.MINUTE.row_of(now)
         else:
             self._settle(track, now)
             if now - track.minute >= MINUTE:
@@ -120,6 +143,19 @@ class Recorder:
         if track is not None:
             self._settle(track, self._clock.now())
             self._end_minute(track)
+
+    def counts(self, target_id: str) -> bool:
+        """Tell whether a target's results come to this replica."""
+        return target_id in self._tracks
+
+    async def quiet(self) -> None:
+        """Write what is known of targets that are another replica's now, as far as it is taken."""
+        for target_id in list(self._tracks):
+            if not self._share.owns(target_id):
+                self.forget(target_id)
+                self._lost.add(target_id)
+        await self._load()
+        await self._write()
 
     def well(self, target_id: str, now: Timestamp) -> bool | None:
         """Tell whether a target is up; None when no result holds."""
@@ -159,24 +195,45 @@ class Recorder:
         for hour in list(self._hours.before(self._closed)):
             self._hours.drop(hour)
         try:
-            await self._folder.fold(self._closed)
+            await self._add_up()
         except Unavailable as error:
             self._metrics.failures.inc()
             log.warning("rollups cannot be added up", reason=str(error))
 
+    async def _add_up(self) -> None:
+        if self._alone:
+            await self._folder.fold(self._closed)
+            return
+        await self._gatherer.gather(self._groups, self._closed)
+        if self._share.owns(_FOLD):
+            await self._folder.fold(self._closed - _FOLD_AFTER)
+
     async def _load(self) -> None:
-        """Take over what an earlier process wrote of the hour under way."""
-        if self._loaded:
-            return
-        hour = self._hours.at(self._begun)
-        try:
-            hour.load(await self._repository.block(Level.MINUTE, hour.start))
-        except Unavailable as error:
-            log.warning("rollups cannot be read", reason=str(error))
-            return
-        except InvalidInput as error:
-            log.error("rollups of this hour are lost", reason=error.reason)
-        self._loaded = True
+        """Take over what an earlier process, or another replica, wrote of the hour under way."""
+        async with self._exchange:
+            try:
+                if not self._loaded:
+                    hour = self._hours.at(self._begun)
+                    self._take_over(hour, await self._repository.block(Level.MINUTE, hour.start))
+                    self._loaded = True
+                for start in set(self._gained.values()):
+                    await self._load_gained(start)
+            except Unavailable as error:
+                log.warning("rollups cannot be read", reason=str(error))
+
+    async def _load_gained(self, start: Timestamp) -> None:
+        subjects = [each for each, begin in self._gained.items() if begin == start]
+        rows = await self._repository.rows(Level.MINUTE, subjects, [start])
+        self._take_over(self._hours.at(start), [(subject, cells) for subject, _, cells in rows])
+        for subject in subjects:
+            del self._gained[subject]
+
+    def _take_over(self, hour: Hour, rows: Sequence[PackedRow]) -> None:
+        for row in rows:
+            try:
+                hour.load([row])
+            except InvalidInput as error:
+                log.error("rollups of this hour are lost", subject=row[0], reason=error.reason)
 
     async def _close(self, until: Timestamp) -> None:
         """Account for all time before an instant, and close the minutes that ended by then."""
@@ -197,8 +254,9 @@ class Recorder:
         """Put maintenance over what was seen, then make the groups' averages."""
         hour = self._hours.at(minute)
         for target_id in self._maintained(minute):
-            hour.maintain(target_id, minute)
-        for place, (group, members) in enumerate(self._groups.items()):
+            if self._share.owns(target_id):
+                hour.maintain(target_id, minute)
+        for place, (group, members) in enumerate(self._groups.items() if self._alone else ()):
             hour.gather(group, members, minute)
             if place % _AT_ONCE == _AT_ONCE - 1:
                 await self._clock.sleep(0)
@@ -233,20 +291,39 @@ class Recorder:
         """Write every row that changed; return whether the database took all of them."""
         if not self._loaded:
             return False  # what is there would be overwritten
-        for hour in list(self._hours.dirty()):
-            subjects, cells = hour.take()
-            try:
-                rows = await asyncio.to_thread(_packed, subjects, cells)
-                await self._repository.put(Level.MINUTE, hour.start, rows)
-            except Unavailable as error:
-                self._wait(hour, subjects, error)
-                return False
-            except asyncio.CancelledError:
-                hour.dirty.update(subjects)
-                raise
-            self._metrics.rows.labels(Level.MINUTE.name.lower()).inc(len(rows))
-            self._metrics.last_flush.set(self._clock.now() / 1000)
+        async with self._exchange:
+            for hour in list(self._hours.dirty()):
+                if not await self._write_hour(hour):
+                    return False
+            self._drop_lost()
         return True
+
+    async def _write_hour(self, hour: Hour) -> bool:
+        """Write the rows of an hour that changed, but for those whose past is not read yet."""
+        subjects, cells = hour.take(without=self._gained)
+        try:
+            rows = await asyncio.to_thread(_packed, subjects, cells)
+            await self._put(Level.MINUTE, hour.start, rows)
+        except Unavailable as error:
+            self._wait(hour, subjects, error)
+            return False
+        except asyncio.CancelledError:
+            hour.dirty.update(subjects)
+            raise
+        self._metrics.rows.labels(Level.MINUTE.name.lower()).inc(len(rows))
+        self._metrics.last_flush.set(self._clock.now() / 1000)
+        return True
+
+    def _drop_lost(self) -> None:
+        """Forget what is written of targets that are another replica's now.
+
+        When they come back, what both have seen is read from the database.
+        """
+        for subject in self._lost.difference(self._tracks):
+            for hour in self._hours:
+                if subject in hour and subject not in hour.dirty:
+                    hour.drop(subject)
+        self._lost.clear()
 
     def _wait(self, hour: Hour, subjects: Sequence[str], error: Unavailable) -> None:
         """Keep rows for the next attempt, unless they have waited too long."""

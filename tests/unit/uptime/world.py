@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.clock import Timestamp
 from controlplane.errors import Unavailable
-from controlplane.uptime.cells import Level
+from controlplane.model.share import WHOLE, Share
+from controlplane.uptime.cells import Level, merged
 from controlplane.uptime.incident import Incident
 from controlplane.uptime.maintenance import Maintenance
 from controlplane.uptime.metrics import UptimeMetrics
@@ -32,6 +33,16 @@ class Rollups:
         self.writes += 1
         self.kept.setdefault((level, start), {}).update(rows)
 
+    async def merge(self, level: Level, start: Timestamp, rows: Sequence[PackedRow]) -> None:
+        self._check()
+        self.writes += 1
+        kept = self.kept.setdefault((level, start), {})
+        for subject, cells in rows:
+            before = kept.get(subject)
+            kept[subject] = cells if before is None else merged(before, cells, level)
+            if kept[subject] != before and self.until.get(level, 0) > start:
+                self.until[level] = start
+
     async def block(self, level: Level, start: Timestamp) -> Sequence[PackedRow]:
         self._check()
         return list(self.kept.get((level, start), {}).items())
@@ -51,9 +62,12 @@ class Rollups:
         self._check()
         return self.until
 
-    async def advance(self, level: Level, until: Timestamp) -> None:
+    async def advance(self, level: Level, since: Timestamp | None, until: Timestamp) -> bool:
         self._check()
+        if self.until.get(level) != since:
+            return False
         self.until[level] = until
+        return True
 
     def _check(self) -> None:
         if self.away:
@@ -98,11 +112,14 @@ class Planned:
 
 
 def recorder_of(
-    rollups: Rollups, clock: ManualClock, maintained: Maintained = lambda _at: frozenset()
+    rollups: Rollups,
+    clock: ManualClock,
+    maintained: Maintained = lambda _at: frozenset(),
+    share: Share = WHOLE,
 ) -> Recorder:
     """Return a recorder as a process that starts now makes it."""
     metrics = UptimeMetrics(CollectorRegistry())
-    return Recorder(rollups, clock=clock, metrics=metrics, maintained=maintained)
+    return Recorder(rollups, clock=clock, metrics=metrics, maintained=maintained, share=share)
 
 
 async def probe(
