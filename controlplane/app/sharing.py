@@ -1,0 +1,164 @@
+"""How replicas share the work out; one that is alone has all of it, at no cost."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.app.heartbeat import Heartbeat
+from controlplane.app.supervisor import Supervisor
+from controlplane.clock import Clock, Timestamp
+from controlplane.cluster.connection import Connection
+from controlplane.cluster.membership import Membership
+from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
+from controlplane.cluster.shares import Quiet, Shares
+from controlplane.config.config import Config
+from controlplane.errors import InvalidInput
+from controlplane.model.member import Member
+from controlplane.model.share import ALL_ROLES, SHARED_ROLES, WHOLE, Role, Share
+from controlplane.settings.settings import Settings
+from controlplane.storage.database import Database
+from controlplane.storage.replicas import SqlReplicas
+from controlplane.storage.shares import SqlShares
+
+# What every replica has to read and write elsewhere, unless all it does is to notify.
+_ELSEWHERE: Final = ("datasource", "remote_write")
+
+
+class Sharing:
+    """This replica among the others. `connection` is None when there is no Redis."""
+
+    def __init__(
+        self,
+        me: Member,
+        heartbeat: Heartbeat | None = None,
+        connection: Connection | None = None,
+        membership: Membership | None = None,
+        shares: Shares | None = None,
+    ) -> None:
+        self.me: Final = me
+        self.connection: Final = connection
+        self._heartbeat = heartbeat
+        self._membership = membership
+        self._shares = shares
+        self._joined = False
+
+    def share(self, role: Role) -> Share:
+        """Return this replica's part of a role's work."""
+        if self._shares is None or role not in SHARED_ROLES:
+            return WHOLE
+        return self._shares.share(role)
+
+    def gained_since(self, role: Role, key: str) -> Timestamp | None:
+        """Return until when another replica had a key, when it was taken over from one."""
+        if self._shares is None or role not in SHARED_ROLES:
+            return None
+        return self._shares.share(role).gained_since(key)
+
+    def when_quiet(self, quiet: Quiet) -> None:
+        """Have `quiet` awaited after work was told to stop, and before another may begin it."""
+        if self._shares is not None:
+            self._shares.when_quiet(quiet)
+
+    def members(self) -> Sequence[Member]:
+        """Return who is alive, by name; this replica alone when there is no cluster."""
+        return (self.me,) if self._membership is None else self._membership.members()
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Begin. Start it last: it ends first, and all work has stopped before the rest ends."""
+        if self._heartbeat is not None:
+            supervisor.start("heartbeat", self._heartbeat.run)
+        if self._membership is not None and self._shares is not None:
+            supervisor.start("membership", self._membership.run)
+            supervisor.start("shares", self._shares.run, drain=self._shares.drain)
+
+    async def ready(self) -> str:
+        """Return why this replica is not one to be asked, or nothing.
+
+        One that has been a member stays ready while Redis is away: all the
+        others are in the same place, and somebody has to answer.
+        """
+        if self._heartbeat is not None and self._heartbeat.strangers:
+            return f"knows nothing of this replica: {', '.join(self._heartbeat.strangers)}"
+        membership = self._membership
+        if membership is None:
+            return ""
+        self._joined = self._joined or membership.is_member
+        if membership.name_taken:
+            return f"another process is called {self.me.name}"
+        if self._joined and not membership.known:
+            return ""
+        if membership.is_member:
+            return ""
+        return "not a member yet" if membership.known else "redis does not answer: no member yet"
+
+
+def refuse(settings: Settings, config: Config, *, sqlite: bool) -> None:
+    """Return when what was said of replicas fits together. Raises InvalidInput with what does not.
+
+    Ask it of a new version of the file too, before that comes into force.
+    """
+    if config.cluster.url is None:
+        if settings.roles != ALL_ROLES:
+            missing = ", ".join(sorted(ALL_ROLES - settings.roles))
+            raise InvalidInput(
+                f"--role: nobody would be {missing}: without cluster.url there is one replica"
+            )
+        return
+    if sqlite:
+        raise InvalidInput(
+            "cluster.url: several replicas need one PostgreSQL (storage.url): "
+            "a SQLite file belongs to one process"
+        )
+    if "/" in settings.replica:
+        raise InvalidInput("CONTROLPLANE_REPLICA: no / in the name of a replica of several")
+    lacking = [key for key in _ELSEWHERE if not getattr(config, key)]
+    if lacking and settings.roles != {Role.NOTIFIER}:
+        raise InvalidInput(
+            f"cluster.url: {' and '.join(lacking)} missing: each replica would keep samples "
+            "of its own and read others than the rest; all need one engine to write to and to ask"
+        )
+
+
+async def build_sharing(
+    settings: Settings,
+    config: Config,
+    database: Database,
+    *,
+    clock: Clock,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
+) -> Sharing:
+    """Find the other replicas. Leaving `stack` says goodbye to them.
+
+    Raises InvalidInput for what does not fit together, Conflict when another
+    process has our name or does not know of us, Unavailable for the database.
+    """
+    refuse(settings, config, sqlite=database.is_sqlite)
+    me = Member(
+        settings.replica,
+        secrets.token_hex(6),
+        settings.roles,
+        settings.external_url,
+        clock.now(),
+    )
+    if database.is_sqlite:
+        return Sharing(me)
+    options, clustered = config.cluster, config.cluster.url is not None
+    heartbeat = Heartbeat(
+        SqlReplicas(database), me, clustered=clustered, clock=clock, period=options.renew
+    )
+    await heartbeat.begin()
+    stack.push_async_callback(heartbeat.leave)
+    if options.url is None:
+        return Sharing(me, heartbeat)
+    connection = Connection(options.url, clock=clock, metrics=RedisMetrics(registry))
+    stack.push_async_callback(connection.close)
+    metrics = ClusterMetrics(registry)
+    membership = Membership(connection, me, clock=clock, options=options, metrics=metrics)
+    await membership.join()
+    stack.push_async_callback(membership.leave)
+    shares = Shares(membership, SqlShares(database), clock=clock, options=options, metrics=metrics)
+    return Sharing(me, heartbeat, connection, membership, shares)
