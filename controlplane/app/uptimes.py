@@ -8,12 +8,13 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
-from controlplane.clock import Clock
+from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
+from controlplane.model.share import WHOLE, Share
 from controlplane.storage.database import Database
 from controlplane.storage.status import SqlIncidents, SqlMaintenance
 from controlplane.storage.uptime import SqlUptime
-from controlplane.targets.ports import Change, TargetChange
+from controlplane.targets.ports import Change, LastOutcome, TargetChange
 from controlplane.targets.registry import TargetRegistry
 from controlplane.uptime.copies import Copies
 from controlplane.uptime.incidents import Incidents
@@ -40,6 +41,10 @@ class Uptimes:
         if change.kind is Change.REMOVED or change.target.operator.paused:
             self.recorder.forget(change.target.id)
 
+    async def quiet(self) -> None:
+        """Return when what is known of targets that are another replica's now is written."""
+        await self.recorder.quiet()
+
     def change(self, config: Config) -> None:
         """Put what a configuration says in force."""
         self.plans.configure(config.planned_maintenance)
@@ -59,8 +64,13 @@ def build_uptimes(
     clock: Clock,
     registry: CollectorRegistry,
     directory: Path,
+    share: Share = WHOLE,
+    last_outcome: LastOutcome = lambda _target_id: None,
 ) -> Uptimes:
-    """Make them all; `targets` are asked for later, copies of pages lie in `directory`."""
+    """Make them all; `targets` are asked for later, copies of pages lie in `directory`.
+
+    `last_outcome` tells of the targets that another replica of the share probes.
+    """
 
     def labelled() -> list[Labelled]:
         return [(entry.target.id, entry.labels) for entry in targets().entries()]
@@ -71,14 +81,22 @@ def build_uptimes(
     rollups, metrics = SqlUptime(database), UptimeMetrics(registry)
     incidents = Incidents(SqlIncidents(database), clock)
     plans = Plans(SqlMaintenance(database), clock, labelled, version)
-    recorder = Recorder(rollups, clock=clock, metrics=metrics, maintained=plans.maintained)
+    recorder = Recorder(
+        rollups, clock=clock, metrics=metrics, maintained=plans.maintained, share=share
+    )
+
+    def well(target_id: str, now: Timestamp) -> bool | None:
+        if recorder.counts(target_id):
+            return recorder.well(target_id, now)
+        return last_outcome(target_id)
+
     reader = Uptime(rollups)
     pages = StatusPages(
         clock=clock,
         uptime=reader,
         incidents=incidents,
         plans=plans,
-        well=recorder.well,
+        well=well,
         targets=labelled,
         version=version,
         grouped=recorder.group,
