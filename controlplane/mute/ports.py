@@ -1,6 +1,6 @@
 """What muting needs of others, and the question that is put to it."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from controlplane.clock import Timestamp
@@ -62,10 +62,22 @@ class SilenceRepository(Protocol):
     Raises Unavailable.
     """
 
-    async def load(self) -> Sequence[Silence]: ...
+    async def load(self) -> Sequence[Silence]:
+        """Return every silence that is kept."""
+        ...
 
-    async def save(self, changes: Sequence[SilenceChange]) -> None:
-        """Insert silences, or replace those with the same ids, and note each change."""
+    async def find(self, ids: Collection[str]) -> Sequence[Silence]:
+        """Return those of some silences that are kept."""
+        ...
+
+    async def save(
+        self, changes: Sequence[SilenceChange], known: Mapping[str, Silence | None] | None = None
+    ) -> None:
+        """Insert silences, or replace those with the same ids, and note each change.
+
+        Raises Outdated when what is kept is not what is `known`, by id; without
+        it nothing is compared.
+        """
         ...
 
     async def delete(self, ids: Collection[str]) -> None:

@@ -1,17 +1,25 @@
 """The silences: set, changed, expired, durable before they count."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
-from controlplane.errors import Conflict, ControlPlaneError, InvalidInput, NotFound, Overloaded
+from controlplane.errors import (
+    Conflict,
+    ControlPlaneError,
+    InvalidInput,
+    NotFound,
+    Outdated,
+    Overloaded,
+)
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
+from controlplane.model.origin import Origin
 from controlplane.mute.book import Book
 from controlplane.mute.metrics import MuteMetrics
 from controlplane.mute.options import SilenceOptions
@@ -31,6 +39,10 @@ log = get_logger(__name__)
 
 # Who ends a silence whose alerts are over.
 RESOLVED: Final = "resolved"
+# How often a change is decided at most, when other replicas are quicker each time.
+_TRIES: Final = 5
+
+Result = TypeVar("Result")
 
 
 class Silences:
@@ -58,7 +70,7 @@ class Silences:
         self._writing = asyncio.Lock()
         self._over: set[str] = set()
         self._ended = asyncio.Event()
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: list[tuple[Callable[[], None], Origin | None]] = []
         for state in SilenceState:
             metrics.observe(state.value, partial(self._count, state))
 
@@ -71,9 +83,14 @@ class Silences:
         for silence in await self._repository.load():
             self._book.put(silence)
 
-    def subscribe(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called after every change; it must not block."""
-        self._subscribers.append(changed)
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
+        """Take up what other replicas changed, of some silences or of all. Raises Unavailable."""
+        async with self._writing:
+            await self._reread(ids)
+
+    def subscribe(self, changed: Callable[[], None], *, origin: Origin | None = None) -> None:
+        """Have `changed` called after every change, or those of one origin; it must not block."""
+        self._subscribers.append((changed, origin))
 
     def get(self, silence_id: str) -> Silence:
         """Return a silence. Raises NotFound."""
@@ -98,8 +115,7 @@ class Silences:
         `by` did it, if not its author. Raises InvalidInput, NotFound,
         Overloaded, Unavailable.
         """
-        async with self._writing:
-            return await self._set(silence, by or silence.created_by)
+        return await self._alone(lambda: self._set(silence, by or silence.created_by))
 
     async def set_once(self, silence: Silence, *, by: str) -> tuple[Silence, bool]:
         """Create a silence, unless one that says the same is there: that one ends as this would.
@@ -107,15 +123,7 @@ class Silences:
         Return it, and whether it is new: to ask twice makes no second one.
         Raises InvalidInput, Overloaded, Unavailable.
         """
-        async with self._writing:
-            now = self._clock.now()
-            check(silence, self._options)
-            twin = next((kept for kept in self._book if self._stands(kept, silence, now)), None)
-            if twin is None:
-                return await self._set(silence, by), True
-            if twin.ends_at == silence.ends_at:
-                return twin, False
-            return await self._set(replace(twin, ends_at=silence.ends_at), by), False
+        return await self._alone(lambda: self._set_once(silence, by))
 
     async def acknowledge(
         self, labels: Labels, *, author: str, comment: str, until: Timestamp, by: str
@@ -126,13 +134,8 @@ class Silences:
         once. Raises InvalidInput, Overloaded, Unavailable.
         """
         matchers = tuple(Matcher(name, MatchOp.EQUAL, value) for name, value in labels.pairs)
-        async with self._writing:
-            now = self._clock.now()
-            for kept in self._book.matching(labels):
-                if kept.until_resolved and kept.matchers == matchers and self._mutes(kept, now):
-                    return kept, False
-            new = Silence(matchers, now, until, author, comment, until_resolved=True)
-            return await self._set(new, by), True
+        new = Silence(matchers, 0, until, author, comment, until_resolved=True)
+        return await self._alone(lambda: self._acknowledge(new, labels, by))
 
     async def change(
         self, silence_id: str, edit: Callable[[Silence], Silence], *, by: str
@@ -141,28 +144,11 @@ class Silences:
 
         Raises NotFound, Conflict when it has ended, InvalidInput, Unavailable.
         """
-        async with self._writing:
-            now = self._clock.now()
-            old = self.get(silence_id)
-            if old.state(now) is SilenceState.EXPIRED or silence_id in self._over:
-                raise Conflict(f"silence {silence_id} has ended: create another one")
-            new = edit(old)
-            if new == old:
-                return old
-            if new.ends_at <= now:
-                raise InvalidInput("it would have ended: delete it instead", pointer="/ends_at")
-            return await self._set(new, by)
+        return await self._alone(lambda: self._change(silence_id, edit, by))
 
     async def expire(self, silence_id: str, *, by: str = "") -> Silence:
         """End a silence now; one that has ended stays as it is. Raises NotFound, Unavailable."""
-        async with self._writing:
-            now = self._clock.now()
-            silence = self.get(silence_id)
-            if silence.state(now) is SilenceState.EXPIRED:
-                return silence
-            gone = silence.expired(now)
-            await self._save([SilenceChange(gone, Action.EXPIRED, now, by or silence.created_by)])
-            return gone
+        return await self._alone(lambda: self._expire(silence_id, by))
 
     def muting(self, labels: Labels, now: Timestamp) -> tuple[str, ...]:
         """Return the ids of the silences that mute an alert now, in order."""
@@ -231,8 +217,59 @@ class Silences:
             except ControlPlaneError as error:
                 log.warning("silences could not be collected", error=str(error))
 
+    async def _alone(self, change: Callable[[], Awaitable[Result]]) -> Result:
+        """Run a change under the lock; anew when another replica was quicker."""
+        async with self._writing:
+            for _ in range(_TRIES - 1):
+                try:
+                    return await change()
+                except Outdated as error:
+                    await self._reread(error.keys)
+            return await change()
+
+    # Below, the lock is held.
+
+    async def _set_once(self, silence: Silence, by: str) -> tuple[Silence, bool]:
+        now = self._clock.now()
+        check(silence, self._options)
+        twin = next((kept for kept in self._book if self._stands(kept, silence, now)), None)
+        if twin is None:
+            return await self._set(silence, by), True
+        if twin.ends_at == silence.ends_at:
+            return twin, False
+        return await self._set(replace(twin, ends_at=silence.ends_at), by), False
+
+    async def _acknowledge(self, new: Silence, labels: Labels, by: str) -> tuple[Silence, bool]:
+        now = self._clock.now()
+        for kept in self._book.matching(labels):
+            if kept.until_resolved and kept.matchers == new.matchers and self._mutes(kept, now):
+                return kept, False
+        return await self._set(replace(new, starts_at=now), by), True
+
+    async def _change(
+        self, silence_id: str, edit: Callable[[Silence], Silence], by: str
+    ) -> Silence:
+        now = self._clock.now()
+        old = self.get(silence_id)
+        if old.state(now) is SilenceState.EXPIRED or silence_id in self._over:
+            raise Conflict(f"silence {silence_id} has ended: create another one")
+        new = edit(old)
+        if new == old:
+            return old
+        if new.ends_at <= now:
+            raise InvalidInput("it would have ended: delete it instead", pointer="/ends_at")
+        return await self._set(new, by)
+
+    async def _expire(self, silence_id: str, by: str) -> Silence:
+        now = self._clock.now()
+        silence = self.get(silence_id)
+        if silence.state(now) is SilenceState.EXPIRED:
+            return silence
+        gone = silence.expired(now)
+        await self._save([SilenceChange(gone, Action.EXPIRED, now, by or silence.created_by)])
+        return gone
+
     async def _set(self, silence: Silence, by: str) -> Silence:
-        """Create or change a silence; the caller holds the lock."""
         now = self._clock.now()
         old = self.get(silence.id) if silence.id else None
         check(silence, self._options)
@@ -285,7 +322,8 @@ class Silences:
             raise
 
     async def _keep(self, changes: Sequence[SilenceChange]) -> None:
-        await self._repository.save(changes)
+        known = {change.silence.id: self._book.get(change.silence.id) for change in changes}
+        await self._repository.save(changes, known)
         for change in changes:
             self._book.put(change.silence)
             self._metrics.changes.labels(change.action.value).inc()
@@ -295,8 +333,30 @@ class Silences:
                 action=change.action.value,
                 by=change.by,
             )
-        for changed in self._subscribers:
-            changed()
+        self._tell(Origin.HERE)
+
+    async def _reread(self, ids: Collection[str] | None) -> None:
+        """Make silences those that are kept, and tell when some differ."""
+        if ids is None:
+            found = await self._repository.load()
+            ids = {silence.id for silence in (*found, *self._book)}
+        else:
+            found = await self._repository.find(ids)
+        kept = {silence.id: silence for silence in found}
+        different = [name for name in ids if kept.get(name) != self._book.get(name)]
+        for name in different:
+            if name in kept:
+                self._book.put(kept[name])
+            else:
+                self._book.remove(name)
+                self._over.discard(name)
+        if different:
+            self._tell(Origin.ELSEWHERE)
+
+    def _tell(self, origin: Origin) -> None:
+        for changed, wanted in self._subscribers:
+            if wanted in (None, origin):
+                changed()
 
     def _count(self, state: SilenceState) -> int:
         now = self._clock.now()

@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.alerts.decision import Kind
 from controlplane.clock import Timestamp
+from controlplane.errors import Outdated
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.mute.silence import Action, Silence, SilenceChange
@@ -39,10 +41,22 @@ class SqlSilences:
             rows = await connection.execute(select(silences.c.silence))
             return [_silence(row.silence) for row in rows]
 
-    async def save(self, changes: Sequence[SilenceChange]) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Silence]:
+        found: list[Silence] = []
+        async with self._db.read() as connection:
+            for chunk in _chunks(sorted(ids)):
+                wanted = select(silences.c.silence).where(silences.c.id.in_(chunk))
+                found += [_silence(row.silence) for row in await connection.execute(wanted)]
+        return found
+
+    async def save(
+        self, changes: Sequence[SilenceChange], known: Mapping[str, Silence | None] | None = None
+    ) -> None:
         if not changes:
             return
         async with self._db.begin() as connection:
+            if known is not None:
+                await _compare(connection, known)
             await put(connection, silences, [_row(change.silence) for change in changes])
             await add(connection, silence_changes, [_change(c) for c in changes])
 
@@ -121,6 +135,15 @@ class SqlPast:
             async with self._db.read() as connection:
                 about.update((await connection.execute(wanted)).scalars())
         return about
+
+
+async def _compare(connection: AsyncConnection, known: Mapping[str, Silence | None]) -> None:
+    """Return when silences are kept as they are known; nobody else changes them until the end."""
+    wanted = select(silences.c.silence).where(silences.c.id.in_(known)).order_by(silences.c.id)
+    rows = await connection.scalars(wanted.with_for_update())
+    kept = {silence.id: silence for silence in map(_silence, rows)}
+    if different := {name for name, silence in known.items() if kept.get(name) != silence}:
+        raise Outdated("silences were changed meanwhile", different)
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

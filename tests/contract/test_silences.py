@@ -1,20 +1,29 @@
 """Silences in SQL."""
 
+import asyncio
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
+
+from prometheus_client import CollectorRegistry
 
 from controlplane.alerts.decision import Decision, Kind
 from controlplane.model.alert import Alert
+from controlplane.model.duration import DAY
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import Matcher, MatchOp
+from controlplane.model.origin import Origin
 from controlplane.model.time_interval import Span, TimeInterval
+from controlplane.mute.metrics import MuteMetrics
 from controlplane.mute.silence import Action, Silence, SilenceChange
+from controlplane.mute.silences import Silences
 from controlplane.notify.incident import Incident, Reason, Told
 from controlplane.notify.message import Content, Message, MessageState
 from controlplane.storage.database import Database
 from controlplane.storage.ledger import SqlLedger
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.silences import SqlPast, SqlSilences
+from tests.support.clock import ManualClock
 from tests.support.plans import full_scans, recording
 
 NOW = 1_700_000_000_000
@@ -72,6 +81,50 @@ async def test_deleting_takes_the_history_along(database: Database) -> None:
     assert [kept.id for kept in await repository.load()] == ["0"]
     assert await repository.history("1") == []
     assert await full_scans(database, recorded) == []
+
+
+def held(database: Database, clock: ManualClock) -> Silences:
+    return Silences(
+        SqlSilences(database),
+        clock,
+        MuteMetrics(CollectorRegistry()),
+        firing=list,
+        past=SqlPast(database),
+    )
+
+
+async def test_another_replica_s_silences_are_taken_up(database: Database) -> None:
+    """Set, changed, and forgotten at one, they are so at the other; it tells that once."""
+    clock = ManualClock(NOW)
+    one, two = held(database, clock), held(database, clock)
+    heard: list[Origin] = []
+    for origin in Origin:
+        two.subscribe(partial(heard.append, origin), origin=origin)
+    kept = await one.set(replace(silence(""), starts_at=NOW, ends_at=NOW + 9_000))
+    for _ in range(2):
+        await two.refresh([kept.id])
+    assert (two.list(), heard) == ([kept], [Origin.ELSEWHERE])
+    await one.expire(kept.id)
+    await two.refresh()
+    assert two.list() == one.list()
+    clock.set(NOW + 99 * DAY)
+    await one.gc(clock.now())
+    await two.refresh([kept.id])
+    assert (two.list(), heard) == ([], [Origin.ELSEWHERE] * 3)
+
+
+async def test_a_silence_is_changed_as_it_is_kept(database: Database) -> None:
+    """What another replica did to it a moment ago counts: an end is written once."""
+    clock = ManualClock(NOW)
+    one, two = held(database, clock), held(database, clock)
+    kept = await one.set(replace(silence(""), starts_at=NOW, ends_at=NOW + 9_000))
+    await two.load()
+    longer = await two.change(kept.id, lambda s: replace(s, ends_at=NOW + 99_000), by="ada")
+    worded = await one.change(kept.id, lambda s: replace(s, comment="new"), by="grace")
+    assert (longer.ends_at, worded.ends_at, worded.comment) == (NOW + 99_000,) * 2 + ("new",)
+    await asyncio.gather(one.expire(kept.id), two.expire(kept.id))
+    changes = await SqlSilences(database).history(kept.id)
+    assert [each.action for each in changes].count(Action.EXPIRED) == 1
 
 
 async def test_the_past_is_read_from_the_ledger_and_the_outbox(database: Database) -> None:

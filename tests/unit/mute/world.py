@@ -1,7 +1,7 @@
 """Small pieces that the tests of muting share."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -40,7 +40,12 @@ class Memory:
     async def load(self) -> Sequence[Silence]:
         return list({change.silence.id: change.silence for change in self.changes}.values())
 
-    async def save(self, changes: Sequence[SilenceChange]) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Silence]:
+        return [silence for silence in await self.load() if silence.id in ids]
+
+    async def save(
+        self, changes: Sequence[SilenceChange], known: Mapping[str, Silence | None] | None = None
+    ) -> None:
         if self.fail is not None:
             raise self.fail
         self.changes += changes
