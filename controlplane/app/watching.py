@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.share import WHOLE, Share
@@ -20,7 +22,11 @@ from controlplane.targets.registry import TargetRegistry
 
 _SCRAPE_KEY = "target/"
 
-# When the replica that had a key before, and died, was last heard of; None when it let go.
+# What is under way ends as it began, also when it takes longer than this (seconds): its slot
+# had no other probe. Others wait meanwhile, and their slots pass.
+_QUIET: Final = 0.5
+
+# Until when another replica had a key, when it was taken over; None when nobody had it.
 GainedSince = Callable[[str], Timestamp | None]
 
 
@@ -105,8 +111,10 @@ class Watching:
                 self._watch(target)
 
     async def quiet(self) -> None:
-        """Return when nothing is under way for targets that are another replica's now."""
-        await asyncio.gather(self._schedule.quiet(), self._scrapes.quiet())
+        """Return when hardly anything is under way for targets that are another replica's now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_QUIET):
+                await asyncio.gather(self._schedule.quiet(), self._scrapes.quiet())
 
     def _share_out(self) -> None:
         """Begin with the targets that are this replica's now, and leave those that are not."""

@@ -33,8 +33,8 @@ class Taken:
     """What is known of a target that another replica has probed until now.
 
     `well` is its last state (None: unknown) and `reason` why, if it was not.
-    `since` is when a replica that died was last heard of: its ticks from then
-    on were missed. One that let go by itself has missed none.
+    `since` is until when it did so, if it is taken over: when it let go, or was
+    last heard of before it died. Slots after that had no probe.
     """
 
     well: bool | None = None

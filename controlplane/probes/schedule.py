@@ -6,7 +6,7 @@ and all writes of one turn of the event loop go to the store together.
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
@@ -29,6 +29,12 @@ _JUMP_SECONDS: Final = 0.5
 _LONGEST_SLEEP: Final = 0.05
 # A result holds so long beyond the time by which the next one must have come.
 _LATE_AT_MOST: Final[Duration] = 1_000
+# A slot that nobody had for a moment is made up for within this (milliseconds); a service
+# that nobody ran for longer than that has not missed single slots.
+_MADE_UP: Final[Duration] = 5_000
+_LONGEST_GAP: Final[Duration] = 600_000
+# A process that stood still for longer (seconds) may have lost targets meanwhile.
+_STALLED: Final = 1.0
 # A probe that is not heard of so long after its time-out is given up (milliseconds).
 _LOST_AFTER: Final[Duration] = 30_000
 
@@ -81,7 +87,11 @@ class Schedule:
         evidence: EvidenceSink,
         changed: StateSink | None = None,
         results: ResultSink | None = None,
+        *,
+        owns: Callable[[str], bool] = lambda _key: True,
     ) -> None:
+        """`owns` is asked after a standstill, of each target before it is probed."""
+        self._owns = owns
         self._tools = tools
         self._clock: Clock = tools.clock
         self._probers = probers
@@ -124,10 +134,10 @@ class Schedule:
         entry = _Entry(job, self._starter(job), recorder)
         if old is not None:
             entry.follow(old)
-        elif taken is not None:
-            self._take_over(entry, taken)
         self._entries[job.key] = entry
         self._await_slot(entry)
+        if old is None and taken is not None:
+            self._take_over(entry, taken)
 
     def remove(self, key: str) -> None:
         """Take a job off the schedule: its series end."""
@@ -179,14 +189,23 @@ class Schedule:
         return entry
 
     def _take_over(self, entry: _Entry, taken: Taken) -> None:
-        """Know what is no news, which series there are, and what nobody has probed."""
+        """Know what is no news, which series there are, and which slots had no probe.
+
+        A slot that has just begun is made up for: so a target that passes on
+        in good order misses none.
+        """
         entry.before = taken.well
         if taken.well is not None:
             entry.recorder.inherit(taken.reason)
-        if taken.since is not None:
-            newest = slot_at(self._clock.now(), entry.interval, entry.offset)
-            missed = (newest - slot_at(taken.since, entry.interval, entry.offset)) // entry.interval
-            self._metrics.missed_taken_over.inc(max(0, missed))
+        now = self._clock.now()
+        if taken.since is None or now - taken.since > _LONGEST_GAP:
+            return
+        newest = slot_at(now, entry.interval, entry.offset)
+        missed = (newest - slot_at(taken.since, entry.interval, entry.offset)) // entry.interval
+        if missed > 0 and now - newest <= _MADE_UP:
+            self._wheel.put(entry.job.key, newest)
+            missed -= 1
+        self._metrics.missed_taken_over.inc(max(0, missed))
 
     def _await_slot(self, entry: _Entry) -> None:
         """Have the job probed at the next slot of its own, which all replicas reckon alike."""
@@ -213,10 +232,14 @@ class Schedule:
     def turn(self) -> None:
         """Start what is due now."""
         now = self._clock.now()
+        stalled = self._clock.monotonic() - self._steady > _STALLED
         self._notice_jumps(now)
         self._changes.settle()
         for key, due in self._wheel.take(now):
-            self._tick(key, due, now)
+            if stalled and not self._owns(key):
+                self.release(key)
+            else:
+                self._tick(key, due, now)
 
     def _patience(self) -> float:
         next_at = self._wheel.next_at()

@@ -106,8 +106,11 @@ class Outcomes:
         for row in rows:
             self._learn(row)
 
-    async def refresh(self, ids: Collection[str]) -> None:
-        """Read anew what was said of some targets. Raises Unavailable."""
+    async def refresh(self, ids: Collection[str] | None) -> None:
+        """Read anew what was said of some targets, or of all. Raises Unavailable."""
+        if ids is None:
+            await self.load()
+            return
         rows = {row.target_id: row for row in await self._repository.find(ids)}
         for target_id in ids:
             row = rows.get(target_id)

@@ -1,5 +1,6 @@
 """Which replica probes and scrapes a registered target, and what passes with it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -187,4 +188,17 @@ async def test_good_targets_are_taken_over_as_good(house: House) -> None:
     house.probes.outcome = GOOD
     house.share.give("a")
     await advance(house.clock, 10, house.probes)
+    assert house.probes.store.last()["probe_success"] == 1.0
+
+
+async def test_a_slow_probe_holds_up_nobody(house: House) -> None:
+    """It ends as it began; the others' slots do not wait for it."""
+    house.probes.outcome = None
+    house.tell(target("a"))
+    house.share.give("a")
+    await advance(house.clock, 10, house.probes)
+    house.share.take("a")
+    await asyncio.wait_for(house.watching.quiet(), 5)
+    house.probes.pending.pop()(GOOD)
+    await house.watching.quiet()
     assert house.probes.store.last()["probe_success"] == 1.0

@@ -32,8 +32,14 @@ WORSE = outcome_of([], 0.5, Reason.DNS, Evidence("gone"))
 class Replica:
     """A schedule; its probes end at once with `outcome`, or by hand when there is none."""
 
-    def __init__(self, clock: ManualClock, outcome: Outcome | None = GOOD) -> None:
+    def __init__(
+        self,
+        clock: ManualClock,
+        outcome: Outcome | None = GOOD,
+        owned: set[str] | None = None,
+    ) -> None:
         self.clock = clock
+        self.owned = owned if owned is not None else {"a"}
         self.outcome = outcome
         self.store = Appended()
         self.registry = CollectorRegistry()
@@ -48,6 +54,7 @@ class Replica:
             ProbeMetrics(self.registry),
             lambda *_: None,
             lambda target, up, reason: self.told.append((target, up, reason)),
+            owns=lambda key: key in self.owned,
         )
 
     def _prober(self, _tools: Tools, _target: str, _module: Module) -> Start:
@@ -90,21 +97,28 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@given(st.lists(st.floats(0.1, 25).map(lambda s: round(s, 1)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 250), st.integers(0, 40)).map(lambda t: (t[0] / 10, t[1] / 10)),
+        max_size=6,
+    )
+)
 @settings(max_examples=20, deadline=None)
-def test_no_slot_is_doubled_and_none_missed(pauses: list[float]) -> None:
-    """However often a target passes from one to the other, each slot has one result."""
+def test_no_slot_is_doubled_and_none_missed(spells: list[tuple[float, float]]) -> None:
+    """However often a target passes on in good order, with or without a while in between."""
 
     async def life() -> None:
         clock = ManualClock()
         one, other = Replica(clock), Replica(clock)
         begun = clock.now()
         one.put()
-        for pause in pauses:
-            await advance(clock, pause, one, other)
+        for spell, between in spells:
+            await advance(clock, spell, one, other)
             one.schedule.release("a")
             await one.schedule.quiet()
-            other.put(taken=Taken(well=True))
+            released = clock.now()
+            await advance(clock, between, one, other)
+            other.put(taken=Taken(well=True, since=released))
             one, other = other, one
         await advance(clock, 20, one, other)
         slots = sorted(one.slots() + other.slots())
@@ -173,13 +187,48 @@ async def test_what_comes_back_at_once_keeps_its_probe(clock: ManualClock) -> No
 
 async def test_what_nobody_probed_is_counted(clock: ManualClock) -> None:
     """The slots since the one before was last heard of, and not the one under way then."""
-    replica = Replica(clock)
     newest = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL))
+    clock = ManualClock(newest + 6_000)
+    replica = Replica(clock)
     replica.put(taken=Taken(since=newest - 3 * INTERVAL + 1))
     assert replica.missed() == 3
     replica.put("b", Taken(well=False, reason=Reason.DNS))
     replica.put("c", Taken(since=clock.now() + 60_000))
+    replica.put("d", Taken(since=clock.now() - 600_001))
     assert replica.missed() == 3
+    await clock.settle()
+    replica.schedule.turn()
+    assert replica.store.writes == []
+
+
+async def test_a_slot_that_has_just_begun_is_made_up_for(clock: ManualClock) -> None:
+    """It is probed at once, as of its slot, and not counted among those that were missed."""
+    newest = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL))
+    clock = ManualClock(newest + 5_000)
+    replica = Replica(clock)
+    replica.put(taken=Taken(since=newest - 3 * INTERVAL + 1))
+    assert replica.missed() == 2
+    replica.schedule.turn()
+    await clock.settle()
+    assert replica.slots() == [newest]
+
+
+async def test_after_a_standstill_only_what_is_still_owned_is_probed(clock: ManualClock) -> None:
+    """A process that was paused may have been taken for dead."""
+    replica = Replica(clock, owned={"a"})
+    for key in ("a", "b"):
+        replica.put(key)
+    await advance(clock, 10, replica)
+    assert len(replica.slots()) == 2
+    replica.owned.clear()
+    await advance(clock, 10, replica)
+    assert len(replica.slots()) == 4
+    replica.owned.add("b")
+    await clock.advance(60)
+    replica.schedule.turn()
+    await clock.settle()
+    assert len(replica.slots()) == 5
+    assert [job.key for job in replica.schedule.jobs()] == ["b"]
 
 
 async def test_what_was_known_is_no_news(clock: ManualClock) -> None:

@@ -108,7 +108,7 @@ async def test_what_one_probes_the_other_knows(world: World) -> None:
     await one.outcomes.flush()
     assert two.outcomes.last("t") is None
     await two.outcomes.refresh(["t"])
-    await two.outcomes.refresh(["t"])
+    await two.outcomes.refresh(None)
     assert two.outcomes.last("t") is False
     expected = TargetOutcome("t", False, "dns", NOW, NOW + 5_000, "one")
     assert two.outcomes.get("t") == expected
