@@ -157,7 +157,7 @@ class Shares:
 
     def _lapse(self) -> None:
         self._metrics.lapses.inc()
-        log.warning("stood still for longer than the lease: all work is looked at anew")
+        log.warning("stood still for longer than the lease")
         self._lapsed = True
         self._drop()
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.app.build import build
 from controlplane.clock import SystemClock
+from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
 from controlplane.config.config import default_config
 from controlplane.probes.render import HELP
 from controlplane.rules.produced import ALERTS, ALERTS_FOR_STATE
@@ -34,6 +35,9 @@ async def registry(tmp_path: Path) -> AsyncIterator[CollectorRegistry]:
     settings = Settings(data_dir=tmp_path)
     async with AsyncExitStack() as stack:
         await build(settings, default_config(), clock=SystemClock(), registry=made, stack=stack)
+        # One replica has no Redis, and no metrics of it.
+        RedisMetrics(made)
+        ClusterMetrics(made)
         yield made
 
 

@@ -72,6 +72,8 @@ def test_names_of_the_program_exist(page: Path) -> None:
     keys = {
         "storage.url",
         "storage.retention",
+        "cluster.url",
+        "cluster.lease",
         "storage.retention.ledger",
         "targets.name",
         "config.original",
