@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
 from controlplane.alerts.provider import Alerts
 from controlplane.app.alerting import ends_first
+from controlplane.app.mirroring import MirrorMetrics, Mirrors
 from controlplane.clock import Clock, SystemClock, Timestamp
-from controlplane.errors import Unavailable
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.share import WHOLE, Share
@@ -37,8 +37,10 @@ from controlplane.notify.worker import Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.options import Route
+from controlplane.routing.ports import always_fresh
 from controlplane.routing.tree import build_tree
 from controlplane.storage.alerts import SqlAlerts
+from controlplane.storage.changes import SqlChanges
 from controlplane.storage.database import Database
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.silences import SqlPast, SqlSilences
@@ -74,10 +76,14 @@ class Alerting:
     sweeper: Sweeper
     around: Surroundings
     registry: CollectorRegistry
+    pipeline: Pipeline
+    mirrors: Mirrors | None = None
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     async def start(self) -> None:
         """Load what was kept and start the loops."""
+        if self.mirrors is not None:
+            await self.mirrors.begin()
         await self.silences.load()
         await self.alerts.load()
         self.alerts.announce()
@@ -85,6 +91,8 @@ class Alerting:
             asyncio.create_task(loop.run())
             for loop in (self.alerts, self.silences, self.dispatcher, self.worker, self.sweeper)
         ]
+        if self.mirrors is not None:
+            self.tasks.append(asyncio.create_task(self._mirror(self.mirrors)))
 
     async def reload(
         self, route: Route, receivers: Iterable[Receiver], mute: MuteOptions = _NEVER
@@ -99,11 +107,25 @@ class Alerting:
     async def stop(self) -> None:
         """End the loops and the connections."""
         await self.worker.drain(1.0)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the loops and the connections without ado: what is under way is cut off."""
+        await self.worker.drain(0.0)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks = []
+        if self.mirrors is not None:
+            await self.mirrors.drain()
         await self.channels.close()
         await self.db.close()
+
+    async def _mirror(self, mirrors: Mirrors) -> None:
+        """Look often at what others have written."""
+        while True:
+            await mirrors.fresh()
+            await SystemClock().sleep(0.03)
 
 
 async def plain_dial(host: str, port: int, *, timeout: float) -> socket.socket:
@@ -164,11 +186,8 @@ async def alerting(
     channels = Channels(build_integrations(receivers, around))
     alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options, share)
 
-    async def fresh() -> None:
-        if share is not WHOLE:
-            with suppress(Unavailable):
-                await alerts.refresh()
-
+    mirrors = Mirrors(SqlChanges(db), {"alert": alerts.refresh}, clock, MirrorMetrics(registry))
+    fresh = always_fresh if share is WHOLE else mirrors.fresh
     silences = Silences(
         SqlSilences(db),
         clock,
@@ -236,6 +255,8 @@ async def alerting(
         sweeper,
         around,
         registry,
+        pipeline,
+        None if share is WHOLE else mirrors,
     )
     try:
         if start:
