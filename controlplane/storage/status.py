@@ -3,12 +3,13 @@
 Implements uptime.ports.IncidentRepository and MaintenanceRepository.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete, select
 
+from controlplane.errors import Outdated
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.target import Provenance
 from controlplane.storage.database import Database
@@ -30,13 +31,22 @@ class SqlIncidents:
             rows = await connection.execute(select(status_incidents.c.incident))
             return [_incident(row.incident) for row in rows]
 
-    async def save(self, incident: Incident) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Incident]:
+        wanted = select(status_incidents.c.incident).where(status_incidents.c.id.in_(ids))
+        async with self._db.read() as connection:
+            return [_incident(document) for document in await connection.scalars(wanted)]
+
+    async def save(self, incident: Incident, known: Incident | None) -> None:
         row = {
             "id": incident.id,
             "resolved_at": incident.resolved_at,
             "incident": asdict(incident),
         }
+        wanted = select(status_incidents.c.incident).where(status_incidents.c.id == incident.id)
         async with self._db.begin() as connection:
+            kept = await connection.scalar(wanted.with_for_update())
+            if (None if kept is None else _incident(kept)) != known:
+                raise Outdated("the incident was changed meanwhile", [incident.id])
             await put(connection, status_incidents, [row])
 
     async def delete(self, incident_id: str) -> None:
@@ -57,14 +67,23 @@ class SqlMaintenance:
             rows = await connection.execute(select(planned_maintenance.c.plan))
             return [_plan(row.plan) for row in rows]
 
-    async def save(self, plan: Maintenance) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Maintenance]:
+        wanted = select(planned_maintenance.c.plan).where(planned_maintenance.c.id.in_(ids))
+        async with self._db.read() as connection:
+            return [_plan(document) for document in await connection.scalars(wanted)]
+
+    async def save(self, plan: Maintenance, known: Maintenance | None) -> None:
         row = {
             "id": plan.id,
             "starts_at": plan.starts_at,
             "ends_at": plan.ends_at,
             "plan": _plan_document(plan),
         }
+        wanted = select(planned_maintenance.c.plan).where(planned_maintenance.c.id == plan.id)
         async with self._db.begin() as connection:
+            kept = await connection.scalar(wanted.with_for_update())
+            if (None if kept is None else _plan(kept)) != known:
+                raise Outdated("the maintenance was changed meanwhile", [plan.id])
             await put(connection, planned_maintenance, [row])
 
     async def delete(self, plan_id: str) -> None:

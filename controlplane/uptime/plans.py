@@ -2,14 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import Conflict, InvalidInput, NotFound, TooLarge
+from controlplane.errors import Conflict, InvalidInput, NotFound, Outdated, TooLarge
 from controlplane.model.duration import DAY
+from controlplane.model.origin import Origin
 from controlplane.model.target import Provenance
 from controlplane.uptime.maintenance import Maintenance
 from controlplane.uptime.ports import Labelled, MaintenanceRepository
@@ -38,16 +39,21 @@ class Plans:
         self._lock = asyncio.Lock()
         self._selected: dict[Maintenance, AbstractSet[str]] = {}
         self._selected_of = -1
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[tuple[Callable[[], None], Origin | None]] = []
 
-    def subscribe(self, listener: Callable[[], None]) -> None:
-        """Tell `listener` of each change."""
-        self._listeners.append(listener)
+    def subscribe(self, listener: Callable[[], None], *, origin: Origin | None = None) -> None:
+        """Tell `listener` of each change, or of those of one origin."""
+        self._listeners.append((listener, origin))
 
     async def load(self) -> None:
         """Read the plans of the API anew. Raises Unavailable."""
         async with self._lock:
             self._own = {plan.id: plan for plan in await self._repository.load()}
+
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
+        """Take up what other replicas planned, of some plans or of all. Raises Unavailable."""
+        async with self._lock:
+            await self._reread(ids)
 
     def configure(self, plans: Sequence[Maintenance]) -> None:
         """Make the file's plans these."""
@@ -55,7 +61,7 @@ class Plans:
             replace(plan, provenance=Provenance.FILE, id=f"file-{place}")
             for place, plan in enumerate(plans)
         )
-        self._tell()
+        self._tell(Origin.HERE)
 
     def __iter__(self) -> Iterator[Maintenance]:
         """Iterate over all plans, those that begin first first."""
@@ -82,9 +88,9 @@ class Plans:
             raise TooLarge(f"at most {_MOST} plans")
         plan = replace(plan, id=uuid.uuid4().hex, provenance=Provenance.API)
         async with self._lock:
-            await self._repository.save(plan)
+            await self._repository.save(plan, None)
             self._own[plan.id] = plan
-        self._tell()
+        self._tell(Origin.HERE)
         return plan
 
     async def end(self, plan_id: str) -> None:
@@ -93,19 +99,12 @@ class Plans:
         Raises NotFound, Conflict when a file owns it, Unavailable.
         """
         async with self._lock:
-            plan, now = self.get(plan_id), self._clock.now()
-            if plan.provenance is Provenance.FILE:
-                raise Conflict("a file owns this maintenance: change the file")
-            if plan.is_over(now):
-                return
-            if plan.starts_at >= now:
-                await self._repository.delete(plan_id)
-                del self._own[plan_id]
-            else:
-                plan = replace(plan, ends_at=now)
-                await self._repository.save(plan)
-                self._own[plan_id] = plan
-        self._tell()
+            try:
+                await self._end(plan_id)
+            except Outdated as error:
+                # Another replica ended it first.
+                await self._reread(error.keys)
+                await self._end(plan_id)
 
     def maintained(self, at: Timestamp) -> AbstractSet[str]:
         """Return the ids of the targets that are in maintenance at an instant."""
@@ -126,7 +125,33 @@ class Plans:
             }
         return known
 
-    def _tell(self) -> None:
+    async def _end(self, plan_id: str) -> None:
+        plan, now = self.get(plan_id), self._clock.now()
+        if plan.provenance is Provenance.FILE:
+            raise Conflict("a file owns this maintenance: change the file")
+        if plan.is_over(now):
+            return
+        if plan.starts_at >= now:
+            await self._repository.delete(plan_id)
+            del self._own[plan_id]
+        else:
+            ended = replace(plan, ends_at=now)
+            await self._repository.save(ended, plan)
+            self._own[plan_id] = ended
+        self._tell(Origin.HERE)
+
+    async def _reread(self, ids: Collection[str] | None) -> None:
+        """Make the plans of the API those that are kept, and tell when some differ."""
+        rows = await (self._repository.load() if ids is None else self._repository.find(ids))
+        kept = {plan.id: plan for plan in rows}
+        asked = {*kept, *self._own} if ids is None else ids
+        own = {name: plan for name, plan in self._own.items() if name not in asked} | kept
+        if own != self._own:
+            self._own = own
+            self._tell(Origin.ELSEWHERE)
+
+    def _tell(self, origin: Origin) -> None:
         self._selected.clear()
-        for listener in self._listeners:
-            listener()
+        for listener, wanted in self._listeners:
+            if wanted in (None, origin):
+                listener()

@@ -64,8 +64,15 @@ class IncidentRepository(Protocol):
         """Return every incident."""
         ...
 
-    async def save(self, incident: Incident) -> None:
-        """Insert or replace an incident by its id."""
+    async def find(self, ids: Collection[str]) -> Sequence[Incident]:
+        """Return those of some incidents that are kept."""
+        ...
+
+    async def save(self, incident: Incident, known: Incident | None) -> None:
+        """Insert or replace an incident by its id.
+
+        Raises Outdated when what is kept is not what is `known`.
+        """
         ...
 
     async def delete(self, incident_id: str) -> None:
@@ -80,8 +87,15 @@ class MaintenanceRepository(Protocol):
         """Return every plan."""
         ...
 
-    async def save(self, plan: Maintenance) -> None:
-        """Insert or replace a plan by its id."""
+    async def find(self, ids: Collection[str]) -> Sequence[Maintenance]:
+        """Return those of some plans that are kept."""
+        ...
+
+    async def save(self, plan: Maintenance, known: Maintenance | None) -> None:
+        """Insert or replace a plan by its id.
+
+        Raises Outdated when what is kept is not what is `known`.
+        """
         ...
 
     async def delete(self, plan_id: str) -> None:

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from prometheus_client import CollectorRegistry
 
+from controlplane.errors import Outdated
 from controlplane.model.duration import DAY, HOUR
 from controlplane.model.matchers import Matcher, MatchOp
 from controlplane.model.share import Role
@@ -171,13 +173,15 @@ async def test_incidents_come_back_as_they_were(database: Database) -> None:
     repository = SqlIncidents(database)
     update = Update(NOW, Stage.INVESTIGATING, "☃ <b>", "ada")
     incident = Incident("i1", "“Slow”", Impact.DOWN, ("main",), ("shop", "é"), (update,))
-    await repository.save(incident)
+    await repository.save(incident, None)
     ended = replace(incident, updates=(update, Update(NOW + 1, Stage.RESOLVED, "ok", "grace")))
-    await repository.save(ended)
-    await repository.save(replace(incident, id="i2"))
+    await repository.save(ended, incident)
+    with pytest.raises(Outdated):
+        await repository.save(incident, incident)
+    await repository.save(replace(incident, id="i2"), None)
     await repository.delete("i2")
     await repository.delete("none")
-    assert await repository.load() == [ended]
+    assert await repository.load() == await repository.find(["i1", "i2"]) == [ended]
 
 
 async def test_only_resolved_incidents_grow_old(database: Database) -> None:
@@ -185,9 +189,9 @@ async def test_only_resolved_incidents_grow_old(database: Database) -> None:
     repository, old = SqlIncidents(database), NOW - 900 * DAY
     update = Update(old, Stage.INVESTIGATING, "x", "ada")
     open_one = Incident("open", "x", Impact.NONE, (), (), (update,))
-    await repository.save(open_one)
+    await repository.save(open_one, None)
     await repository.save(
-        replace(open_one, id="over", updates=(replace(update, stage=Stage.RESOLVED),))
+        replace(open_one, id="over", updates=(replace(update, stage=Stage.RESOLVED),)), None
     )
     await retention.trim(database, RetentionOptions(), NOW)
     assert [each.id for each in await repository.load()] == ["open"]
@@ -209,8 +213,14 @@ async def test_maintenance_comes_back_as_it_was(database: Database) -> None:
         created_by="ada",
         id="m1",
     )
-    await repository.save(plan)
-    await repository.save(replace(plan, ends_at=NOW + 1))
-    await repository.save(replace(plan, id="m2"))
+    await repository.save(plan, None)
+    await repository.save(replace(plan, ends_at=NOW + 1), plan)
+    with pytest.raises(Outdated):
+        await repository.save(plan, plan)
+    await repository.save(replace(plan, id="m2"), None)
     await repository.delete("m2")
-    assert await repository.load() == [replace(plan, ends_at=NOW + 1)]
+    assert (
+        await repository.load()
+        == await repository.find(["m1", "m2"])
+        == [replace(plan, ends_at=NOW + 1)]
+    )

@@ -86,7 +86,10 @@ class Written:
             raise Unavailable("the database is away")
         return list(self.incidents.values())
 
-    async def save(self, incident: Incident) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Incident]:
+        return [each for each in await self.load() if each.id in ids]
+
+    async def save(self, incident: Incident, known: Incident | None) -> None:
         if self.away:
             raise Unavailable("the database is away")
         self.incidents[incident.id] = incident
@@ -104,7 +107,10 @@ class Planned:
     async def load(self) -> Sequence[Maintenance]:
         return list(self.plans.values())
 
-    async def save(self, plan: Maintenance) -> None:
+    async def find(self, ids: Collection[str]) -> Sequence[Maintenance]:
+        return [each for each in await self.load() if each.id in ids]
+
+    async def save(self, plan: Maintenance, known: Maintenance | None) -> None:
         self.plans[plan.id] = plan
 
     async def delete(self, plan_id: str) -> None:
