@@ -4,7 +4,8 @@ The correlation id is an attribute of every span, and trace ids stand in the
 log lines (`logs.py`), so one leads to the other. The id of a trace that begins
 here is a hash of the correlation id: so an evaluation, the flush it leads to
 and each attempt to deliver are one trace, though minutes, a database row and
-perhaps a restart lie between them.
+perhaps a restart lie between them. Whether it is recorded follows from the id
+too, so that no span is made of what is not: a span costs more than its work.
 """
 
 import hashlib
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 Attribute = str | bool | int | float
 
+_PARENT: Final = "traceparent"
+# The part of a trace's id that the SDK's sampler looks at.
+_LOW_BITS: Final = (1 << 64) - 1
 _TRACES_PATH: Final = "/v1/traces"
 _EXPORT_SECONDS: Final = 5.0
 _OFF: Final[AbstractContextManager[Span]] = nullcontext(trace.INVALID_SPAN)
@@ -43,6 +47,7 @@ class Tracing:
     def __init__(self) -> None:
         self._provider: TracerProvider | None = None
         self._tracer: Tracer | None = None
+        self._bound = 0
 
     def start(self, exporter: "SpanExporter", *, ratio: float, replica: str) -> None:
         """Record this share of traces, 0 to 1; one that began elsewhere follows its parent."""
@@ -50,7 +55,10 @@ class Tracing:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
+        from opentelemetry.sdk.trace.sampling import (  # noqa: PLC0415
+            ParentBasedTraceIdRatio,
+            TraceIdRatioBased,
+        )
 
         # It says "queue full" for each span that it drops while the collector is away.
         logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
@@ -66,20 +74,30 @@ class Tracing:
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._bound = TraceIdRatioBased.get_bound_for_rate(ratio)
         self._tracer = self._provider.get_tracer("controlplane", __version__)
 
     def span(self, name: str, **attributes: Attribute) -> AbstractContextManager[Span]:
         """Return a context that is one span: part of the one around it, ended with the block."""
-        return _OFF if self._tracer is None else _recorded(self._tracer, name, attributes)
+        if self._tracer is None or self._left_out():
+            return _OFF
+        return _recorded(self._tracer, name, attributes)
 
     def answering(
         self, name: str, headers: Mapping[str, str], **attributes: Attribute
     ) -> AbstractContextManager[Span]:
         """Return a span for a request that came in: part of the caller's trace if it names one."""
-        if self._tracer is None:
+        if self._tracer is None or (_PARENT not in headers and self._left_out()):
             return _OFF
         parent = TraceContextTextMapPropagator().extract(headers)
         return _recorded(self._tracer, name, attributes, parent, SpanKind.SERVER)
+
+    def _left_out(self) -> bool:
+        """Tell whether a trace that would begin here is not recorded, as the sampler would say."""
+        identifier = correlation_id()
+        if not identifier or trace.get_current_span().get_span_context().is_valid:
+            return False
+        return trace_id_of(identifier) & _LOW_BITS >= self._bound
 
     def close(self, timeout: float = 3.0) -> bool:
         """Send what waits, for at most `timeout` seconds; tell whether all of that went out.

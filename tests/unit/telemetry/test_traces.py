@@ -15,7 +15,13 @@ from controlplane.errors import InvalidInput
 from controlplane.model.secret import Secret
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.metrics import ProcessMetrics
-from controlplane.telemetry.traces import TRACING, configure_traces, span
+from controlplane.telemetry.traces import (
+    TRACING,
+    answering,
+    configure_traces,
+    span,
+    trace_id_of,
+)
 from tests.support.clock import ManualClock
 
 
@@ -138,3 +144,29 @@ async def test_a_late_event_loop_is_seen() -> None:
     console = {"url": "https://watch.example"}
     assert registry.get_sample_value("controlplane_console_info", console) == 1
     assert registry.get_sample_value("process_resident_memory_bytes")
+
+
+def test_what_is_recorded_follows_from_the_correlation_id(collector: str) -> None:
+    """The same ids as the SDK's sampler would choose; of the others no span is made at all."""
+    configure_traces(collector, ratio=0.5, replica="r")
+    low = (1 << 64) - 1
+    chosen = {f"id{n}": trace_id_of(f"id{n}") & low < 1 << 63 for n in range(40)}
+    for identifier, recorded in chosen.items():
+        with correlated(identifier), span("outer") as outer, span("inner") as inner:
+            assert (outer.is_recording(), inner.is_recording()) == (recorded, recorded)
+            assert outer.get_span_context().is_valid == recorded
+    TRACING.close()
+    sent = Collector.received[0][2].resource_spans[0].scope_spans[0].spans
+    assert len(sent) == 2 * sum(chosen.values())
+    assert 0 < sum(chosen.values()) < 40
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_caller_decides_for_its_trace(collector: str, *, sampled: bool) -> None:
+    """`traceparent` counts, whatever the share says, for all that is done within."""
+    configure_traces(collector, ratio=0.0 if sampled else 1.0, replica="r")
+    headers = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-0{int(sampled)}"}
+    with correlated("abcd"), answering("request", headers) as outer, span("work") as inner:
+        assert (outer.is_recording(), inner.is_recording()) == (sampled, sampled)
+    TRACING.close()
+    assert bool(Collector.received) == sampled
