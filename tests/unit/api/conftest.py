@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from controlplane.app.build import build
@@ -19,6 +20,9 @@ global: {scrape_interval: 1h, evaluation_interval: 1h}
 targets:
   - {name: owned, url: "http://127.0.0.1:1/", labels: {team: infra}}
 """
+
+# What uses `shared` runs in its event loop.
+ON_SHARED = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
@@ -44,4 +48,11 @@ async def application(
 async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the application; the file owns one target."""
     async with application(tmp_path) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an application for all tests of a module that leave it as it was."""
+    async with application(tmp_path_factory.mktemp("shared")) as client:
         yield client

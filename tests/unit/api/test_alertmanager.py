@@ -13,6 +13,7 @@ from controlplane.api.alertmanager.groups import in_order
 from controlplane.clock import SystemClock
 from controlplane.model.labels import Labels
 from controlplane.routing.ports import Flush
+from tests.unit.api.conftest import ON_SHARED
 
 _API = "/alertmanager/api/v2"
 _NOBODY = "5d3b9a0e-0000-4000-8000-000000000000"
@@ -97,6 +98,7 @@ async def test_an_alert_that_is_resolved_is_no_longer_shown(api: httpx.AsyncClie
     assert await names(api) == set()
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("body", "status", "code", "message"),
     [
@@ -125,10 +127,10 @@ async def test_an_alert_that_is_resolved_is_no_longer_shown(api: httpx.AsyncClie
     ],
 )
 async def test_what_is_no_alert_is_refused_with_a_code(
-    api: httpx.AsyncClient, body: bytes, status: int, code: int, message: str
+    shared: httpx.AsyncClient, body: bytes, status: int, code: int, message: str
 ) -> None:
     """What upstream's layers refuse before Alertmanager sees it."""
-    answer = await api.post(
+    answer = await shared.post(
         f"{_API}/alerts", content=body, headers={"content-type": "application/json"}
     )
     assert answer.status_code == status
@@ -191,6 +193,7 @@ async def test_alerts_are_filtered(api: httpx.AsyncClient) -> None:
     assert await names(api, active="", unprocessed="false", inhibited="0") == {"a", "b", "c"}
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -205,10 +208,10 @@ async def test_alerts_are_filtered(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_a_bad_filter_is_answered_with_a_text(
-    api: httpx.AsyncClient, path: str, message: str
+    shared: httpx.AsyncClient, path: str, message: str
 ) -> None:
     """400 and a JSON text, no object."""
-    answer = await api.get(f"{_API}/{path}")
+    answer = await shared.get(f"{_API}/{path}")
     assert answer.status_code == 400
     assert answer.json().startswith(message)
 
@@ -295,6 +298,7 @@ async def test_silences_are_filtered_by_their_very_matchers(api: httpx.AsyncClie
     assert await comments(filter='alertname=~"a"') == []
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -312,14 +316,15 @@ async def test_silences_are_filtered_by_their_very_matchers(api: httpx.AsyncClie
     ],
 )
 async def test_a_silence_that_cannot_be_is_refused_with_a_text(
-    api: httpx.AsyncClient, change: dict[str, Any], message: str
+    shared: httpx.AsyncClient, change: dict[str, Any], message: str
 ) -> None:
     """400 and upstream's words."""
-    answer = await api.post(f"{_API}/silences", json=silence(**change))
+    answer = await shared.post(f"{_API}/silences", json=silence(**change))
     assert answer.status_code == 400
     assert message in answer.json()
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
@@ -333,10 +338,10 @@ async def test_a_silence_that_cannot_be_is_refused_with_a_text(
     ],
 )
 async def test_a_silence_that_lacks_a_part_is_refused_with_a_code(
-    api: httpx.AsyncClient, body: dict[str, Any], code: int, message: str
+    shared: httpx.AsyncClient, body: dict[str, Any], code: int, message: str
 ) -> None:
     """422 and go-openapi's words, the first of them."""
-    answer = await api.post(f"{_API}/silences", json=body)
+    answer = await shared.post(f"{_API}/silences", json=body)
     assert answer.status_code == 422
     assert answer.json() == {"code": code, "message": message}
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -143,23 +144,32 @@ async def ask(api: httpx.AsyncClient, data: st.DataObject) -> None:
         check(path, method, answer)
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    # Each example is a whole application: to shrink a failing one would take minutes.
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
+async def ask_a_new_one(data: st.DataObject) -> None:
+    """Ask an application that nobody has asked anything."""
+    with TemporaryDirectory() as directory:
+        async with application(Path(directory)) as api:
+            await ask(api, data)
+
+
+# Each example is a whole application: to shrink a failing one would take minutes.
+_EXAMPLES = settings(
+    deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
+
+
+@settings(_EXAMPLES, max_examples=4)
 @given(data=st.data())
 def test_every_answer_is_as_documented(data: st.DataObject) -> None:
     """No status, type or shape comes that the document does not name; nothing is a 500."""
+    asyncio.run(ask_a_new_one(data))
 
-    async def run() -> None:
-        with TemporaryDirectory() as directory:
-            async with application(Path(directory)) as api:
-                await ask(api, data)
 
-    asyncio.run(run())
+@pytest.mark.slow
+@settings(_EXAMPLES, max_examples=40)
+@given(data=st.data())
+def test_every_answer_to_a_great_many_is_as_documented(data: st.DataObject) -> None:
+    """The same, longer."""
+    asyncio.run(ask_a_new_one(data))
 
 
 async def test_the_document_is_served(api: httpx.AsyncClient) -> None:

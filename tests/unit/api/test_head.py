@@ -3,11 +3,14 @@
 import httpx
 import pytest
 
+from tests.unit.api.conftest import ON_SHARED
 
+
+@ON_SHARED
 @pytest.mark.parametrize("path", ["/health", "/api/v1/targets", "/metrics"])
-async def test_head_is_get_without_a_body(api: httpx.AsyncClient, path: str) -> None:
+async def test_head_is_get_without_a_body(shared: httpx.AsyncClient, path: str) -> None:
     """Status, type and length are those of the GET."""
-    got, head = await api.get(path), await api.head(path)
+    got, head = await shared.get(path), await shared.head(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"] == got.headers["content-type"]
     assert int(head.headers["content-length"]) > 0

@@ -4,8 +4,10 @@ import httpx
 import pytest
 
 from controlplane.model import links
+from tests.unit.api.conftest import ON_SHARED
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("link", "status"),
     [
@@ -15,9 +17,11 @@ from controlplane.model import links
         (links.silence("", {"alertname": "Down"}), 200),
     ],
 )
-async def test_every_link_leads_to_a_page(api: httpx.AsyncClient, link: str, status: int) -> None:
+async def test_every_link_leads_to_a_page(
+    shared: httpx.AsyncClient, link: str, status: int
+) -> None:
     """An alert that nobody knows has none."""
-    answer = await api.get(link)
+    answer = await shared.get(link)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
 

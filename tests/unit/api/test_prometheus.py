@@ -10,6 +10,7 @@ from starlette.requests import Request
 from controlplane.api.prometheus.labels import unescape_label_name
 from controlplane.api.query_pool import Canceled, QueryPool
 from controlplane.errors import InvalidInput, Overloaded
+from tests.unit.api.conftest import ON_SHARED
 
 _API = "/prometheus/api/v1"
 
@@ -44,6 +45,7 @@ async def test_a_range_has_its_points(api: httpx.AsyncClient) -> None:
     assert answer.json()["data"] == {"resultType": "matrix", "result": [series]}
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("path", "status", "kind", "text"),
     [
@@ -71,10 +73,10 @@ async def test_a_range_has_its_points(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_bad_requests_have_upstreams_envelope(
-    api: httpx.AsyncClient, path: str, status: int, kind: str, text: str
+    shared: httpx.AsyncClient, path: str, status: int, kind: str, text: str
 ) -> None:
     """Status and errorType are those that Prometheus answers with."""
-    answer = await api.get(f"{_API}/{path}")
+    answer = await shared.get(f"{_API}/{path}")
     assert (answer.status_code, answer.json()["status"]) == (status, "error")
     assert answer.json()["errorType"] == kind
     assert text in answer.json()["error"]

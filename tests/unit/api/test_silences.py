@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from controlplane.model.labels import Labels
+from tests.unit.api.conftest import ON_SHARED
 
 _PATH = "/api/v1/silences"
 _PREVIEW = f"{_PATH}/preview"
@@ -76,6 +77,7 @@ async def test_the_same_end_is_no_change(api: httpx.AsyncClient) -> None:
     assert len((await api.get(f"{_PATH}/{first['id']}")).json()["history"]) == 1
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("fields", "places"),
     [
@@ -102,11 +104,11 @@ async def test_the_same_end_is_no_change(api: httpx.AsyncClient) -> None:
     ids=str,
 )
 async def test_bad_fields_are_named(
-    api: httpx.AsyncClient, fields: dict[str, Any], places: list[str]
+    shared: httpx.AsyncClient, fields: dict[str, Any], places: list[str]
 ) -> None:
     """Each fault by its place, and nothing is kept."""
-    assert pointers(await api.post(_PATH, json={**_SILENCE, **fields})) == places
-    assert (await api.get(_PATH)).json()["items"] == []
+    assert pointers(await shared.post(_PATH, json={**_SILENCE, **fields})) == places
+    assert (await shared.get(_PATH)).json()["items"] == []
 
 
 async def test_author_and_comment_are_required(api: httpx.AsyncClient) -> None:

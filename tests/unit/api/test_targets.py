@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.unit.api.conftest import ON_SHARED
+
 _PATH = "/api/v1/targets"
 _PATCH = {"content-type": "application/merge-patch+json"}
 
@@ -131,6 +133,7 @@ async def test_delete_renew_and_failures(api: httpx.AsyncClient) -> None:
         await refused(answer, 404)
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -151,11 +154,11 @@ async def test_delete_renew_and_failures(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_bad_fields_are_named(
-    api: httpx.AsyncClient, body: dict[str, Any], pointers: list[str] | None
+    shared: httpx.AsyncClient, body: dict[str, Any], pointers: list[str] | None
 ) -> None:
     """Each fault is told by its place in the body."""
     headers = {"content-type": "application/json"}
-    answer = await api.post(_PATH, content=json.dumps(body), headers=headers)
+    answer = await shared.post(_PATH, content=json.dumps(body), headers=headers)
     assert answer.status_code == 422
     found = [place["pointer"] for place in answer.json()["errors"]]
     assert found[: len(pointers or ["/labels"])] == (pointers or ["/labels"])
@@ -185,13 +188,14 @@ _BROKEN: dict[str, bytes] = {
 }
 
 
+@ON_SHARED
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("name", _BROKEN)
-async def test_broken_bodies_are_refused(api: httpx.AsyncClient, method: str, name: str) -> None:
+async def test_broken_bodies_are_refused(shared: httpx.AsyncClient, method: str, name: str) -> None:
     """Whatever it is that was sent, the answer is 422 and in our shape."""
-    path = _PATH if method == "POST" else f"{_PATH}/{await owned(api)}"
+    path = _PATH if method == "POST" else f"{_PATH}/{await owned(shared)}"
     headers = {"content-type": "application/json"}
-    answer = await api.request(method, path, content=_BROKEN[name], headers=headers)
+    answer = await shared.request(method, path, content=_BROKEN[name], headers=headers)
     assert answer.status_code == 422, answer.text
     assert answer.json()["type"] == "urn:controlplane:problem:invalid-input"
     assert len(answer.json()["errors"]) >= 1
@@ -205,13 +209,14 @@ async def test_a_deep_patch_is_refused(api: httpx.AsyncClient) -> None:
     assert answer.status_code == 422
 
 
+@ON_SHARED
 @pytest.mark.parametrize("kind", ["application/xml", "text/json", "application/octet-stream"])
-async def test_other_types_are_415(api: httpx.AsyncClient, kind: str) -> None:
+async def test_other_types_are_415(shared: httpx.AsyncClient, kind: str) -> None:
     """Nothing is guessed about a body."""
     body, headers = b'{"name": "a", "url": "http://a/"}', {"content-type": kind}
-    await refused(await api.post(_PATH, content=body, headers=headers), 415)
-    path = f"{_PATH}/{await owned(api)}"
-    await refused(await api.patch(path, content=body, headers=headers), 415)
+    await refused(await shared.post(_PATH, content=body, headers=headers), 415)
+    path = f"{_PATH}/{await owned(shared)}"
+    await refused(await shared.patch(path, content=body, headers=headers), 415)
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
@@ -232,6 +237,7 @@ async def test_foreign_pages_are_forbidden(api: httpx.AsyncClient, headers: dict
     await refused(await api.get("/health", headers=headers), 403)
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -248,6 +254,8 @@ async def test_foreign_pages_are_forbidden(api: httpx.AsyncClient, headers: dict
         ("match[]=" + "(" * 5000, "?match[]"),
     ],
 )
-async def test_bad_parameters_are_named(api: httpx.AsyncClient, query: str, pointer: str) -> None:
+async def test_bad_parameters_are_named(
+    shared: httpx.AsyncClient, query: str, pointer: str
+) -> None:
     """Unknown ones too: a filter that was misspelt must not show everything."""
-    await refused(await api.get(f"{_PATH}?{query}"), 422, pointer)
+    await refused(await shared.get(f"{_PATH}?{query}"), 422, pointer)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from controlplane.clock import SystemClock
-from tests.unit.api.conftest import application
+from tests.unit.api.conftest import ON_SHARED, application
 
 _CONFIG = """
 global: {scrape_interval: 1h, evaluation_interval: 1h}
@@ -65,6 +65,7 @@ async def test_uptime_as_csv(api: httpx.AsyncClient) -> None:
     assert rows[0]["uptime"] == ""
 
 
+@ON_SHARED
 @pytest.mark.parametrize(
     ("params", "status"),
     [
@@ -79,10 +80,10 @@ async def test_uptime_as_csv(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_uptime_that_cannot_be_told(
-    api: httpx.AsyncClient, params: dict[str, str], status: int
+    shared: httpx.AsyncClient, params: dict[str, str], status: int
 ) -> None:
     """Whose and when must be clear, and not too much at once."""
-    assert (await api.get("/api/v1/uptime", params=params)).status_code == status
+    assert (await shared.get("/api/v1/uptime", params=params)).status_code == status
 
 
 async def test_an_incident_over_the_api(api: httpx.AsyncClient) -> None:
