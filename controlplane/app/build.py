@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.api.application import create_application
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.surface import Surface
+from controlplane.api.throttle import Throttle
 from controlplane.app.alerting import Replica, build_alerting
 from controlplane.app.bounds import (
     database_url,
@@ -38,6 +39,7 @@ from controlplane.app.trying import build_rehearsal
 from controlplane.app.uptimes import build_uptimes
 from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
+from controlplane.auth.windows import Windows
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
@@ -69,6 +71,7 @@ from controlplane.storage.jobs import SqlJobRuns
 from controlplane.storage.migrate import require_current, upgrade
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
+from controlplane.storage.standby import StandbyMetrics
 from controlplane.storage.targets import SqlFailures, SqlTargets
 from controlplane.targets.failures import FailureLog
 from controlplane.targets.leases import LeaseWatch
@@ -106,7 +109,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     """
     # Where things are kept.
     make_directory(settings.data_dir)
-    database = Database(database_url(settings, config), config.storage)
+    database = Database(database_url(settings, config), config.storage, StandbyMetrics(registry))
     stack.push_async_callback(database.close)
     await (upgrade(database) if database.is_sqlite else require_current(database))
     store = await asyncio.to_thread(
@@ -364,7 +367,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     stack.callback(jobs.stop)
     supervisor.start("jobs", jobs.run, drain=jobs.drain)
     guard = Guard(settings.api_token)
-    application = create_application(surface, guard, limits(settings))
+    throttle = Throttle(lambda: reloader.config.limits, Windows(clock), registry)
+    application = create_application(surface, guard, limits(settings), throttle)
     mount(application, guard)
     return Service(application, reloader, supervisor, bus)
 

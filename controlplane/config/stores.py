@@ -43,6 +43,8 @@ STORAGE: Final = Section(
     {
         "url": Key(Leaf("a database URL", _database_url, show_inline, blank=True)),
         "url_file": Key(SECRET_FILE, field="url"),
+        "read_url": Key(Leaf("a database URL", _database_url, show_inline, blank=True)),
+        "read_url_file": Key(SECRET_FILE, field="read_url"),
         "pool_size": Key(NATURAL),
         "max_overflow": Key(NATURAL),
         "pool_timeout": Key(POSITIVE_DURATION),
@@ -52,7 +54,6 @@ STORAGE: Final = Section(
         "retention": Key(RETENTION),
     },
     unsupported={
-        "read_url": "a key of a later version",
         **dict.fromkeys(("tsdb", "exemplars"), "a Prometheus key"),
     },
 )

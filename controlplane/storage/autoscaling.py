@@ -38,7 +38,7 @@ class SqlDecisions:
         if before is not None:
             wanted = wanted.where(rows.id < before)
         wanted = wanted.order_by(rows.id.desc()).limit(limit)
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [(row.id, _decision(row)) for row in await connection.execute(wanted)]
 
 

@@ -12,6 +12,7 @@ from controlplane.errors import Conflict, InvalidInput, Unavailable
 from controlplane.model.secret import Secret
 from controlplane.storage.engines import engines, migration_engine, parse_url
 from controlplane.storage.options import StorageOptions
+from controlplane.storage.standby import Standby, StandbyMetrics
 
 # A server that is gone shows itself as any of these, depending on the moment.
 _UNREACHABLE: Final = (exc.DBAPIError, exc.TimeoutError, OSError)
@@ -32,11 +33,17 @@ class Database:
     uses it.
     """
 
-    def __init__(self, url: Secret | str, options: StorageOptions | None = None) -> None:
+    def __init__(
+        self,
+        url: Secret | str,
+        options: StorageOptions | None = None,
+        standby_metrics: StandbyMetrics | None = None,
+    ) -> None:
         """Connect to nothing yet. Raises InvalidInput for a URL that cannot be used."""
         self._options = options or StorageOptions()
         self._url = parse_url(url.reveal() if isinstance(url, Secret) else url)
         self._writer, self._reader = engines(self._url, self._options)
+        self._standby = self._standby_of(standby_metrics)
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else self._capacity)
         # A full disk is read from as ever: only a write tells.
         self._last_write_failed = False
@@ -85,6 +92,25 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def browse(self) -> AsyncIterator[AsyncConnection]:
+        """Open one as `read` does, on a standby where one is up to date.
+
+        For what somebody looks at: all that was committed before is seen. While
+        the primary is away it is what the standby has. Raises Unavailable.
+        """
+        if self._standby is None:
+            async with self.read() as connection:
+                yield connection
+            return
+        with self._faults():
+            async with self._standby.read(self._writer) as there:
+                if there is not None:
+                    yield there
+                    return
+        async with self.read() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction in which foreign keys do not act (SQLite rebuilds tables)."""
         engine = migration_engine(self._url, self._options)
@@ -105,8 +131,18 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. A later use opens new ones."""
+        if self._standby is not None:
+            await self._standby.close()
         await self._reader.dispose()
         await self._writer.dispose()
+
+    def _standby_of(self, metrics: StandbyMetrics | None) -> Standby | None:
+        if self._options.read_url is None:
+            return None
+        url = parse_url(self._options.read_url.reveal())
+        if self.is_sqlite or url.get_backend_name() == "sqlite":
+            raise InvalidInput("storage.read_url: a standby of a PostgreSQL in storage.url")
+        return Standby(url, self._options, metrics)
 
     @property
     def _capacity(self) -> int:

@@ -43,7 +43,7 @@ class SqlDeliveries:
             .order_by(messages.c.id.desc(), attempts.c.number.desc())
             .limit(limit)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [attempt_value(row) for row in await connection.execute(statement)]
 
     async def last_delivered(self, channel: tuple[str, str]) -> Timestamp | None:
@@ -58,6 +58,6 @@ class SqlDeliveries:
             .order_by(messages.c.id.desc())
             .limit(1)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             found: Timestamp | None = await connection.scalar(statement)
             return found

@@ -68,7 +68,7 @@ class SqlJobRuns:
         statement = select(job_runs, *list(counted.c)[2:]).join(
             counted, and_(rows.name == counted.c.name, rows.due_at == counted.c.due_at)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             found = list(await connection.execute(statement))
         return {row.name: JobPast(_run(row), row[-2], row[-1]) for row in found}
 
@@ -77,7 +77,7 @@ class SqlJobRuns:
         statement = select(job_runs).where(rows.state == RunState.DEAD.value)
         if before is not None:
             statement = statement.where(rows.id < before)
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             found = await connection.execute(statement.order_by(rows.id.desc()).limit(limit))
             return [_run(row) for row in found]
 

@@ -54,12 +54,12 @@ class SqlLedger:
             .order_by(rows.id.desc())
             .limit(limit)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [_decision(row) for row in await connection.execute(wanted)][::-1]
 
     async def alert(self, fingerprint: str) -> Alert | None:
         wanted = select(*_PAST).where(alert_history.c.fingerprint == fingerprint)
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             row = (await connection.execute(wanted)).one_or_none()
             return None if row is None else alert_of(row)
 
@@ -71,14 +71,14 @@ class SqlLedger:
             .order_by(rows.fingerprint)
             .limit(limit)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [alert_of(row) for row in await connection.execute(wanted)]
 
     async def recent(self, limit: int) -> Sequence[Alert]:
         ended = alert_history.c.ends_at
         newest = ended.desc(), alert_history.c.fingerprint
         wanted = select(*_PAST).where(ended.is_not(None)).order_by(*newest).limit(limit)
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [alert_of(row) for row in await connection.execute(wanted)]
 
 

@@ -73,7 +73,7 @@ class SqlNotifications:
             return found
 
     async def release(self, owner: str) -> int:
-        name = owner.partition("/")[0]
+        name = owner.rpartition("/")[0] or owner
         earlier = or_(
             messages.c.owner == name, messages.c.owner.startswith(f"{name}/", autoescape=True)
         )
@@ -116,7 +116,7 @@ class SqlNotifications:
 
     async def attempts(self, message_ids: Collection[int]) -> Sequence[Attempt]:
         ids, found = sorted(message_ids), []
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             for start in range(0, len(ids), _CHUNK):
                 statement = (
                     select(attempts)
@@ -127,7 +127,7 @@ class SqlNotifications:
         return found
 
     async def _messages(self, statement: Select[Any]) -> Sequence[Message]:
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             return [message_value(row) for row in await connection.execute(statement)]
 
 

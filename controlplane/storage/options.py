@@ -31,11 +31,13 @@ class StorageOptions:
     """Where the SQL database is, and how to speak to it. Durations in milliseconds.
 
     `url` is `sqlite:///path` or `postgresql://user:password@host/name`; None
-    means SQLite in the data directory. The pool settings count for PostgreSQL;
-    SQLite has one writer and `pool_size` readers.
+    means SQLite in the data directory. `read_url` is a standby of that
+    PostgreSQL, for reads. The pool settings count for PostgreSQL, for each of
+    the two; SQLite has one writer and `pool_size` readers.
     """
 
     url: Secret | None = None
+    read_url: Secret | None = None
     pool_size: int = 5
     max_overflow: int = 5
     pool_timeout: Duration = 10 * SECOND

@@ -136,7 +136,7 @@ class SqlFailures:
             .order_by(probe_failures.c.id.desc())
             .limit(limit)
         )
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             rows = await connection.execute(statement)
             return [Failure(row.target_id, row.at, row.reason, row.evidence) for row in rows]
 

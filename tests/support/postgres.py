@@ -78,6 +78,20 @@ class Keeper:
         _run([bin_ / "initdb", *cluster, "-D", self._data])
         self._process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def standby_of(cls, primary: "Keeper", home: Path) -> "Keeper":
+        """Return a server that follows another, copied from it as it is now; not started yet."""
+        made = cls.__new__(cls)
+        made.server = Server(bin=primary.server.bin, sockets=home)
+        made._data = home / "data"
+        made._process = None
+        if os.getuid() == 0:
+            os.chown(home, _NOBODY, _NOBODY)
+        source = ["-h", primary.server.sockets, "-U", "postgres"]
+        copy = ["-D", made._data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        _run([primary.server.bin / "pg_basebackup", *source, *copy])
+        return made
+
     def start(self, **settings: str) -> None:
         """Start it and wait until it answers; `settings` go before the usual ones."""
         home, chosen = self.server.sockets, _SETTINGS | settings
@@ -101,6 +115,21 @@ class Keeper:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+@contextmanager
+def following(primary: Keeper) -> Iterator[Keeper]:
+    """Give a started standby of a server, gone at the end of the block."""
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
+    try:
+        kept = Keeper.standby_of(primary, home)
+        kept.start(hot_standby="on")
+        try:
+            yield kept
+        finally:
+            kept.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

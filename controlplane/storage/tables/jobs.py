@@ -27,12 +27,8 @@ job_runs: Final = Table(
     CheckConstraint("state IN ('running', 'waiting', 'success', 'dead')", name="state"),
     # Whoever is first to put a time down makes the run.
     Index("uq_job_runs_name_due_at", "name", "due_at", unique=True),
-    Index(
-        "ix_job_runs_unfinished", "name", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED
-    ),
+    Index("ix_job_runs_unfinished", "name", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
     Index("ix_job_runs_ended_at", "ended_at"),
 )
 
-GROWTH: Final[tuple[Growth, ...]] = (
-    Expires(job_runs, since=job_runs.c.ended_at, keep="job_runs"),
-)
+GROWTH: Final[tuple[Growth, ...]] = (Expires(job_runs, since=job_runs.c.ended_at, keep="job_runs"),)

@@ -252,7 +252,7 @@ REFUSED = [
         "no_data: expected one of keep_last, alert, ok, not 'gone'",
     ),
     ("storage: {url: mysql://x}", 1, "url: expected sqlite:///PATH or postgresql://"),
-    ("storage: {read_url: x}", 1, "read_url: a key of a later version, not supported here"),
+    ("storage: {read_url: x}", 1, "read_url: expected sqlite:///PATH or postgresql://"),
     ("storage: {tsdb: {}}", 1, "tsdb: a Prometheus key, not supported here"),
     ("outbound: {deny: [10.0.0.0/8, nonsense]}", 1, "not a network"),
 ]
