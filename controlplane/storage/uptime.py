@@ -52,7 +52,7 @@ class SqlUptime:
     ) -> Sequence[tuple[str, Timestamp, bytes]]:
         kept, found = uptime_rows.c, []
         names = sorted(subjects)
-        async with self._db.read() as connection:
+        async with self._db.browse() as connection:
             for place in range(0, len(names), _CHUNK):
                 for first in range(0, len(starts), _STARTS):
                     wanted = select(kept.subject, kept.starts_at, kept.cells).where(
