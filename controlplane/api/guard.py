@@ -84,6 +84,12 @@ def session_cookie(headers: Headers) -> str:
     return "" if morsel is None else morsel.value
 
 
+def principal_of(scope: Scope) -> Principal:
+    """Return who asks, of a request that the guard has admitted."""
+    principal: Principal = scope[_PRINCIPAL]
+    return principal
+
+
 def actor(request: HttpRequest) -> str:
     """Return the name that stands beside what this request changes."""
     principal: Principal = request.scope[_PRINCIPAL]

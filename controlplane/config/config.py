@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from controlplane.alerts.options import AlertOptions
+from controlplane.auth.limits import LimitOptions
 from controlplane.autoscale.options import ExternalScalerOptions
 from controlplane.autoscale.options import Policy as ScalingPolicy
 from controlplane.cluster.options import ClusterOptions
@@ -85,6 +86,7 @@ class Config:
     planned_maintenance: tuple[Maintenance, ...] = ()
     storage: StorageOptions = field(default_factory=StorageOptions)
     cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    limits: LimitOptions = field(default_factory=LimitOptions)
     outbound: OutboundOptions = field(default_factory=OutboundOptions)
 
     def target_options(self) -> TargetOptions:

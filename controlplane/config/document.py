@@ -7,6 +7,7 @@ from typing import Any, Final
 from controlplane.config.autoscaling import AUTOSCALING, EXTERNAL_SCALER
 from controlplane.config.cluster import CLUSTER
 from controlplane.config.globals import GLOBAL, GlobalOptions
+from controlplane.config.limits import LIMITS
 from controlplane.config.muting import INHIBIT_RULES, TIME_INTERVALS
 from controlplane.config.notifications import NOTIFICATION_SETTINGS
 from controlplane.config.places import PATHS, PATTERNS
@@ -99,6 +100,7 @@ def document(context: Context) -> Section[Any]:
             "planned_maintenance": Key(PLANNED_MAINTENANCE),
             "storage": Key(STORAGE),
             "cluster": Key(CLUSTER),
+            "limits": Key(LIMITS),
             "outbound": Key(OUTBOUND),
         },
         unsupported={
