@@ -9,9 +9,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controlplane.api.application import create_application
+from controlplane.api.fresh import at_once
 from controlplane.api.limits import Limits
 from controlplane.api.query_pool import QueryPool
+from controlplane.api.throttle import Throttle
 from controlplane.auth.guard import Guard
+from controlplane.auth.limits import LimitOptions
+from controlplane.auth.windows import Windows
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import IngestOptions
 from controlplane.ingest.receiver import Receiver
@@ -37,9 +41,11 @@ async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
         registry=CollectorRegistry(),
         clock=ManualClock(),
         status_pages=SimpleNamespace(at_host=lambda host: None),
+        fresh=at_once,
     )
     limits = Limits(body=100, larger=dict.fromkeys(PUSHED, 10_000))
-    application = create_application(cast(Any, surface), Guard(), limits)
+    throttle = Throttle(LimitOptions, Windows(surface.clock), surface.registry)
+    application = create_application(cast(Any, surface), Guard(), limits, throttle)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as found:
         yield found
