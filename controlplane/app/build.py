@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 
@@ -27,20 +27,18 @@ from controlplane.app.job_runner import JobMetrics, JobRunner
 from controlplane.app.notifying import Senders, WrittenRouteLabels
 from controlplane.app.outside import build_outside
 from controlplane.app.picturing import Pictures, RuleReadings
+from controlplane.app.probing import Prober, build_probing
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
 from controlplane.app.remotes import elsewhere, families
 from controlplane.app.scaling import Questions, build_scaling
 from controlplane.app.scheduling import Jobs
-from controlplane.app.storms import Storms
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.app.trying import build_rehearsal
-from controlplane.app.uptimes import build_uptimes
-from controlplane.app.watching import Watching
 from controlplane.auth.guard import Guard
 from controlplane.auth.windows import Windows
-from controlplane.clock import Clock, Timestamp
+from controlplane.clock import Clock
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
 from controlplane.events.local import LocalBus
@@ -52,19 +50,11 @@ from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR
 from controlplane.plot.metrics import PlotMetrics
 from controlplane.plot.plotter import Plotter
-from controlplane.probes.metrics import ProbeMetrics
-from controlplane.probes.outcome import Outcome
-from controlplane.probes.schedule import Schedule
-from controlplane.probes.table import PROBERS
 from controlplane.promql.engine import Engine
 from controlplane.rules.manager import Manager
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.query import EngineQueries
 from controlplane.rules.remote_query import EngineAnswers
-from controlplane.scrape.fetch import HttpFetch
-from controlplane.scrape.metrics import ScrapeMetrics
-from controlplane.scrape.own import own_fetch
-from controlplane.scrape.pool import ScrapePool
 from controlplane.settings.settings import Settings
 from controlplane.storage.database import Database
 from controlplane.storage.jobs import SqlJobRuns
@@ -72,11 +62,6 @@ from controlplane.storage.migrate import require_current, upgrade
 from controlplane.storage.retention import trim
 from controlplane.storage.rules import SqlRuleStates
 from controlplane.storage.standby import StandbyMetrics
-from controlplane.storage.targets import SqlFailures, SqlTargets
-from controlplane.targets.failures import FailureLog
-from controlplane.targets.leases import LeaseWatch
-from controlplane.targets.metrics import TargetMetrics
-from controlplane.targets.registry import TargetRegistry
 from controlplane.telemetry.metrics import ProcessMetrics
 from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
 from controlplane.tsdb.remote.remotes import RemoteWrites
@@ -112,6 +97,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     database = Database(database_url(settings, config), config.storage, StandbyMetrics(registry))
     stack.push_async_callback(database.close)
     await (upgrade(database) if database.is_sqlite else require_current(database))
+    sharing = await build_sharing(
+        settings, config, database, clock=clock, registry=registry, stack=stack
+    )
+    evaluator, notifier = sharing.share(Role.EVALUATOR), sharing.share(Role.NOTIFIER)
     store = await asyncio.to_thread(
         Store.open, settings.data_dir / "samples", store_options(settings), clock, registry
     )
@@ -124,7 +113,13 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     clients, engines = outside.clients, outside.engines
 
     # Who looks is told what happens.
-    bus = LocalBus(clock, BusMetrics(registry))
+    bus = build_bus(
+        sharing,
+        config.cluster,
+        clock=clock,
+        registry=registry,
+        foreign=lambda _event: mirrors.wake() if mirrors is not None else None,
+    )
     telling = Telling(bus, clock)
 
     # From alerts to pages.
@@ -145,8 +140,14 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         senders,
         clock=clock,
         registry=registry,
-        replica=Replica(settings.replica),
-        last_outcome=lambda target_id: schedule.succeeded(target_id),  # noqa: PLW0108 - made below
+        replica=Replica(
+            settings.replica,
+            sharing.me.incarnation,
+            settings.roles,
+            notifier,
+            fresh=lambda: fresh(),  # noqa: PLW0108 - made below
+        ),
+        last_outcome=lambda target_id: probing.last_outcome(target_id),  # noqa: PLW0108 - made below
     )
     stack.push_async_callback(alerting.channels.close)
     alerts = alerting.alerts
@@ -166,6 +167,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         remote=EngineAnswers(engines),
         lookback=settings.query_lookback,
         record=alerting.deciding.doubted,
+        share=evaluator,
+        reports=sharing.reports(config.cluster),
     )
     stack.push_async_callback(rules.close)
     store.subscribe(rules.on_commit)
@@ -179,50 +182,36 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         clock=clock,
         registry=registry,
         external_url=settings.external_url,
+        owns=lambda name: evaluator.owns(f"autoscaling/{name}"),
     )
     stack.push_async_callback(scaling.close)
 
     # From targets to samples.
-    target_metrics = TargetMetrics(registry)
-    failures = FailureLog(
-        SqlFailures(database),
-        clock=clock,
-        keep=config.target_settings.failures_kept,
-        metrics=target_metrics,
-    )
-    uptimes = build_uptimes(
+    probing = build_probing(
+        config,
         database,
-        lambda: targets,
+        store,
+        outside,
+        alerting.storms,
         telling,
         clock=clock,
         registry=registry,
-        directory=settings.data_dir / "status",
+        stack=stack,
+        prober=Prober(
+            settings.replica, sharing.share(Role.PROBER), partial(sharing.gained_since, Role.PROBER)
+        ),
+        pages=settings.data_dir / "status",
     )
-    schedule = Schedule(
-        outside.tools,
-        PROBERS,
-        store,
-        ProbeMetrics(registry),
-        partial(_keep_evidence, failures, alerting.storms),
-        telling.outcome,
-        uptimes.recorder.observe,
-    )
-    scrapes = ScrapePool(
-        own_fetch(registry, HttpFetch(outside.client)), store, clock, ScrapeMetrics(registry)
-    )
-    stack.push_async_callback(scrapes.close)
-    interval = config.global_.scrape_interval
-    watching = Watching(schedule, scrapes, config.modules, interval, alerting.storms.targets)
-    targets = TargetRegistry(
-        SqlTargets(database),
-        options=config.target_options(),
-        prober_of=watching.prober_of,
-        last_outcome=schedule.succeeded,
-        metrics=target_metrics,
-    )
-    leases = LeaseWatch(
-        targets, store, clock=clock, options=config.target_options(), metrics=target_metrics
-    )
+    targets, scrapes, uptimes = probing.targets, probing.scrapes, probing.uptimes
+
+    # What other replicas change is known here.
+    mirrors: Mirrors | None = None
+    fresh = always_fresh
+    if sharing.connection is not None:
+        mirrors = build_mirrors(
+            database, probing, alerting, rules, scaling, clock=clock, registry=registry
+        )
+        fresh = mirrors.fresh
 
     # From those who push samples.
     options = IngestOptions(
@@ -246,9 +235,9 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # What looks in from above.
     supervisor, job_metrics = Supervisor(clock, registry), JobMetrics(registry)
-    runner = JobRunner(SqlJobRuns(database), clock, job_metrics, owner=settings.replica)
+    runner = JobRunner(SqlJobRuns(database), clock, job_metrics, owner=sharing.me.owner)
     jobs = Jobs(runner, clock, job_metrics)
-    checks = readiness_checks(database, store, supervisor)
+    checks = readiness_checks(database, store, supervisor, sharing)
     rehearsal = build_rehearsal(
         alerting,
         database,
@@ -268,12 +257,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         rehearsal=rehearsal,
         rules=rules,
         scaling=scaling,
-        watching=watching,
-        targets=targets,
-        leases=leases,
-        failures=failures,
-        scrapes=scrapes,
-        uptimes=uptimes,
+        probing=probing,
     )
     reloader = Reloader(
         settings.config,
@@ -292,7 +276,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         store=store,
         deleter=store if settings.admin_api else None,
         targets=targets,
-        failures=failures,
+        failures=probing.failures,
         alerts=alerts,
         ledger=alerting.ledger,
         notifications=alerting.notifications,
@@ -333,12 +317,16 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         maintenance=uptimes.plans,
         status_pages=uptimes.pages,
         grafana_url=settings.grafana_url,
+        fresh=fresh,
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
+    if mirrors is not None:
+        await mirrors.begin()
     await in_force.begin(config)
     targets.subscribe(telling.target)
     stack.push_async_callback(supervisor.stop)
+    start_bus(bus, supervisor)
     grace = settings.shutdown_grace / 1000
     supervisor.start(
         "remote write",
@@ -349,11 +337,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     rehearsal.start(supervisor)
     supervisor.start("rules", rules.run, drain=rules.drain)
     scaling.start(supervisor)
-    supervisor.start("failures", failures.run, drain=failures.drain)
-    supervisor.start("leases", leases.run)
-    supervisor.start("scrapes", scrapes.run)
-    uptimes.start(supervisor)
-    supervisor.start("probes", schedule.run, drain=schedule.drain)
+    probing.start(supervisor)
     process = ProcessMetrics(
         registry, clock, replica=settings.replica, external_url=settings.external_url
     )
@@ -366,19 +350,13 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     jobs.start()
     stack.callback(jobs.stop)
     supervisor.start("jobs", jobs.run, drain=jobs.drain)
+    if mirrors is not None:
+        supervisor.start("mirrors", mirrors.run, drain=mirrors.drain)
+    for quiet in (probing.quiet, rules.quiet):
+        sharing.when_quiet(quiet)
+    sharing.start(supervisor)
     guard = Guard(settings.api_token)
     throttle = Throttle(lambda: reloader.config.limits, Windows(clock), registry)
     application = create_application(surface, guard, limits(settings), throttle)
     mount(application, guard)
     return Service(application, reloader, supervisor, bus)
-
-
-def _keep_evidence(
-    log: FailureLog, storms: Storms, target_id: str, time: Timestamp, outcome: Outcome
-) -> None:
-    evidence = {} if outcome.evidence is None else asdict(outcome.evidence)
-    evidence |= {"phases": dict(evidence.get("phases", ()))}
-    reason = "" if outcome.reason is None else outcome.reason.value
-    log.add(target_id, time, reason, {**evidence, "duration_seconds": outcome.duration})
-    peer = "" if outcome.evidence is None else outcome.evidence.peer
-    storms.network.failed(target_id, time, reason, peer)

@@ -4,20 +4,15 @@ from dataclasses import dataclass
 
 from controlplane.app.alerting import Alerting
 from controlplane.app.notifying import configuration_change
+from controlplane.app.probing import Probing
 from controlplane.app.scaling import Scaling
 from controlplane.app.trying import Rehearsal
-from controlplane.app.uptimes import Uptimes
-from controlplane.app.watching import Watching
 from controlplane.clock import Clock
 from controlplane.config.config import Config
 from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import SECOND
 from controlplane.rules.manager import Manager
 from controlplane.scrape.own import own_job
-from controlplane.scrape.pool import ScrapePool
-from controlplane.targets.failures import FailureLog
-from controlplane.targets.leases import LeaseWatch
-from controlplane.targets.registry import TargetRegistry
 from controlplane.transport.policy import OutboundPolicy
 from controlplane.tsdb.remote.engines import Engines
 from controlplane.tsdb.remote.remotes import RemoteWrites
@@ -39,26 +34,19 @@ class InForce:
     rehearsal: Rehearsal
     rules: Manager
     scaling: Scaling
-    watching: Watching
-    targets: TargetRegistry
-    leases: LeaseWatch
-    failures: FailureLog
-    scrapes: ScrapePool
-    uptimes: Uptimes
+    probing: Probing
 
     async def begin(self, config: Config) -> None:
         """Put the first configuration in force, with what was kept from before."""
         await self.remote_writes.apply(config.remote_write_options())
-        await self.targets.load()
-        self.targets.subscribe(self.watching.on_change)
-        self.targets.subscribe(self.uptimes.on_change)
-        await self.targets.apply_file(config.targets, self.clock.now())
+        await self.probing.begin()
+        await self.probing.targets.apply_file(config.targets, self.clock.now())
         await self.rules.apply(config.rules_options(self.external_url))
         self._scrape(config)
         await self.alerting.begin()
         await self.scaling.begin(config)
         self.rehearsal.change(config)
-        self.uptimes.change(config)
+        self.probing.uptimes.change(config)
 
     async def change(self, old: Config, new: Config) -> None:
         """Put `new` in the place of `old`. Raises ControlPlaneError: then `old` stays."""
@@ -67,7 +55,7 @@ class InForce:
         await self.remote_writes.apply(new.remote_write_options())
         self._watch(new)
         try:
-            await self.targets.apply_file(new.targets, self.clock.now())
+            await self.probing.targets.apply_file(new.targets, self.clock.now())
         except ControlPlaneError:
             self._watch(old)
             await self.remote_writes.apply(old.remote_write_options())
@@ -76,7 +64,7 @@ class InForce:
         self.policy.replace(new.outbound.deny)
         await self.alerting.change(new, integrations)
         self.rehearsal.change(new)
-        self.uptimes.change(new)
+        self.probing.uptimes.change(new)
         await self.rules.apply(new.rules_options(self.external_url))
         self.scaling.change(new)
         await self.engines.keep_only([*new.datasources(), *self.scaling.datasources()])
@@ -85,12 +73,14 @@ class InForce:
 
     def _watch(self, config: Config) -> None:
         options = config.target_options()
-        self.targets.configure(options)
-        self.leases.configure(options)
-        self.failures.configure(options.failures_kept)
-        self.watching.reload(config.modules, config.global_.scrape_interval, self.targets)
+        probing = self.probing
+        probing.targets.configure(options)
+        probing.leases.configure(options)
+        probing.failures.configure(options.failures_kept)
+        interval = config.global_.scrape_interval
+        probing.watching.reload(config.modules, interval, probing.targets)
 
     def _scrape(self, config: Config) -> None:
-        self.scrapes.configure(config.scrape_configs)
+        self.probing.scrapes.configure(config.scrape_configs)
         interval = min(_OWN_INTERVAL, config.global_.scrape_interval)
-        self.scrapes.put(own_job(self.replica, interval))
+        self.probing.scrapes.put(own_job(self.replica, interval))
