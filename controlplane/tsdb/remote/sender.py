@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
@@ -28,7 +29,10 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 # How often the log is looked at while there is nothing to send.
-_LOOK_SECONDS: Final = 0.25
+_LOOK_SECONDS: Final = 0.1
+# Whoever reads over there waits for what is sent: a request that is not full leaves
+# after this part of the time that it may wait.
+_PROMPT: Final = 50
 _FIRST_PAUSE: Final[Duration] = 1_000
 
 
@@ -75,6 +79,7 @@ class Sender:
         self._thread = thread
         self._chance = chance
         self._gatherer: Gatherer | None = None
+        self._began = -inf  # the last round, by the monotonic clock
         self._progress = Progress(Position(-1, 0))
         # By shard, the request of a resumed round that may have arrived already.
         self._under_way: Mapping[int, int] = {}
@@ -189,19 +194,22 @@ class Sender:
         return await self._on_thread(partial(gatherer.cut, shards, most))
 
     async def _gather(self, gatherer: Gatherer, patience: Duration) -> None:
-        """Wait until a request is full, or what waits has waited for `patience`."""
-        until = None
+        """Wait until a request is full, or the round before has begun a while ago.
+
+        So a lone sample leaves at once, many share requests, and the more wait
+        while a request is under way, the more go in the next.
+        """
         while True:
             await self._on_thread(gatherer.read)
             self._metrics.pending.labels(self._key).set(gatherer.samples)
-            if gatherer.full or gatherer.samples >= self._queue.max_samples_per_send:
-                return
             now = self._clock.monotonic()
-            if gatherer.samples and until is None:
-                until = now + patience / 1000
-            if not patience or (until is not None and now >= until):
+            due = self._began + patience / 1000 / _PROMPT
+            full = gatherer.full or gatherer.samples >= self._queue.max_samples_per_send
+            if full or not patience or (gatherer.samples and now >= due):
+                self._began = now
                 return
-            await self._clock.sleep(min(_LOOK_SECONDS, patience / 1000))
+            wait = min(_LOOK_SECONDS, patience / 1000)
+            await self._clock.sleep(min(wait, due - now) if gatherer.samples else wait)
 
     def _new_gatherer(self) -> Gatherer:
         most = self._queue.capacity * self._queue.max_shards

@@ -11,7 +11,7 @@ from controlplane.model.share import WHOLE, Share
 from controlplane.rules.load import load_text
 from controlplane.rules.manager import Manager
 from controlplane.rules.options import RulesOptions
-from controlplane.rules.ports import Reports
+from controlplane.rules.ports import RemoteQueries, Reports
 from tests.unit.rules.world import DEFAULTS, Sink, States, World
 
 SLOW = """
@@ -41,6 +41,7 @@ class Stage:
         share: Share = WHOLE,
         reports: Reports | None = None,
         sink: Sink | None = None,
+        remote: RemoteQueries | None = None,
     ) -> None:
         self.world = world
         self.sink = sink or Sink()
@@ -54,6 +55,7 @@ class Stage:
             metrics=world.metrics,
             share=share,
             reports=reports,
+            remote=remote,
         )
         world.store.subscribe(self.manager.on_commit)
 
