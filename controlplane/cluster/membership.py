@@ -49,6 +49,8 @@ class Membership:
         self._known = False
         self._member_until = self._renew_at = self._known_since = clock.monotonic()
         self._leaving = False
+        # One step at a time: a renewal that is late must not undo a goodbye.
+        self._turn = asyncio.Lock()
         self._heard = False
         self._standing: object = None
 
@@ -117,6 +119,28 @@ class Membership:
 
     async def look(self) -> None:
         """Look who is alive, and renew the lease when it is time."""
+        async with self._turn:
+            await self._look()
+
+    async def announce(self) -> None:
+        """Have the others look at what has changed, at once, if Redis answers."""
+        try:
+            await self._roster.tell()
+        except Unavailable:
+            return  # they look every second
+
+    async def leave(self) -> None:
+        """Stop being a member, and tell the others. Whatever Redis says, it is so for us."""
+        self._leaving = True
+        async with self._turn:
+            try:
+                seen, known = await self._roster.leave(self.me), True
+            except Unavailable as error:
+                log.warning("left the cluster without a word", reason=str(error))
+                seen, known = self._seen, False
+            self._note(seen, known=known)
+
+    async def _look(self) -> None:
         begin = self._clock.monotonic()
         was_member = self.is_member
         try:
@@ -132,23 +156,6 @@ class Membership:
             self._note(self._seen, known=False)
         else:
             self._note(seen, known=True)
-
-    async def announce(self) -> None:
-        """Have the others look at what has changed, at once, if Redis answers."""
-        try:
-            await self._roster.tell()
-        except Unavailable:
-            return  # they look every second
-
-    async def leave(self) -> None:
-        """Stop being a member, and tell the others. Whatever Redis says, it is so for us."""
-        self._leaving = True
-        try:
-            seen, known = await self._roster.leave(self.me), True
-        except Unavailable as error:
-            log.warning("left the cluster without a word", reason=str(error))
-            seen, known = self._seen, False
-        self._note(seen, known=known)
 
     async def _renew(self, begin: float) -> Seen:
         if self._leaving:

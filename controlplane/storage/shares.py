@@ -5,8 +5,9 @@ instants are the database's: it alone says who has been silent for how long.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
-from sqlalchemy import and_, not_, or_, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.member import Claimed, Ownership
@@ -15,19 +16,35 @@ from controlplane.storage.database import Database
 from controlplane.storage.instants import database_now
 from controlplane.storage.tables.cluster import replicas, shards
 
+_ALL: Final = select(shards.c.role, shards.c.shard, shards.c.owner, shards.c.token)
+# Another one after every change: a claim takes a token, a release leaves a shard free.
+_MARK: Final = select(
+    func.sum(shards.c.token),
+    func.sum(shards.c.changed_at),
+    func.count(func.nullif(shards.c.owner, "")),
+)
+
 
 class SqlShares:
     """The table of all shards. Every method raises Unavailable."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._mark: object = None
+        self._held: Sequence[Ownership] = ()
 
     async def held(self) -> Sequence[Ownership]:
-        rows = shards.c
-        wanted = select(rows.role, rows.shard, rows.owner, rows.token)
+        """Return every shard. It is asked every second, and mostly nothing has changed."""
         async with self._db.read() as connection:
-            found = await connection.execute(wanted)
-            return [Ownership(Role(row.role), row.shard, row.owner, row.token) for row in found]
+            mark = (await connection.execute(_MARK)).one()
+            if mark != self._mark:
+                found = await connection.execute(_ALL)
+                self._held = tuple(
+                    Ownership(Role(row.role), row.shard, row.owner, row.token) for row in found
+                )
+                # Read before the rows: what changed in between is seen the next time.
+                self._mark = mark
+            return self._held
 
     async def claim(
         self,
