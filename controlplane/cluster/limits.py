@@ -1,9 +1,8 @@
 """Counting for all replicas together, in Redis, by the sliding windows of the library `limits`.
 
-Most requests are counted here alone: a replica asks Redis about somebody only
-when it has itself seen a sixteenth of what is allowed, so that the many who
-ask little cost no round trip. Who spreads over replicas may so get a
-sixteenth more at each.
+A replica tells Redis of somebody's requests a sixty-fourth of the limit at a
+time: the many who ask little cost no round trip, and the others few. Who
+spreads over replicas may so get a sixty-fourth more at each.
 """
 
 import asyncio
@@ -27,7 +26,9 @@ log = get_logger(__name__)
 # No request waits longer for Redis (seconds), and none asks it so soon after it did not answer.
 _PATIENCE: Final = 0.05
 _PAUSE: Final = 1.0
-_SHARE: Final = 16
+_PARTS: Final = 64
+# Keys of which something is remembered between two requests.
+_KEYS: Final = 100_000
 
 
 class SharedWindows:
@@ -47,6 +48,9 @@ class SharedWindows:
             connection_pool=pool,
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
+        # Requests that Redis has not been told of, and until when it has refused more of them.
+        self._untold: dict[str, int] = {}
+        self._refused: dict[str, float] = {}
         self._shared = True
         self._again_at = 0.0
         self._gauge = Gauge(
@@ -58,28 +62,44 @@ class SharedWindows:
 
     async def hit(self, key: str, limit: int) -> Verdict:
         verdict = await self._here.hit(key, limit)
-        seen = limit - verdict.remaining
-        if not verdict.allowed or seen <= limit // _SHARE:
+        if not verdict.allowed:
             return verdict
-        if self._clock.monotonic() < self._again_at:
+        now = self._clock.monotonic()
+        if (left := self._refused.get(key, 0.0) - now) > 0:
+            return Verdict(allowed=False, remaining=0, reset=left)
+        self._refused.pop(key, None)
+        untold = self._untold.get(key, 0) + 1
+        if untold <= limit // _PARTS or now < self._again_at:
+            self._note_untold(key, untold)
             return verdict
+        self._untold.pop(key, None)
         try:
             async with asyncio.timeout(_PATIENCE):
-                verdict = await self._ask(key, limit)
+                verdict = await self._tell(key, limit, untold)
         except (RedisError, OSError, TimeoutError) as error:
-            self._again_at = self._clock.monotonic() + _PAUSE
+            self._again_at = now + _PAUSE
             self._note(shared=False, reason=type(error).__name__)
             return verdict
         self._note(shared=True)
+        if not verdict.allowed:
+            # Those before it were answered; they count when there is room again.
+            self._note_untold(key, untold - 1)
+            self._refused[key] = now + min(verdict.reset, _PAUSE)
         return verdict
 
-    async def _ask(self, key: str, limit: int) -> Verdict:
+    async def _tell(self, key: str, limit: int, count: int) -> Verdict:
         item = RateLimitItemPerMinute(limit)
         name = blake2b(key.encode(), digest_size=16).hexdigest()
-        allowed = await self._limiter.hit(item, name)
+        allowed = await self._limiter.hit(item, name, cost=min(count, limit))
         stats = await self._limiter.get_window_stats(item, name)
         reset = max(0.0, stats.reset_time - self._clock.now() / 1000)
         return Verdict(allowed, stats.remaining if allowed else 0, reset)
+
+    def _note_untold(self, key: str, count: int) -> None:
+        if len(self._untold) >= _KEYS:
+            self._untold.clear()
+            self._refused.clear()
+        self._untold[key] = count
 
     def _note(self, *, shared: bool, reason: str = "") -> None:
         if shared == self._shared:
