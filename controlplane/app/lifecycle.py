@@ -99,7 +99,7 @@ async def serve(
         stack.push_async_callback(asyncio.to_thread, TRACING.close)
         service = await build(settings, config, clock=clock, registry=registry, stack=stack)
         tune_interpreter()
-        server = _server(service)
+        server = _server(service, settings)
         _handle_signals(server, service, stack)
         log.info("serving", url=settings.external_url, listen=str(settings.listen))
         if meanwhile is not None:
@@ -109,7 +109,7 @@ async def serve(
     log.info("stopped")
 
 
-def _server(service: Service) -> _Server:
+def _server(service: Service, settings: Settings) -> _Server:
     return _Server(
         uvicorn.Config(
             service.application,
@@ -121,6 +121,9 @@ def _server(service: Service) -> _Server:
             access_log=False,
             lifespan="off",
             server_header=False,
+            # Of itself uvicorn believes whoever asks from this machine.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=_LONGEST_GOODBYE,
         ),
         parting=service.bus.close,

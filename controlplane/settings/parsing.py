@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -114,6 +115,14 @@ def name(text: str) -> str:
     if not text or len(text) > 253 or not text.isprintable() or any(c.isspace() for c in text):
         raise InvalidInput("expected a name without blanks")
     return text
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Read addresses and networks, with commas between them, in their usual spelling."""
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(","))
+    except ValueError:
+        raise InvalidInput("expected addresses or networks, such as 10.0.0.0/8,::1") from None
 
 
 def roles(text: str) -> frozenset[Role]:

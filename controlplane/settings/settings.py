@@ -33,6 +33,7 @@ class Settings:
     listen: Listen = DEFAULT_LISTEN
     external: str = ""
     grafana_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     data_dir: Path = Path("data")
     config: Path | None = None
     api_token: Secret | None = None
@@ -87,6 +88,12 @@ VARIABLES: Final = (
         "grafana_url",
         parsing.url,
         "where the Grafana with our dashboards is: pages link to the one that fits",
+    ),
+    Variable(
+        "CONTROLPLANE_TRUSTED_PROXIES",
+        "trusted_proxies",
+        parsing.networks,
+        "addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
     ),
     Variable(
         "CONTROLPLANE_DATA_DIR", "data_dir", Path, "directory of samples and the SQLite database"

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.acceptance.house import configuration
-from tests.support.service import Service, running
+from tests.support.service import Service, eventually, running
 
 _TOKEN = "let-me-in-7f3a"
 _PATHS = (
@@ -98,3 +99,34 @@ async def test_hostile_bodies_end_with_an_answer(
         writer.close()
         assert (await service.get("/ready"))["status"] == "ready"
         assert not service.events("request failed")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "given", "seen"),
+    [
+        ("", "203.0.113.7", "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.7", "203.0.113.7"),
+        # Only the last hop is known to be told truly.
+        ("127.0.0.0/8", "10.9.9.9, 203.0.113.7", "203.0.113.7"),
+        ("127.0.0.0/8,203.0.113.7", "198.51.100.1, 203.0.113.7", "198.51.100.1"),
+        ("10.0.0.0/8", "203.0.113.7", "127.0.0.1"),
+    ],
+)
+async def test_who_asks_is_told_by_trusted_proxies_alone(
+    tmp_path: Path, trusted: str, given: str, seen: str
+) -> None:
+    """Nobody is believed unless the settings say so, those on this machine neither."""
+    environment = {"CONTROLPLANE_TRUSTED_PROXIES": trusted} if trusted else {}
+    environment |= {"CONTROLPLANE_API_TOKEN": _TOKEN}
+    async with running(tmp_path, configuration(), environment=environment, token=_TOKEN) as service:
+        headers = {"X-Forwarded-For": given, "X-Correlation-Id": "who-asks"}
+        answer = await service.request("GET", "/api/v1/targets", headers=headers)
+        assert answer.status_code == 200
+
+        async def line() -> dict[str, Any] | None:
+            found = [each for each in service.lines if each.get("correlation_id") == "who-asks"]
+            return found[0] if found else None
+
+        told = await eventually(line, "the line of the request")
+        assert told is not None
+        assert told["client"] == seen

@@ -163,6 +163,15 @@ def test_the_table_is_whole() -> None:
     assert {variable.field for variable in VARIABLES} == set(Settings.__dataclass_fields__)
 
 
+def test_proxies_are_addresses_and_networks() -> None:
+    """In one spelling each; none of themselves, and nothing that is not one."""
+    assert read_settings({}).trusted_proxies == ()
+    environ = {"CONTROLPLANE_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}
+    assert read_settings(environ).trusted_proxies == ("10.0.0.0/8", "::1/128")
+    for wrong in ("*", "10.0.0.1/8", "nginx", "::1,"):
+        assert "expected addresses" in refusal({"CONTROLPLANE_TRUSTED_PROXIES": wrong})
+
+
 def test_roles_are_some_of_four() -> None:
     """A replica does everything, or what it is told; what is no role is refused."""
     assert read_settings({}).roles == frozenset(Role)
