@@ -285,6 +285,7 @@ def build_alerting(
     )
     # Whoever mutes hears of an alert before it is grouped.
     alerts.subscribe(ledger.heard, origin=Origin.HERE)
+    alerts.subscribe(ledger.learned, origin=Origin.ELSEWHERE)
     for subscriber in (inhibitor.heard, silences.heard, storms.heard):
         alerts.subscribe(subscriber)
     alerts.subscribe(dispatcher.offer, dispatcher.gathering)

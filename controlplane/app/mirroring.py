@@ -65,7 +65,7 @@ class MirrorMetrics:
         )
         self.seen = Gauge(
             "controlplane_mirror_last_success_timestamp_seconds",
-            "When this replica was last up to date with what others changed; 0 when it is alone.",
+            "When this replica was last up to date with what others changed.",
             registry=registry,
         )
 

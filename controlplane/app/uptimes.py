@@ -10,6 +10,7 @@ from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
+from controlplane.model.origin import Origin
 from controlplane.model.share import WHOLE, Share
 from controlplane.storage.database import Database
 from controlplane.storage.status import SqlIncidents, SqlMaintenance
@@ -103,6 +104,7 @@ def build_uptimes(
         metrics=metrics,
         copies=Copies(directory),
     )
-    incidents.subscribe(telling.incident)
-    plans.subscribe(telling.maintenance)
+    # What another replica wrote, that one tells.
+    incidents.subscribe(telling.incident, origin=Origin.HERE)
+    plans.subscribe(telling.maintenance, origin=Origin.HERE)
     return Uptimes(recorder, reader, incidents, plans, pages)

@@ -23,9 +23,9 @@ class ChangeFeed:
     ) -> Callable[[], None]:
         """Tell `listener` of the targets that are there; return what ends the subscription.
 
-        Of later changes it hears all, or those of one origin.
+        With an origin it hears of nothing but the changes made there from now on.
         """
-        for target in present:
+        for target in present if origin is None else ():
             listener(TargetChange(Change.ADDED, target))
         listening = (listener, origin)
         self._listeners.append(listening)

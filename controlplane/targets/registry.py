@@ -133,7 +133,7 @@ class TargetRegistry:
     ) -> Callable[[], None]:
         """Tell `listener` of every target (as added) now, and of each change later.
 
-        A renewal is no change. With an origin, only of changes made there.
+        A renewal is no change. With an origin, only of later changes made there.
         Returns what ends the subscription.
         """
         return self._feed.subscribe(listener, self, origin)

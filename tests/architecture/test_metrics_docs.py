@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controlplane.app.build import build
+from controlplane.app.mirroring import MirrorMetrics
 from controlplane.clock import SystemClock
 from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
 from controlplane.config.config import default_config
@@ -38,6 +39,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[CollectorRegistry]:
         # One replica has no Redis, and no metrics of it.
         RedisMetrics(made)
         ClusterMetrics(made)
+        MirrorMetrics(made)
         yield made
 
 
