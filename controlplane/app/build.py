@@ -22,8 +22,11 @@ from controlplane.app.bounds import (
     make_directory,
     store_options,
 )
+from controlplane.app.bus import build_bus, start_bus
 from controlplane.app.inforce import InForce
 from controlplane.app.job_runner import JobMetrics, JobRunner
+from controlplane.app.mirrored import build_mirrors
+from controlplane.app.mirroring import Mirrors
 from controlplane.app.notifying import Senders, WrittenRouteLabels
 from controlplane.app.outside import build_outside
 from controlplane.app.picturing import Pictures, RuleReadings
@@ -33,6 +36,7 @@ from controlplane.app.reloader import Reloader
 from controlplane.app.remotes import elsewhere, families
 from controlplane.app.scaling import Questions, build_scaling
 from controlplane.app.scheduling import Jobs
+from controlplane.app.sharing import build_sharing
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.app.trying import build_rehearsal
@@ -41,16 +45,17 @@ from controlplane.auth.windows import Windows
 from controlplane.clock import Clock
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
-from controlplane.events.local import LocalBus
-from controlplane.events.metrics import BusMetrics
 from controlplane.events.ports import Bus
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import IngestOptions
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.duration import HOUR
+from controlplane.model.origin import Origin
+from controlplane.model.share import Role
 from controlplane.plot.metrics import PlotMetrics
 from controlplane.plot.plotter import Plotter
 from controlplane.promql.engine import Engine
+from controlplane.routing.ports import Fresh, always_fresh
 from controlplane.rules.manager import Manager
 from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.query import EngineQueries
@@ -142,7 +147,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         registry=registry,
         replica=Replica(
             settings.replica,
-            sharing.me.incarnation,
+            sharing.run,
             settings.roles,
             notifier,
             fresh=lambda: fresh(),  # noqa: PLW0108 - made below
@@ -151,9 +156,10 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     stack.push_async_callback(alerting.channels.close)
     alerts = alerting.alerts
-    alerts.subscribe(telling.alerts)
+    # What another replica wrote, that one tells.
+    alerts.subscribe(telling.alerts, origin=Origin.HERE)
     alerting.ledger.subscribe(telling.decided)
-    alerting.silences.subscribe(telling.silences)
+    alerting.silences.subscribe(telling.silences, origin=Origin.HERE)
     alerting.worker.subscribe(telling.attempt)
 
     # From samples to alerts.
@@ -168,7 +174,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         lookback=settings.query_lookback,
         record=alerting.deciding.doubted,
         share=evaluator,
-        reports=sharing.reports(config.cluster),
+        reports=sharing.reports,
     )
     stack.push_async_callback(rules.close)
     store.subscribe(rules.on_commit)
@@ -206,7 +212,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # What other replicas change is known here.
     mirrors: Mirrors | None = None
-    fresh = always_fresh
+    fresh: Fresh = always_fresh
     if sharing.connection is not None:
         mirrors = build_mirrors(
             database, probing, alerting, rules, scaling, clock=clock, registry=registry
@@ -235,7 +241,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 
     # What looks in from above.
     supervisor, job_metrics = Supervisor(clock, registry), JobMetrics(registry)
-    runner = JobRunner(SqlJobRuns(database), clock, job_metrics, owner=sharing.me.owner)
+    runner = JobRunner(SqlJobRuns(database), clock, job_metrics, owner=alerting.replica.owner)
     jobs = Jobs(runner, clock, job_metrics)
     checks = readiness_checks(database, store, supervisor, sharing)
     rehearsal = build_rehearsal(
@@ -324,7 +330,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     if mirrors is not None:
         await mirrors.begin()
     await in_force.begin(config)
-    targets.subscribe(telling.target)
+    targets.subscribe(telling.target, origin=Origin.HERE)
     stack.push_async_callback(supervisor.stop)
     start_bus(bus, supervisor)
     grace = settings.shutdown_grace / 1000

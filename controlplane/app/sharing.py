@@ -13,6 +13,7 @@ from controlplane.clock import Clock, Timestamp
 from controlplane.cluster.connection import Connection
 from controlplane.cluster.membership import Membership
 from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
+from controlplane.cluster.reports import RedisReports
 from controlplane.cluster.shares import Quiet, Shares
 from controlplane.config.config import Config
 from controlplane.errors import InvalidInput
@@ -28,7 +29,11 @@ _ELSEWHERE: Final = ("datasource", "remote_write")
 
 
 class Sharing:
-    """This replica among the others. `connection` is None when there is no Redis."""
+    """This replica among the others.
+
+    `connection` is None when there is no Redis, and so are `reports`, by which
+    replicas tell one another how their rule groups fare.
+    """
 
     def __init__(
         self,
@@ -37,9 +42,11 @@ class Sharing:
         connection: Connection | None = None,
         membership: Membership | None = None,
         shares: Shares | None = None,
+        reports: RedisReports | None = None,
     ) -> None:
         self.me: Final = me
         self.connection: Final = connection
+        self.reports: Final = reports
         self._heartbeat = heartbeat
         self._membership = membership
         self._shares = shares
@@ -50,6 +57,11 @@ class Sharing:
         if self._shares is None or role not in SHARED_ROLES:
             return WHOLE
         return self._shares.share(role)
+
+    @property
+    def run(self) -> str:
+        """What tells this process from an earlier one of its name; nothing when it is alone."""
+        return "" if self._shares is None else self.me.incarnation
 
     def gained_since(self, role: Role, key: str) -> Timestamp | None:
         """Return until when another replica had a key, when it was taken over from one."""
@@ -161,4 +173,5 @@ async def build_sharing(
     await membership.join()
     stack.push_async_callback(membership.leave)
     shares = Shares(membership, SqlShares(database), clock=clock, options=options, metrics=metrics)
-    return Sharing(me, heartbeat, connection, membership, shares)
+    reports = RedisReports(connection, options.prefix, clock)
+    return Sharing(me, heartbeat, connection, membership, shares, reports)

@@ -173,18 +173,18 @@ class Manager:
         self._outlet.close()
         await self._evaluator.close()
 
-    async def refresh(self, rule_ids: Collection[str]) -> None:
-        """Show what the database holds of these rules, where others evaluate them.
+    async def refresh(self, rule_ids: Collection[str] | None = None) -> None:
+        """Show what the database holds of these rules, or of all, where others evaluate them.
 
         Raises Unavailable.
         """
-        wanted = set(rule_ids)
+        wanted = None if rule_ids is None else set(rule_ids)
         shown = [
             (group, rule)
             for group in self._groups.values()
             if group.key not in self._holdings
             for rule in group.alerting
-            if rule.rule_id in wanted
+            if wanted is None or rule.rule_id in wanted
         ]
         kept = await self._states.load([rule.rule_id for _, rule in shown]) if shown else {}
         for group, rule in shown:
