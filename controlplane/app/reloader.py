@@ -102,6 +102,11 @@ def _refuse_what_needs_a_restart(old: Config, new: Config) -> None:
         raise ConfigError([Problem(new.path, 1, "storage: another url needs a restart")])
     if _cluster(old) != _cluster(new):
         raise ConfigError([Problem(new.path, 1, "cluster: another cluster needs a restart")])
+    if new.cluster.url is not None:
+        for key in ("datasource", "remote_write"):
+            if getattr(old, key) and not getattr(new, key):
+                reason = f"{key}: without it each replica would read what only it has written"
+                raise ConfigError([Problem(new.path, 1, reason)])
 
 
 def _storage_url(config: Config) -> str | None:

@@ -20,9 +20,12 @@ from controlplane.model.member import Ownership
 from controlplane.model.share import ALL_ROLES, SHARDS, Role, shard_of
 from controlplane.storage.database import Database
 from controlplane.storage.fencing import check_fence
+from controlplane.storage.replicas import SqlReplicas
 from controlplane.storage.shares import SqlShares
 from tests.support import cluster, valkey
 from tests.support.clock import ManualClock
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 _CLOCK = SystemClock()
 # One key for each shard.
@@ -191,13 +194,15 @@ async def test_who_ends_well_leaves_at_once(house: House) -> None:
     for replica in (first, second):
         replica.start()
     await _until_shared(first, second)
+    had = second.owned()
     begin = _CLOCK.monotonic()
     await second.end()
     assert second.owned() == set()
     await _until_shared(first)
     assert _CLOCK.monotonic() - begin < 1.2
-    since = first.shares.share(Role.PROBER).gained_since(_KEYS[0])
-    assert since is None or abs(since - _CLOCK.now()) < 5_000
+    share = first.shares.share(Role.PROBER)
+    since = [share.gained_since(_KEYS[shard]) for shard in had]
+    assert all(each is not None and abs(each - _CLOCK.now()) < 5_000 for each in since)
 
 
 async def test_who_dies_is_taken_over(house: House) -> None:
@@ -267,6 +272,29 @@ async def test_redis_away_everyone_goes_on(house: House) -> None:
         for _ in range(20):
             await _CLOCK.sleep(0.1)
             assert (first.owned(), second.owned()) == before
+
+
+async def test_who_alone_is_cut_off_from_redis(house: House) -> None:
+    """One that Redis has lost goes on while the database sees it, and stops when it does not."""
+    with valkey.started() as redis:
+        cut_off = await house.replica("a", url=redis.url)
+        await cut_off.turn()
+        fence = cut_off.shares.share(Role.PROBER).fence([_KEYS[0]])
+        redis.stop()
+        seen = SqlReplicas(house.database)
+        await seen.beat(cut_off.membership.me, clustered=True)
+        other = await house.replica("b")
+        other.start()
+        await _CLOCK.sleep(1)
+        await cut_off.turn()
+        assert other.owned() == set()
+        assert cut_off.owned() == set(range(SHARDS))
+        await _until_shared(other)  # nobody says any more that the one cut off is there
+        with pytest.raises(Fenced):
+            async with house.database.begin() as connection:
+                await check_fence(connection, fence)
+        await cut_off.turn()
+        assert cut_off.owned() == set()
 
 
 async def test_the_database_away_everyone_goes_on(house: House) -> None:

@@ -69,6 +69,35 @@ async def test_another_database_needs_a_restart(tmp_path: Path) -> None:
         await reloader.reload()
 
 
+@pytest.mark.parametrize(
+    ("cluster", "others", "reason"),
+    [
+        ("url: redis://elsewhere", "", "another cluster needs a restart"),
+        ("url: redis://redis, lease: 20s", "", "another cluster needs a restart"),
+        ("url: redis://redis", "datasource", "datasource: without it each replica"),
+        ("url: redis://redis", "remote_write", "remote_write: without it each replica"),
+    ],
+)
+async def test_what_replicas_share_is_not_changed_under_them(
+    tmp_path: Path, cluster: str, others: str, reason: str
+) -> None:
+    """Another Redis needs a restart, and no reload makes replicas read two stores."""
+    path, changes = tmp_path / "c.yml", Changes()
+    parts = {
+        "cluster": "cluster: {url: redis://redis}",
+        "datasource": "datasource: {url: 'http://metrics'}",
+        "remote_write": "remote_write: [{url: 'http://metrics/write'}]",
+    }
+    path.write_text("\n".join(parts.values()))
+    reloader = _reloader(path, changes, CollectorRegistry())
+    await reloader.reload()
+    parts["cluster"] = f"cluster: {{{cluster}}}"
+    path.write_text("\n".join(text for key, text in parts.items() if key != others))
+    with pytest.raises(ConfigError, match=reason):
+        await reloader.reload()
+    assert len(changes.seen) == 1
+
+
 async def test_what_fails_while_changing_leaves_the_old(tmp_path: Path) -> None:
     """A database that is away in mid-reload leaves the old configuration in force."""
     path, changes = tmp_path / "c.yml", Changes()
