@@ -288,6 +288,8 @@ class Worker:
     async def _send(self, integration: Integration | None, claimed: Claim) -> Result:
         if integration is None:
             return DeliveryError("the receiver is no longer configured", temporary=True)
+        if claimed.message.lease_until <= self._clock.now():
+            return DeliveryError("its lease ran out before it was sent", temporary=True)
         limit = integration.timeout or self._options.timeout
         return await attempt(
             integration, claimed.notification, limit=limit, lease=self._options.lease

@@ -33,7 +33,7 @@ from controlplane.notify.options import DeliveryOptions, Receiver
 from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.rendering import Templates
 from controlplane.notify.sweeper import Sweeper
-from controlplane.notify.worker import Worker
+from controlplane.notify.worker import LONGEST_SLEEP, Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.options import Route
@@ -164,6 +164,7 @@ async def alerting(
     mute: MuteOptions = _NEVER,
     url: str = "",
     share: Share = WHOLE,
+    longest_sleep: float = LONGEST_SLEEP,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end.
 
@@ -186,8 +187,6 @@ async def alerting(
     channels = Channels(build_integrations(receivers, around))
     alerts = Alerts(SqlAlerts(db), clock, AlertMetrics(registry), alert_options, share)
 
-    mirrors = Mirrors(SqlChanges(db), {"alert": alerts.refresh}, clock, MirrorMetrics(registry))
-    fresh = always_fresh if share is WHOLE else mirrors.fresh
     silences = Silences(
         SqlSilences(db),
         clock,
@@ -195,6 +194,9 @@ async def alerting(
         firing=lambda: alerts.list(AlertStatus.FIRING),
         past=SqlPast(db),
     )
+    handlers = {"alert": alerts.refresh, "silence": silences.refresh}
+    mirrors = Mirrors(SqlChanges(db), handlers, clock, MirrorMetrics(registry))
+    fresh = always_fresh if share is WHOLE else mirrors.fresh
     inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
     worker = Worker(
         store,
@@ -205,6 +207,7 @@ async def alerting(
         metrics=metrics,
         dead_letters=DeadLetterAlerts(alerts, alerts.get, clock) if tell_deaths else None,
         breaker=breaker,
+        longest_sleep=longest_sleep,
     )
     pipeline = Pipeline(
         store,

@@ -24,7 +24,7 @@ OPTIONS = StormOptions(targets=4, networks=2)
 class Outage:
     """Six targets in two networks, two canaries, and whoever is told."""
 
-    def __init__(self, canaries: tuple[str, ...] = CANARIES) -> None:
+    def __init__(self, canaries: tuple[str, ...] = CANARIES, replica: str = "") -> None:
         self.clock = ManualClock(NOW)
         self.registry = CollectorRegistry()
         self.outcomes: dict[str, bool] = {}
@@ -46,6 +46,7 @@ class Outage:
             release=self._release,
             accept=self._accept,
             find=self.told.get,
+            replica=replica,
         )
         self.network.configure(canaries, OPTIONS)
 
@@ -298,4 +299,19 @@ async def test_a_refused_alert_about_ourselves_is_tried_again() -> None:
     outage.refuse = False
     await outage.wait(2)
     assert outage.news() is not None
+    await stop(task)
+
+
+async def test_replicas_speak_of_their_own_networks() -> None:
+    """One that is well does not end what another one tells of itself."""
+    west, east = Outage(replica="west"), Outage(replica="east")
+    task = await east.running()
+    east.answering.clear()
+    east.fail(0, 1, 2, 3)
+    await east.wait(2)
+    west.told.update(east.told)
+    await west.network.tell(west.clock.now())
+    news = west.news()
+    assert news is not None
+    assert news.labels.value("replica") == "east"
     await stop(task)

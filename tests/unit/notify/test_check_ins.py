@@ -13,11 +13,13 @@ from structlog.testing import capture_logs
 
 from controlplane.errors import Forbidden, InvalidInput, Unavailable
 from controlplane.model.secret import Secret
+from controlplane.model.share import WHOLE, Role, Share
 from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
 from controlplane.notify.check_ins import CheckIns, Condition
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.transport.options import HTTPClientConfig
 from tests.support.clock import ManualClock
+from tests.support.share import SettableShare
 from tests.support.web import Web, answer, web
 
 HIDDEN = "/ping/0a1b2c3d"
@@ -184,6 +186,27 @@ async def test_a_reload_puts_others_in_their_place() -> None:
         assert [each.name for each in world.check_ins.statuses()] == ["new"]
 
 
+async def test_of_several_replicas_one_checks_in() -> None:
+    """Who takes a check-in over begins at once; what it does not lose keeps its beat."""
+    share = SettableShare(["check-in/mine"], role=Role.NOTIFIER)
+    async with running(lambda _request: httpx.Response(200), share) as (world, asked):
+        mine = CheckInOptions("mine", Secret("http://m/mine"), interval=10_000)
+        other = CheckInOptions("other", Secret("http://m/other"), interval=10_000)
+        world.check_ins.configure([mine, other])
+        await world.clock.settle()
+        await world.clock.advance(5)
+        share.give("something else")
+        await world.clock.settle()
+        assert asked == ["/mine"]
+        share.give("check-in/other")
+        await world.clock.settle()
+        assert sorted(asked) == ["/mine", "/mine", "/other"]
+        share.take()
+        await world.clock.advance(30)
+        assert len(asked) == 3
+        assert world.check_ins.statuses() == []
+
+
 def test_a_request_is_shorter_than_the_interval() -> None:
     """Or turns would pile up."""
     with pytest.raises(InvalidInput, match="timeout is longer than interval"):
@@ -193,6 +216,7 @@ def test_a_request_is_shorter_than_the_interval() -> None:
 @asynccontextmanager
 async def running(
     respond: Callable[[httpx.Request], httpx.Response],
+    share: Share = WHOLE,
 ) -> AsyncIterator[tuple[World, list[str]]]:
     """Give check-ins whose loop runs, and the paths that were asked for."""
     world, asked = World({}), []
@@ -205,7 +229,7 @@ async def running(
         return httpx.AsyncClient(transport=httpx.MockTransport(note))
 
     metrics = TryingMetrics(CollectorRegistry())
-    world.check_ins = CheckIns({}, client, world.clock, metrics)
+    world.check_ins = CheckIns({}, client, world.clock, metrics, share)
     task = asyncio.create_task(world.check_ins.run())
     try:
         yield world, asked

@@ -12,7 +12,6 @@ from controlplane.clock import SystemClock
 from controlplane.demo.standins import Fault, PagerDutyStandIn, WebhookStandIn
 from controlplane.errors import Conflict, NotFound
 from controlplane.model.secret import Secret
-from controlplane.notify import worker
 from controlplane.notify.delivery import redrive
 from controlplane.notify.integrations.pagerduty.options import PagerdutyConfig
 from controlplane.notify.integrations.webhook.options import WebhookConfig
@@ -73,19 +72,17 @@ async def attempts(system: Alerting, messages: Sequence[Message]) -> list[Attemp
 )
 async def test_temporary_failures_are_tried_again(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     fault: Fault,
     outcome: Outcome,
     status: int | None,
     reason: FailureReason,
 ) -> None:
     """The message arrives without the worker's routine look, each attempt on record, no URL."""
-    monkeypatch.setattr(worker, "_LONGEST_SLEEP", 3600.0)
     hangs = reason is FailureReason.CONTEXT_DEADLINE_EXCEEDED
     async with WebhookStandIn() as server:
         server.fail_next(fault, fault)
         receiver = hook(server, timeout=500 if hangs else 0)
-        async with alerting(tmp_path, SLOWLY, [receiver]) as system:
+        async with alerting(tmp_path, SLOWLY, [receiver], longest_sleep=3600.0) as system:
             await system.alerts.put([firing(system.clock.now())])
             await server.wait_for(lambda: bool(server.payloads))
             *failed, last = await attempts(system, await settled(system, MessageState.DELIVERED))

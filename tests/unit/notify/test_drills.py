@@ -13,6 +13,7 @@ from controlplane.model.alert import FIRE_DRILL_FAILED, Alert, AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.matcher_syntax import parse_matchers
 from controlplane.model.secret import Secret
+from controlplane.model.share import WHOLE, Role, Share
 from controlplane.mute.options import InhibitRule, MuteOptions
 from controlplane.notify.dead_letters import AcceptAlerts
 from controlplane.notify.drill import DrillOptions, Run, Stage
@@ -22,6 +23,7 @@ from controlplane.notify.options import Receiver
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.routing.options import Route
 from tests.support.alerting import Alerting, alerting, firing
+from tests.support.share import SettableShare
 
 ROUTE = Route(
     receiver="ops",
@@ -50,6 +52,7 @@ def drills_of(
     system: Alerting,
     registry: CollectorRegistry | None = None,
     accept: AcceptAlerts | None = None,
+    share: Share = WHOLE,
 ) -> Drills:
     """Return the drills of a system; nothing looks after them but the test."""
     return Drills(
@@ -60,6 +63,7 @@ def drills_of(
         firing=lambda: system.alerts.list(AlertStatus.FIRING),
         receivers_of=system.dispatcher.receivers,
         metrics=TryingMetrics(registry or CollectorRegistry()),
+        share=share,
     )
 
 
@@ -249,3 +253,43 @@ async def test_what_a_removed_drill_left_behind_is_ended(tmp_path: Path) -> None
             alert = system.alerts.get(running.last.alert.fingerprint)
             assert alert is not None
             assert alert.status(system.clock.now()) is AlertStatus.RESOLVED
+
+
+async def test_several_replicas_follow_a_drill_and_one_acts(tmp_path: Path) -> None:
+    """Whoever begins it: its owner ends the alert and complains, the others only watch."""
+    async with WebhookStandIn() as ops, WebhookStandIn() as desk:
+        desk.fail_always(Fault.answer(500))
+        async with world(tmp_path, ops, desk) as (system, begins):
+            share = SettableShare(role=Role.NOTIFIER)
+            watches = drills_of(system, share=share)
+            system.alerts.subscribe(watches.heard)
+            short = DrillOptions("weekly", "desk", interval=60_000, deliver_within=100)
+            for drills in (begins, watches):
+                drills.configure([short])
+            await begins.begin("weekly")
+            with pytest.raises(Conflict, match="under way"):
+                await watches.begin("weekly")
+            assert (await over(system, watches)).stage is Stage.FAILED
+            assert complaints(system) == []
+            assert (await over(system, begins)).stage is Stage.FAILED
+            assert len(complaints(system)) == 1
+            watches.configure([])
+            await watches.look(system.clock.now())
+            assert len(complaints(system)) == 1
+            share.give("drill/weekly")
+            watches.configure([])
+            await watches.look(system.clock.now())
+            assert complaints(system) == []
+
+
+async def test_a_drill_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """Its alert fires: who comes later takes the run up and judges it."""
+    async with (
+        WebhookStandIn() as ops,
+        WebhookStandIn() as desk,
+        world(tmp_path, ops, desk) as (system, before),
+    ):
+        await before.begin("weekly")
+        after = drills_of(system)
+        after.configure([DRILL])
+        assert (await over(system, after)).stage is Stage.RESOLVED

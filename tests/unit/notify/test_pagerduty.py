@@ -1,5 +1,6 @@
 """PagerDuty: triggers, acknowledgements and resolves under one key, change events, limits."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from controlplane.errors import InvalidInput
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
+from controlplane.model.share import WHOLE, Share
 from controlplane.notify.changes import Change, Changes
 from controlplane.notify.channels import Channels
 from controlplane.notify.errors import DeliveryError
@@ -27,6 +29,7 @@ from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.rendering import Templates
 from controlplane.notify.silenced import Silenced, SilencedBy, quiet
 from tests.support.alerting import EXTERNAL_URL
+from tests.support.share import SettableShare
 
 NOW = 1_700_000_000_000
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
@@ -193,12 +196,12 @@ async def test_texts_are_cut_to_what_pagerduty_takes() -> None:
     assert {len(payload[name]) for name in ("summary", "source", "component", "group")} == {1_024}
 
 
-def changes_of(subject: PagerDuty, registry: CollectorRegistry) -> Changes:
+def changes_of(subject: PagerDuty, registry: CollectorRegistry, share: Share = WHOLE) -> Changes:
     channels = Channels({"ops": [subject]})
-    return Changes(channels, SystemClock(), metrics=NotifyMetrics(registry))
+    return Changes(channels, SystemClock(), metrics=NotifyMetrics(registry), share=share)
 
 
-CHANGE = Change("controlplane: configuration reloaded (route)", NOW, {"sections": "route"})
+CHANGE = Change("controlplane: configuration reloaded (route)", NOW, {"sections": "route"}, "d1")
 
 
 async def test_a_change_is_told_to_those_who_ask_for_it() -> None:
@@ -216,6 +219,23 @@ async def test_a_change_is_told_to_those_who_ask_for_it() -> None:
     assert event["payload"]["custom_details"] == {"sections": "route"}
     assert event["payload"]["timestamp"] == "2023-11-14T22:13:20.000Z"
     assert event["links"][0]["href"] == EXTERNAL_URL
+
+
+async def test_a_change_that_all_replicas_make_is_told_by_one() -> None:
+    """Each reloads the same file; the one whose share it is says so."""
+    async with PagerDutyStandIn() as server, pagerduty(server, change_events=True) as subject:
+        shares = (SettableShare(["change/d1"]), SettableShare(["change/d2"]))
+        replicas = [changes_of(subject, CollectorRegistry(), share) for share in shares]
+        loops = [asyncio.create_task(each.run()) for each in replicas]
+        for each in replicas:
+            each.announce(CHANGE)
+            each.announce(replace(CHANGE, id="d2", summary="another"))
+        await server.wait_for(lambda: len(server.changes) == 2)
+        await SystemClock().sleep(0.1)  # a third one would be there by then
+        for loop in loops:
+            loop.cancel()
+        told = sorted(event["payload"]["summary"] for event in server.changes)
+    assert told == ["another", CHANGE.summary]
 
 
 async def test_a_change_is_insisted_on_and_then_given_up() -> None:
