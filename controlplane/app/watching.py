@@ -1,6 +1,7 @@
 """From registered targets to what is probed and what is scraped, by this replica or another."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _SCRAPE_KEY = "target/"
 # What is under way ends as it began, also when it takes longer than this (seconds): its slot
 # had no other probe. Others wait meanwhile, and their slots pass.
 _QUIET: Final = 0.5
+
+# Targets taken over before others get their turn on the event loop.
+_AT_ONCE: Final = 100
 
 # Until when another replica had a key, when it was taken over; None when nobody had it.
 GainedSince = Callable[[str], Timestamp | None]
@@ -72,6 +76,7 @@ class Watching:
         self._taken = taken
         self._targets: dict[str, Target] = {}  # all that are not paused
         self._mine: set[str] = set()
+        self._gaining: deque[str] = deque()
         self._book = book
         self._schedule = schedule
         self._scrapes = scrapes
@@ -117,24 +122,47 @@ class Watching:
                 await asyncio.gather(self._schedule.quiet(), self._scrapes.quiet())
 
     def _share_out(self) -> None:
-        """Begin with the targets that are this replica's now, and leave those that are not."""
-        for target in self._targets.values():
-            mine = self._share.owns(target.id)
-            if mine is not (target.id in self._mine):
-                self._watch(target, self._taken(target) if mine else None)
+        """Leave what is not this replica's any more, at once; then begin with what is now."""
+        gained = []
+        for target_id, target in self._targets.items():
+            mine = self._share.owns(target_id)
+            if mine is not (target_id in self._mine):
+                if mine:
+                    gained.append(target_id)
+                else:
+                    self._leave(target)
+        idle, self._gaining = not self._gaining, deque(gained)
+        if idle:
+            self._gain()
 
-    def _watch(self, target: Target, taken: Taken | None = None) -> None:
+    def _gain(self) -> None:
+        """Take over some targets; the loop has its turn before the next ones."""
+        for _ in range(min(_AT_ONCE, len(self._gaining))):
+            target = self._targets.get(self._gaining.popleft())
+            if target is None or target.id in self._mine or not self._share.owns(target.id):
+                continue  # it has changed hands again, or is gone
+            self._mine.add(target.id)
+            self._schedule.put(self._probe_of(target), self._taken(target))
+            self._scrape(target)
+        if self._gaining:
+            asyncio.get_running_loop().call_soon(self._gain)
+
+    def _leave(self, target: Target) -> None:
+        self._mine.discard(target.id)
+        self._schedule.release(target.id)
+        self._scrape(target)
+
+    def _watch(self, target: Target) -> None:
         spec, labels, interval = target.spec, target.labels(), self._interval(target)
         self._book.put(
             Watched(target.id, target.name, labels, target.endpoint, interval, spec.depends_on)
         )
         if self._share.owns(target.id):
             self._mine.add(target.id)
-            self._schedule.put(self._probe_of(target), taken)
+            self._schedule.put(self._probe_of(target))
+            self._scrape(target)
         else:
-            self._mine.discard(target.id)
-            self._schedule.release(target.id)
-        self._scrape(target)
+            self._leave(target)
 
     def _scrape(self, target: Target) -> None:
         job = self._scrape_of(target)

@@ -7,6 +7,7 @@ shards, and a shard has one owner at a time.
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -31,6 +32,8 @@ ALL_ROLES: Final = frozenset(Role)
 SHARED_ROLES: Final = (Role.PROBER, Role.EVALUATOR, Role.NOTIFIER)
 
 
+# A change of shares asks of each target, several times over.
+@lru_cache(maxsize=1 << 17)
 def shard_of(key: str) -> int:
     """Return the shard of a key, 0 to SHARDS - 1: the same in every process and version."""
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) % SHARDS

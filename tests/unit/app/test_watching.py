@@ -133,6 +133,15 @@ async def test_a_change_reaches_the_one_who_owns_it(house: House) -> None:
     assert house.scraped() == 0
 
 
+async def test_what_is_scraped_no_more_is_listed_nowhere(house: House) -> None:
+    """Also by those who never scraped it."""
+    house.tell(target("a"))
+    assert len(house.scrapes.statuses()) == 1
+    bare = replace(target("a").spec, metrics_url=None)
+    house.tell(replace(target("a"), spec=bare), Change.CHANGED)
+    assert house.scrapes.statuses() == []
+
+
 async def test_a_target_passes_on_with_what_is_known_of_it() -> None:
     """Down before and after: the other replica probes on, and it is no news there."""
     clock, kept = ManualClock(), Kept()
@@ -202,3 +211,18 @@ async def test_a_slow_probe_holds_up_nobody(house: House) -> None:
     house.probes.pending.pop()(GOOD)
     await house.watching.quiet()
     assert house.probes.store.last()["probe_success"] == 1.0
+
+
+async def test_many_targets_are_taken_over_in_turns(house: House) -> None:
+    """The loop is free in between; what changed hands again meanwhile is passed over."""
+    names = [f"t{n:03}" for n in range(250)]
+    for name in names:
+        house.tell(target(name))
+    house.share.give(*names)
+    assert 0 < len(house.probed()) < 250
+    house.share.take("t249")
+    house.tell(target("t248"), Change.REMOVED)
+    await house.clock.settle()
+    assert house.probed() == names[:248]
+    house.share.take()
+    assert house.probed() == []
