@@ -36,9 +36,10 @@ def build_mirrors(
             "target": probing.targets.refresh,
             "renewal": probing.targets.refresh_renewals,
             **probing.mirrors(),
-            # What mutes an alert is known before the alert.
-            "silence": alerting.silences.refresh,
+            # First the alert, then the silence that acknowledges it, which would else be taken for
+            # over. No group is looked at in between: that waits for a whole look.
             "alert": alerting.alerts.refresh,
+            "silence": alerting.silences.refresh,
             "rule": rules.refresh,
             "incident": uptimes.incidents.refresh,
             "maintenance": uptimes.plans.refresh,

@@ -54,8 +54,8 @@ class Replica:
         handlers = {
             "target": self.targets.refresh,
             "renewal": self.targets.refresh_renewals,
-            "silence": self.silences.refresh,
             "alert": self.alerts.refresh,
+            "silence": self.silences.refresh,
         }
         self.mirrors = Mirrors(SqlChanges(database), handlers, clock, MirrorMetrics(registry))
 
