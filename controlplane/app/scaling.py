@@ -109,9 +109,8 @@ class Scaling:
         return [each for each in named if isinstance(each, Datasource)]
 
     def start(self, supervisor: Supervisor) -> None:
-        """Set the loops in motion."""
+        """Set the loop in motion."""
         supervisor.start("autoscaling", self.autoscaler.run)
-        supervisor.start("autoscaling policies", self.policies.run)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -146,5 +145,5 @@ def build_scaling(
         external_url=external_url,
         owns=owns,
     )
-    policies = Policies(SqlPolicies(database), policy_of, autoscaler.configure, clock=clock)
+    policies = Policies(SqlPolicies(database), policy_of, autoscaler.configure)
     return Scaling(autoscaler, policies, ExternalScaler(autoscaler), scales, questions)

@@ -12,17 +12,14 @@ from typing import Any, Final
 from controlplane.autoscale.options import Policy
 from controlplane.autoscale.owned import Owned, Sent
 from controlplane.autoscale.ports import PolicyRepository
-from controlplane.clock import Clock, Timestamp
-from controlplane.errors import Conflict, ControlPlaneError, InvalidInput, NotFound, TooLarge
-from controlplane.model.duration import SECOND
+from controlplane.clock import Timestamp
+from controlplane.errors import Conflict, InvalidInput, NotFound, TooLarge
 from controlplane.model.target import Provenance
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
 _MOST: Final = 1_000
-# How soon another replica's policies are in force here.
-_REFRESH: Final = 15 * SECOND
 
 Document = Mapping[str, Any]
 
@@ -35,20 +32,17 @@ class Policies:
         repository: PolicyRepository,
         read: Callable[[Document], Policy],
         apply: Callable[[Iterable[Policy]], None],
-        *,
-        clock: Clock,
     ) -> None:
         """`read` makes a policy of what was sent; it raises InvalidInput. `apply` has them act."""
         self._repository = repository
         self._read = read
         self._apply = apply
-        self._clock = clock
         self._file: dict[str, Owned] = {}
         self._sent: dict[str, Owned] = {}
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
-        """Take up what the API was sent before. Raises Unavailable."""
+        """Take up what the API was sent, here before or at another replica. Raises Unavailable."""
         async with self._lock:
             self._sent = self._readable(await self._repository.load())
         self._put_in_force()
@@ -57,15 +51,6 @@ class Policies:
         """Make the file's policies these."""
         self._file = {each.name: Owned(each, Provenance.FILE) for each in policies}
         self._put_in_force()
-
-    async def run(self) -> None:
-        """Follow what other replicas were sent, until cancelled."""
-        while True:
-            await self._clock.sleep(_REFRESH / 1000)
-            try:
-                await self.load()
-            except ControlPlaneError as error:
-                log.warning("autoscaling policies not read anew", reason=str(error))
 
     def __iter__(self) -> Iterator[Owned]:
         """Iterate over the policies in force: the file's in its order, the API's by name."""
