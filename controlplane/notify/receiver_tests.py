@@ -154,6 +154,7 @@ class ReceiverTests:
             group_labels=group,
             key=key,
             opened_at=now,
+            retry_at=now + self._options().lease,  # until then no replica takes it for forgotten
         )
         content = Content(key, group, Reason.FIRST, (alert,), now)
         told = Told(firing=frozenset({alert.fingerprint}))

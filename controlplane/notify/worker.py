@@ -17,14 +17,7 @@ from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import claim, fail, succeed
 from controlplane.notify.errors import DeliveryError
-from controlplane.notify.message import (
-    Attempt,
-    Claim,
-    Delivery,
-    Message,
-    MessageState,
-    Seat,
-)
+from controlplane.notify.message import Attempt, Claim, Delivery, Message, MessageState, Seat
 from controlplane.notify.metrics import NotifyMetrics
 from controlplane.notify.options import DeliveryOptions
 from controlplane.notify.ports import Integration, NotificationStore
