@@ -36,7 +36,7 @@ from controlplane.targets.leases import LeaseWatch
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.outcomes import Outcomes
 from controlplane.targets.registry import TargetRegistry
-from controlplane.tsdb.store import Store
+from controlplane.tsdb.ports import Appender
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Probing:
 def build_probing(
     config: Config,
     database: Database,
-    store: Store,
+    store: Appender,
     outside: Outside,
     storms: Storms,
     telling: Telling,
