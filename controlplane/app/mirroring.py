@@ -92,12 +92,18 @@ class Mirrors:
         self._cursor: Cursor | None = None
         # What was read and is not yet taken up; None stands for all rows of a kind.
         self._pending: dict[str, set[str] | None] = {}
+        self._taken = 0
         self._away = False
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._trimmed_at = clock.monotonic()
+
+    @property
+    def taken(self) -> int:
+        """How often rows were taken up: what was made before the last time may be out of date."""
+        return self._taken
 
     async def begin(self) -> None:
         """Take what is committed now for known: it is loaded after this. Raises Unavailable."""
@@ -176,11 +182,14 @@ class Mirrors:
                 waiting |= keys
 
     async def _take_up(self) -> None:
+        if not self._pending:
+            return
         for kind, refresh in self._handlers.items():
             if kind in self._pending:
                 await refresh(self._pending[kind])
                 del self._pending[kind]
         self._pending.clear()
+        self._taken += 1
 
     def _failed(self, reason: str) -> None:
         self._metrics.failures.inc()

@@ -13,7 +13,7 @@ longer has what came after the last entry that was read.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from controlplane.cluster.stream import Entry, EventStream
 from controlplane.events.event import Event, Kind
 from controlplane.events.metrics import BusMetrics
 from controlplane.events.ring import KEPT, Ring
+from controlplane.events.versions import Versions
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -64,6 +65,7 @@ class RedisBus:
         self._number = 0
         self._own_ids = 0
         self._ring.begin(self._own_id())
+        self._versions = Versions()
         # Published and not seen in the stream yet, in order; up to `_written` they are sent.
         self._outstanding: deque[Entry] = deque()
         self._written = 0
@@ -88,6 +90,7 @@ class RedisBus:
 
     def publish(self, event: Event) -> None:
         self._metrics.published.labels(event.kind.value).inc()
+        self._versions.note(event.kind)
         self._number += 1
         entry = Entry(event, self._origin, self._number)
         if self._alone:
@@ -100,6 +103,9 @@ class RedisBus:
 
     def recent(self) -> Sequence[Event]:
         return self._ring.recent()
+
+    def version(self, kinds: Collection[Kind]) -> int:
+        return self._versions.of(kinds)
 
     def listen(self, after: str = "") -> AsyncIterator[Sequence[Event]]:
         return self._ring.listen(after)
@@ -201,8 +207,7 @@ class RedisBus:
         if entry.number > before + 1 and entry.event.kind is not Kind.RESET:
             # The stream was cut before it was read to here.
             self._reset()
-        self._ring.append(entry.event)
-        self._foreign(entry.event)
+        self._tell_foreign(entry.event)
 
     def _go_alone(self, reason: str) -> None:
         """Tell here at once what Redis does not take."""
@@ -219,7 +224,10 @@ class RedisBus:
         self._ring.append(replace(entry.event, id=self._own_id()))
 
     def _reset(self) -> None:
-        event = Event(Kind.RESET, "", self._clock.now(), id=self._own_id())
+        self._tell_foreign(Event(Kind.RESET, "", self._clock.now(), id=self._own_id()))
+
+    def _tell_foreign(self, event: Event) -> None:
+        self._versions.note(event.kind)
         self._ring.append(event)
         self._foreign(event)
 

@@ -1,9 +1,9 @@
 """The port of the event bus."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
-from controlplane.events.event import Event
+from controlplane.events.event import Event, Kind
 
 
 class Bus(Protocol):
@@ -20,6 +20,13 @@ class Bus(Protocol):
 
     def recent(self) -> Sequence[Event]:
         """Return the events that are still kept, the newest first."""
+        ...
+
+    def version(self, kinds: Collection[Kind]) -> int:
+        """Return a number that grows with each event of these kinds that is known here.
+
+        One that is published here is known at once; so is what RESET stands for.
+        """
         ...
 
     def listen(self, after: str = "") -> AsyncIterator[Sequence[Event]]:

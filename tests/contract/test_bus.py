@@ -200,6 +200,24 @@ async def test_only_so_many_are_kept(making: Making) -> None:
         await reader.saw("c", "d")
 
 
+async def test_a_version_grows_with_what_is_known(making: Making) -> None:
+    """At once with what is published here, and only for the kinds that it is about."""
+    bus = await making()
+    alerts, targets = bus.version({Kind.ALERT}), bus.version({Kind.TARGET, Kind.SILENCE})
+    bus.publish(event("a"))
+    assert bus.version({Kind.ALERT}) == alerts
+    assert bus.version({Kind.TARGET, Kind.SILENCE}) > targets
+
+
+async def test_a_version_grows_with_what_others_tell() -> None:
+    """Before those who listen are told."""
+    async with pair(valkey.server().url) as (one, other, _, there):
+        before = other.version({Kind.TARGET})
+        one.publish(event("a"))
+        await there.saw("a")
+        assert other.version({Kind.TARGET}) > before
+
+
 async def test_closing_ends_all_listening(making: Making) -> None:
     """Nobody waits for a bus that is closed."""
     bus = await making()

@@ -1,0 +1,19 @@
+"""What counts requests for limits: this process, or Redis for all replicas."""
+
+from prometheus_client import CollectorRegistry
+
+from controlplane.app.sharing import Sharing
+from controlplane.auth.limits import Counter
+from controlplane.auth.windows import Windows
+from controlplane.clock import Clock
+from controlplane.cluster.limits import SharedWindows
+from controlplane.cluster.options import ClusterOptions
+
+
+def build_counter(
+    sharing: Sharing, options: ClusterOptions, *, clock: Clock, registry: CollectorRegistry
+) -> Counter:
+    """Return the counter of all replicas, or of the one that there is."""
+    if sharing.connection is None:
+        return Windows(clock)
+    return SharedWindows(sharing.connection.client, options.prefix, clock, registry)
