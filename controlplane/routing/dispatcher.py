@@ -237,6 +237,21 @@ class Dispatcher:
                 group.parked = True
         return taken
 
+    def _was_ours(self, group: Group, flush: Flush, now: Timestamp) -> bool:
+        """Tell whether a group stayed ours until it was handed on: else it may not be told.
+
+        It is told by who has it now; should that be us again, at once.
+        """
+        try:
+            stayed = self._share.fence((group.work,)) == flush.fence
+        except Fenced:
+            group.parked = True
+            return False
+        if not stayed:
+            group.due = now
+            self._schedule(group)
+        return stayed
+
     def _share_changed(self) -> None:
         """Have the parked groups that became ours be due now; others keep their clocks."""
         now = self._clock.now()
@@ -265,6 +280,8 @@ class Dispatcher:
         else:
             for group, flush in pairs:
                 self._metrics.flushes.labels(flush.receiver).inc()
+                if not self._was_ours(group, flush, now):
+                    continue
                 group.forget(flush)
                 if not group and self._groups.get(group.identity) is group:
                     del self._groups[group.identity]

@@ -1,7 +1,7 @@
 """When groups are handed on, decided by passing time in."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
@@ -28,12 +28,14 @@ class Stage:
         self.flushes: list[Flush] = []
         self.calls = 0
         self.failures = 0
+        self.during: Callable[[], None] = lambda: None
 
     async def __call__(self, flushes: Sequence[Flush]) -> None:
         self.calls += 1
         if self.failures:
             self.failures -= 1
             raise Unavailable("no database")
+        self.during()
         self.flushes += flushes
 
 

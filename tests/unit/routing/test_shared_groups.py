@@ -70,6 +70,23 @@ async def test_a_group_that_is_given_away_is_parked_when_it_is_due() -> None:
     assert len(stage.flushes) == 1
 
 
+async def test_a_group_that_is_lost_while_it_is_handed_on_is_told_again() -> None:
+    """It may have been refused: it is parked, or due at once when it is ours anew."""
+    subject, stage, share = shared("a")
+    ended = alert(job="a", n="ended", ends_at=NOW + 1)
+    subject.offer([alert(job="a"), ended], NOW)
+    stage.during = lambda: share.take(job("a"))
+    assert await subject.flush_due(NOW + 30_000) == 1
+    stage.during = lambda: share.give(job("a")) if len(stage.flushes) == 1 else None
+    share.give(job("a"))
+    assert await subject.flush_due(NOW + 30_000) == 2
+    first, second, third = stage.flushes
+    assert first.resolved() == second.resolved() == third.resolved() == (ended,)
+    assert len({flush.fence for flush in stage.flushes}) == 3
+    assert len(subject.groups()[0].alerts) == 1
+    assert subject.next_due() == NOW + 90_000
+
+
 async def test_what_hurries_stays_parked_where_it_is_anothers() -> None:
     """And is told at once by whoever has it."""
     subject, _, share = shared()
