@@ -68,7 +68,7 @@ check: setup-dev
 	$(BIN)/lint-imports
 
 # The files of the stack, each by its own tool: compose's schema, hadolint, promtool, nginx, amtool,
-# and a real Prometheus. No Docker is needed. `make test` runs the same.
+# and a real Prometheus. No Docker is needed. The tests run the same.
 stack-check: setup-dev
 	$(BIN)/pytest -rs tests/stack
 

@@ -1,14 +1,20 @@
-"""What holds for all tests: the cycle collector leaves alone what was imported for them."""
+"""What holds for all tests: files in memory, and little time for the collector of garbage."""
 
 import gc
+import os
+import tempfile
 from typing import Final
+
+from tests.support import memory
 
 # Tests leave little behind in cycles, and are many: walking what lives takes a fifth of their time.
 _GENERATIONS: Final = (50_000, 20, 50)
 
 
 def pytest_configure() -> None:
-    """Collect the tests without collecting garbage: imports make objects, and none."""
+    """Choose where files are; collect the tests without collecting garbage: imports make none."""
+    if "TMPDIR" not in os.environ and (directory := memory.directory()) is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(directory)
     gc.disable()
 
 

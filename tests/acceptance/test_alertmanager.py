@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from controlplane.demo.standins import WebhookStandIn
 from tests.acceptance.house import configuration, shop
 from tests.support.prometheus import needs_prometheus, prometheus
@@ -37,6 +39,7 @@ async def _names(service: Service) -> set[str]:
     return {each["labels"]["alertname"] for each in await service.get(_ALERTS)}
 
 
+@pytest.mark.slow
 @needs_prometheus
 async def test_a_prometheus_delivers_its_alerts_through_us(tmp_path: Path) -> None:
     """Its `alerting:` section with our address: firing, then resolved, at the receiver."""

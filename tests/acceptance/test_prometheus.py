@@ -47,6 +47,7 @@ async def _promtool(kind: str, *words: str, code: int = 0) -> str:
     return out + errors
 
 
+@pytest.mark.slow
 @needs_prometheus
 async def test_a_prometheus_scrapes_our_probes(tmp_path: Path) -> None:
     """A job written for blackbox_exporter works with our address in its place."""

@@ -74,6 +74,7 @@ async def test_a_killed_test_leaves_no_incident(tmp_path: Path) -> None:
         assert len(duty.incidents) == 1
 
 
+@pytest.mark.slow
 async def test_a_drill_that_does_not_come_back_is_told_elsewhere(tmp_path: Path) -> None:
     """The receiver is dead; the other one hears of it, and of the end when a run went well."""
     async with WebhookStandIn() as ops, WebhookStandIn() as desk:

@@ -177,6 +177,7 @@ async def stack(directory: Path) -> AsyncIterator[Stack]:
         yield Stack(around, service, url, await exits.enter_async_context(client))
 
 
+@pytest.mark.slow
 @needs_prometheus
 @pytest.mark.skipif(_NGINX is None, reason="nginx is not installed")
 async def test_prometheus_finds_scrapes_and_pages_through_us(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support import memory
+
 _NOBODY: Final = 65534
 # Tests need no durability from this server, and there may be one a core.
 _SETTINGS: Final = {
@@ -120,7 +122,7 @@ class Keeper:
 @contextmanager
 def following(primary: Keeper) -> Iterator[Keeper]:
     """Give a started standby of a server, gone at the end of the block."""
-    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir=memory.directory() or "/tmp"))
     try:
         kept = Keeper.standby_of(primary, home)
         kept.start(hot_standby="on")
@@ -135,7 +137,7 @@ def following(primary: Keeper) -> Iterator[Keeper]:
 @contextmanager
 def keeper() -> Iterator[Keeper]:
     """Give a started server of one's own, gone at the end of the block."""
-    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir=memory.directory() or "/tmp"))
     try:
         kept = Keeper(home)
         kept.start()
@@ -150,7 +152,7 @@ def keeper() -> Iterator[Keeper]:
 @lru_cache(maxsize=1)
 def server() -> Server:
     """Return this process' server, starting it at the first call."""
-    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="cp-pg-", dir=memory.directory() or "/tmp"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     kept = Keeper(home)
     kept.start()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from controlplane.clock import SystemClock
 from tests.conformance.alertmanager.configuration import CONFIGURATION
@@ -252,6 +253,7 @@ def _since(text: str) -> timedelta:
     return now - datetime.fromisoformat(text)
 
 
+@pytest.mark.slow
 @needs_alertmanager
 async def test_both_answer_alike(tmp_path: Path) -> None:
     """Alerts, groups, receivers, silences, and every way to ask for them wrongly."""

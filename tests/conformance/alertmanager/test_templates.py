@@ -111,6 +111,7 @@ def made_up() -> list[str]:
     return list(found)
 
 
+@pytest.mark.slow
 def test_templates_made_up(theirs: RealAlertmanager) -> None:
     """Whatever is printed, compared, cut or called in whatever order."""
     templates = made_up()

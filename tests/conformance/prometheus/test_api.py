@@ -14,7 +14,7 @@ from tests.support.remote_write import snappy, stale_sample, version_1
 from tests.support.service import Service, eventually, running
 
 # One of each for all tests here, and one loop with them.
-pytestmark = [needs_prometheus, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [needs_prometheus, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 SHAPES = (
     "metadata?limit=2",

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.prometheus import needs_prometheus, prometheus
 from tests.support.service import eventually, running
 
 
+@pytest.mark.slow
 @needs_prometheus
 async def test_prometheus_writes_to_us(tmp_path: Path) -> None:
     """Its samples arrive with their instants, values and labels; it counts none as failed."""

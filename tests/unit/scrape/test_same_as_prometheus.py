@@ -137,6 +137,7 @@ def _series(url: str) -> dict[Labels, float]:
     pytest.fail("prometheus did not scrape")
 
 
+@pytest.mark.slow
 async def test_same_series(prometheus: str, pages: int) -> None:
     """Each case has the same series with the same values here and there."""
     theirs = await asyncio.to_thread(_series, prometheus)
