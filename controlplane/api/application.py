@@ -32,6 +32,7 @@ from controlplane.api.prometheus import (
     write,
 )
 from controlplane.api.responses import as_answered
+from controlplane.api.roles import RoleMiddleware
 from controlplane.api.status_host import StatusHostMiddleware
 from controlplane.api.stream import sse, websocket
 from controlplane.api.stream.encoded import Encoded
@@ -48,12 +49,14 @@ from controlplane.api.v1 import (
     jobs,
     maintenance,
     receivers,
+    replicas,
     silences,
     targets,
     uptime,
 )
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError
+from controlplane.model.share import Role
 
 ROUTERS: Final = (
     targets.router,
@@ -65,6 +68,7 @@ ROUTERS: Final = (
     drills.router,
     autoscaling.router,
     jobs.router,
+    replicas.router,
     uptime.router,
     incidents.router,
     maintenance.router,
@@ -105,6 +109,11 @@ def create_application(
         Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
         Middleware(StatusHostMiddleware, at_host=surface.status_pages.at_host),
         Middleware(GuardMiddleware, guard=guard, clock=surface.clock),
+        Middleware(
+            RoleMiddleware,
+            roles=", ".join(sorted(surface.roles)),
+            serves=Role.API in surface.roles,
+        ),
         Middleware(ThrottleMiddleware, throttle=throttle),
         Middleware(LimitMiddleware, limits=limits),
         Middleware(FreshMiddleware, fresh=surface.fresh),

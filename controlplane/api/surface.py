@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.provider import Alerts
+from controlplane.api.cache import Cache
 from controlplane.api.fresh import at_once
 from controlplane.api.query_pool import QueryPool
 from controlplane.autoscale.autoscaler import Autoscaler
@@ -20,6 +21,8 @@ from controlplane.events.ports import Bus
 from controlplane.ingest.receiver import Receiver
 from controlplane.model.job import JobRun, JobStatus
 from controlplane.model.labels import Labels
+from controlplane.model.member import Member
+from controlplane.model.share import ALL_ROLES, Role
 from controlplane.mute.silences import Silences
 from controlplane.notify.integrations.slack.interactions import Interactions
 from controlplane.notify.message import Message
@@ -68,6 +71,7 @@ class Surface:
 
     clock: Clock
     bus: Bus
+    cache: Cache
     registry: CollectorRegistry
     queries: QueryPool
     engine: Engine
@@ -124,6 +128,8 @@ class Surface:
     grafana_url: str
     # Returns when what other replicas changed before is known here.
     fresh: Callable[[], Awaitable[None]] = at_once
+    replicas: Callable[[], Sequence[Member]] = tuple
+    roles: frozenset[Role] = ALL_ROLES
 
 
 def surface(request: Request) -> Surface:

@@ -23,6 +23,8 @@ from controlplane.app.bounds import (
     store_options,
 )
 from controlplane.app.bus import build_bus, start_bus
+from controlplane.app.caching import build_cache
+from controlplane.app.counting import build_counter
 from controlplane.app.inforce import InForce
 from controlplane.app.job_runner import JobMetrics, JobRunner
 from controlplane.app.mirrored import build_mirrors
@@ -41,7 +43,6 @@ from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.app.trying import build_rehearsal
 from controlplane.auth.guard import Guard
-from controlplane.auth.windows import Windows
 from controlplane.clock import Clock
 from controlplane.config.config import Config
 from controlplane.config.render import render, render_alerting
@@ -276,6 +277,14 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     surface = Surface(
         clock=clock,
         bus=bus,
+        cache=build_cache(
+            sharing,
+            config.cluster,
+            bus,
+            lambda: 0 if mirrors is None else mirrors.taken,
+            clock=clock,
+            registry=registry,
+        ),
         registry=registry,
         queries=queries,
         engine=engine,
@@ -324,6 +333,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         status_pages=uptimes.pages,
         grafana_url=settings.grafana_url,
         fresh=fresh,
+        replicas=sharing.members,
+        roles=settings.roles,
     )
 
     # Everything is made; from here on it moves. What is started last ends first.
@@ -362,7 +373,11 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         sharing.when_quiet(quiet)
     sharing.start(supervisor)
     guard = Guard(settings.api_token)
-    throttle = Throttle(lambda: reloader.config.limits, Windows(clock), registry)
+    throttle = Throttle(
+        lambda: reloader.config.limits,
+        build_counter(sharing, config.cluster, clock=clock, registry=registry),
+        registry,
+    )
     application = create_application(surface, guard, limits(settings), throttle)
     mount(application, guard)
     return Service(application, reloader, supervisor, bus)

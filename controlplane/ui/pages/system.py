@@ -68,6 +68,7 @@ async def show(page: Page) -> Response:
         "started": page.on.started,
         "uptime": page.now - page.on.started,
         "replica": flags["replica"],
+        "replicas": page.on.replicas(),
         "version": __version__,
     }
     return page.render("system.html", context)

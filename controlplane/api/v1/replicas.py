@@ -1,0 +1,41 @@
+"""`/api/v1/replicas`: the processes that share the work."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from controlplane.api.fields import TimeText
+from controlplane.api.responses import problems
+from controlplane.api.surface import Surface, surface
+from controlplane.api.v1.schemas import Page
+from controlplane.model.member import Member
+
+router = APIRouter(prefix="/api/v1/replicas", tags=["cluster"], responses=problems())
+
+On = Annotated[Surface, Depends(surface)]
+
+
+class ReplicaOut(BaseModel):
+    """One replica that is alive, as the one that was asked knows it."""
+
+    name: str
+    roles: list[str]
+    url: str
+    joined_at: TimeText
+
+    @classmethod
+    def of(cls, member: Member) -> "ReplicaOut":
+        """Return the answer for a replica."""
+        return cls(
+            name=member.name,
+            roles=sorted(member.roles),
+            url=member.url,
+            joined_at=member.joined_at,
+        )
+
+
+@router.get("")
+async def list_replicas(on: On) -> Page[ReplicaOut]:
+    """List the replicas that are alive, by name; one that is alone lists itself."""
+    return Page(items=[ReplicaOut.of(member) for member in on.replicas()])
