@@ -29,7 +29,7 @@ class Wire:
 
     async def start(self) -> None:
         """Take a free port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._open, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
@@ -48,11 +48,13 @@ class Wire:
             task.cancel()
         await asyncio.gather(*self._carrying, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio's complains of one that is cancelled.
+        task = asyncio.create_task(self._serve(reader, writer))
         self._carrying.add(task)
         task.add_done_callback(self._carrying.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             await self._whole.wait()
             far_reader, far_writer = await self._connect()

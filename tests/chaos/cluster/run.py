@@ -189,8 +189,7 @@ class ClusterChaos:
         if pager.refused:
             result.problems.append(f"refused by the receiver: {pager.refused[:3]}")
         ticks = result.ticks
-        if ticks is not None and ticks.shares and ticks.shares[0] < ENOUGH:
-            few = sum(share < ENOUGH for share in ticks.shares)
+        if ticks is not None and (few := ticks.short_of(ENOUGH)):
             result.problems.append(f"{few} targets were probed in less than 97 % of their slots")
 
 
@@ -227,12 +226,12 @@ def told(plan: Plan, result: Result) -> str:
         "down, and open, at the end": result.down,
         "seconds until the receiver agreed": f"{result.settled:.0f}",
     }
-    if ticks is not None and ticks.shares:
+    if ticks is not None and ticks.wanted:
         rows |= {
             "slots": ticks.wanted,
             "probed": f"{ticks.probed} ({100 * ticks.probed / ticks.wanted:.2f} %)",
             "probed more than once": ticks.twice,
-            "least share of a target's slots": f"{100 * ticks.shares[0]:.1f} %",
+            "least share of a target's slots": f"{100 * ticks.least():.1f} %",
         }
     rows["problems"] = "; ".join(result.problems) or "none"
     lines = [f"| {name} | {value} |" for name, value in rows.items()]

@@ -34,8 +34,19 @@ class Ticks:
     wanted: int
     probed: int
     twice: int
-    # The share of each target's slots that were probed, the least first.
-    shares: tuple[float, ...]
+    # Of each target how many slots it had and how many of these were not probed.
+    missed: tuple[tuple[int, int], ...]
+
+    def least(self) -> float:
+        """Return the least share of a target's slots that were probed."""
+        return min((1 - gone / count for count, gone in self.missed), default=1.0)
+
+    def short_of(self, share: float) -> int:
+        """Return how many targets were probed in less than this share of their slots.
+
+        One slot may be missed: of a short run it is more than a few per cent.
+        """
+        return sum(gone > max(1, (1 - share) * count) for count, gone in self.missed)
 
 
 class World:
@@ -70,7 +81,7 @@ class World:
     ) -> Ticks:
         """Look at all slots that lie between two instants; `ids` are the targets' by name."""
         wanted = probed = twice = 0
-        shares: list[float] = []
+        missed: list[tuple[int, int]] = []
         for name, target_id in ids.items():
             offset = phase(target_id, interval)
             first = slot_at(start, interval, offset) + interval
@@ -83,8 +94,8 @@ class World:
             wanted, probed = wanted + count, probed + hit
             twice += sum(1 for each in seen if each > 1)
             if count:
-                shares.append(hit / count)
-        return Ticks(wanted, probed, twice, tuple(sorted(shares)))
+                missed.append((count, count - hit))
+        return Ticks(wanted, probed, twice, tuple(missed))
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a probe."""
