@@ -3,15 +3,17 @@
 Numbers of rows, and clocks, are given before a commit: whoever asks for what is
 above the last one seen loses what is committed late. So a reader remembers the
 snapshot of its last look (which transactions were visible to it), and is given
-the rows of all transactions that have become visible since.
+the rows of all transactions that have become visible since. A server that broke
+down may give numbers of transactions again, whose rows were never visible, but
+none of a row: what is above the last one seen is given as well.
 """
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.duration import MINUTE
@@ -25,19 +27,24 @@ _STEP: Final = 10_000
 
 _NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at"
 _SNAPSHOT: Final = "pg_current_snapshot()::text AS snapshot"
-_POSITION: Final = text(f"SELECT {_SNAPSHOT}, {_NOW}")
+_POSITION: Final = text(
+    f"SELECT {_SNAPSHOT}, {_NOW}, (SELECT coalesce(max(id), 0) FROM changes) AS last"  # noqa: S608 - as below
+)
 # One statement has one snapshot: what it returns is what it was read with. One
 # that ends before the last one's began comes from another, restored, database.
 _SINCE: Final = text(
     f"""
     SELECT {_SNAPSHOT}, {_NOW},
-        pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(last.seen) AS restored,
-        new.kind, new.key
-    FROM (SELECT CAST(CAST(:snapshot AS text) AS pg_snapshot) AS seen) AS last
+        pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(before.seen) AS restored,
+        new.kind, new.key, new.last
+    FROM (SELECT CAST(CAST(:snapshot AS text) AS pg_snapshot) AS seen) AS before
     LEFT JOIN LATERAL (
-        SELECT DISTINCT kind, key FROM changes
-        WHERE xid >= CAST(CAST(pg_snapshot_xmin(last.seen) AS text) AS bigint)
-        AND NOT pg_visible_in_snapshot(CAST(CAST(xid AS text) AS xid8), last.seen)
+        SELECT kind, key, max(id) AS last FROM changes
+        WHERE id > :last OR (
+            xid >= CAST(CAST(pg_snapshot_xmin(before.seen) AS text) AS bigint)
+            AND NOT pg_visible_in_snapshot(CAST(CAST(xid AS text) AS xid8), before.seen)
+        )
+        GROUP BY kind, key
     ) AS new ON true
     """  # noqa: S608 - two expressions from above
 )
@@ -52,10 +59,14 @@ _TRIM: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a reader has read: a snapshot, and when it was taken by the database's clock."""
+    """How far a reader has read: a snapshot, when it was taken, and the highest row seen.
+
+    The time is that of the database.
+    """
 
     snapshot: str
     at: Timestamp
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +86,19 @@ class SqlChanges:
     async def position(self) -> Cursor:
         """Return a cursor: what is committed now counts as read. Raises Unavailable."""
         async with self._db.read() as connection:
-            return _cursor((await connection.execute(_POSITION)).one())
+            row = (await connection.execute(_POSITION)).one()
+        return Cursor(row.snapshot, row.at, row.last)
 
     async def since(self, cursor: Cursor) -> tuple[Cursor, News]:
         """Return what was committed since, and the cursor for next time. Raises Unavailable."""
+        seen = {"snapshot": cursor.snapshot, "last": cursor.last}
         async with self._db.read() as connection:
-            rows = (await connection.execute(_SINCE, {"snapshot": cursor.snapshot})).all()
-        new = _cursor(rows[0])
-        if rows[0].restored or new.at - cursor.at > KEPT:
+            rows = (await connection.execute(_SINCE, seen)).all()
+        last = max(cursor.last, *(row.last or 0 for row in rows))
+        new = Cursor(rows[0].snapshot, rows[0].at, last)
+        if rows[0].restored:
+            return await self.position(), News(everything=True)
+        if new.at - cursor.at > KEPT:
             return new, News(everything=True)
         keys: dict[str, set[str]] = {}
         for row in rows:
@@ -99,7 +115,3 @@ class SqlChanges:
             total += done.rowcount
             if done.rowcount < _STEP:
                 return total
-
-
-def _cursor(row: Row[Any]) -> Cursor:
-    return Cursor(row.snapshot, row.at)

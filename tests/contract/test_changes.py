@@ -82,6 +82,22 @@ async def test_a_change_within_a_savepoint_is_read(database: Database) -> None:
     assert (await feed.since(cursor))[1] == news(alert={"inner"})
 
 
+async def test_a_number_that_is_given_again_is_not_missed(database: Database) -> None:
+    """After a breakdown a transaction may have the number of one that had left nothing."""
+    feed = SqlChanges(database)
+    async with database.begin() as connection:
+        given = await connection.scalar(text("SELECT pg_current_xact_id()::text::bigint"))
+    cursor = await feed.position()
+    async with database.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO changes (kind, key, at, xid) VALUES ('alert', 'again', 0, :xid)"),
+            {"xid": given},
+        )
+    cursor, first = await feed.since(cursor)
+    assert first == news(alert={"again"})
+    assert (await feed.since(cursor))[1] == NOTHING
+
+
 async def test_rows_are_noted_as_they_change(database: Database) -> None:
     """Inserting, changing and deleting are noted; writing a row as it was is not."""
     feed, alerts = SqlChanges(database), SqlAlerts(database)
