@@ -11,12 +11,46 @@ from controlplane.rules.options import RuleGroup, RulesOptions
 
 def doubts(config: Config) -> list[Problem]:
     """Return what an operator should know of a configuration that can be used."""
-    return [] if config.remote_write else list(_unreachable(config))
-
-
-def _unreachable(config: Config) -> Iterator[Problem]:
-    """Yield the recording rules that another engine is asked for, and never gets."""
     options = config.rules_options("")
+    recorded = _late if config.remote_write else _unreachable
+    return [*recorded(config, options), *_apart(config, options)]
+
+
+def _late(config: Config, options: RulesOptions) -> Iterator[Problem]:
+    """Yield the rules that never see what their group has just recorded for them."""
+    for group in config.groups:
+        for i, rule in enumerate(group.rules):
+            if options.engine(group, rule) is None:
+                continue
+            wanted = selectors(rule.expr)
+            earlier = next((one for one in group.rules[:i] if reads(wanted, one)), None)
+            if earlier is not None and earlier.record:
+                yield Problem(
+                    group.file,
+                    rule.line,
+                    f"{rule.name} reads {earlier.record}, which its group records just before, "
+                    "but is evaluated by a datasource that gets it later: it sees what the "
+                    "evaluation before gave",
+                )
+
+
+def _apart(config: Config, options: RulesOptions) -> Iterator[Problem]:
+    """Yield the rules that see the samples of one replica only, whichever has them."""
+    if config.cluster.url is None:
+        return
+    for group in config.groups:
+        for rule in group.rules:
+            if options.engine(group, rule) is None:
+                yield Problem(
+                    group.file,
+                    rule.line,
+                    f"{rule.name} is evaluated by our own engine, and so sees only what the "
+                    "replica has measured itself that evaluates it",
+                )
+
+
+def _unreachable(config: Config, options: RulesOptions) -> Iterator[Problem]:
+    """Yield the recording rules that another engine is asked for, and never gets."""
     asked = _asked_elsewhere(config.groups, options)
     for group in config.groups:
         for rule in group.rules:

@@ -108,7 +108,6 @@ class Group:
         self._last_evaluation: Timestamp = 0
         self._seconds = 0.0
         self._answers: Answers | None = None
-        metrics.rules.labels(self.key).set(len(self.members))
 
     @property
     def alerting(self) -> list[AlertingRule]:

@@ -95,6 +95,7 @@ class Manager:
         self._slots = Slots(self._pass, clock=clock, metrics=metrics)
         self._orphans = Orphans(states, share, clock, self._outlet.offer)
         self._reporting = Reporting(reports or LocalReports())
+        self._alone = reports is None
         self._running = False
         self._applying = asyncio.Lock()
         # Groups that were let go of, and whose memory is yet to be dropped.
@@ -146,8 +147,9 @@ class Manager:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outlet.run())
                 tasks.create_task(self._follow_share())
-                tasks.create_task(self._tell_others())
                 tasks.create_task(self._sweep())
+                if not self._alone:
+                    tasks.create_task(self._tell_others())
         finally:
             self._running = False
             self._slots.stop_all()
@@ -263,8 +265,7 @@ class Manager:
             await self._take_over(free)
             await self._let_go()
         self._start_groups()
-        others = [group for key, group in self._groups.items() if key not in self._holdings]
-        await self.refresh([rule.rule_id for group in others for rule in group.alerting])
+        await self.refresh(None)
 
     async def _let_go(self) -> None:
         """Drop the memory of lost groups, once no pass of theirs runs, and tell how they fared."""

@@ -27,6 +27,7 @@ class Slots:
         if task is not None and task.get_name() == str(id(group)):
             return
         self.stop(group.key)
+        self._metrics.rules.labels(group.key).set(len(group.members))
         made = asyncio.create_task(self._keep_time(group), name=str(id(group)))
         self._tasks[group.key] = made
 

@@ -61,7 +61,35 @@ def test_what_is_hardly_meant_is_a_warning(
     assert out.startswith(f"{path}: good")
     path.write_text(f"{sections}remote_write: [{{url: http://there/write}}]\n")
     assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {rules}:6: Down reads job:up, which its group records just before, but is "
+        "evaluated by a datasource that gets it later: it sees what the evaluation before gave\n"
+    )
+    rules.write_text(rules.read_text().replace("  - {alert", "- name: h\n  rules:\n  - {alert"))
+    assert main(["check", "config", str(path)]) == 0
     assert capsys.readouterr().err == ""
     path.write_text(f"{sections}rule_settings: [{{match: {{}}, datasource: local}}]\n")
     assert main(["check", "config", str(path)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_rule_of_our_own_engine_is_one_replicas_view(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where replicas share the work, a rule that no datasource evaluates sees a part of it only."""
+    rules = tmp_path / "r.yml"
+    rules.write_text("groups:\n- name: g\n  rules:\n  - {alert: Down, expr: up == 0}\n")
+    path = tmp_path / "c.yml"
+    sections = (
+        "rule_files: [r.yml]\ndatasource: {url: http://there}\n"
+        "remote_write: [{url: http://there/write}]\ncluster: {url: 'redis://there'}\n"
+    )
+    path.write_text(sections)
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+    path.write_text(f"{sections}rule_settings: [{{match: {{}}, datasource: local}}]\n")
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {rules}:4: Down is evaluated by our own engine, and so sees only what the "
+        "replica has measured itself that evaluates it\n"
+    )
