@@ -277,7 +277,8 @@ class Sender:
 
     async def _note(self, progress: Progress) -> None:
         self._progress = progress
-        await self._on_thread(partial(self._place.save, progress))
+        # Who is cancelled here has noted: else a busy thread would forget what was answered.
+        await asyncio.shield(self._on_thread(partial(self._place.save, progress)))
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    def _on_thread(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,5 +1,7 @@
 """What the store commits arrives, in order and once, whatever the receiver answers."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -359,6 +361,26 @@ async def test_samples_that_come_one_by_one_share_requests(world: World) -> None
             assert number >= sum(map(len, receiver.times.values()))
         await eventually(lambda: sum(map(len, receiver.times.values())) == 100, "all of them")
         assert len(receiver.taken) <= 2 + (world.clock.monotonic() - began) / 0.4
+
+
+async def test_a_reload_while_the_thread_is_busy_keeps_the_place(world: World) -> None:
+    """What was answered is noted although the sender ends before the note is written."""
+    free = threading.Event()
+
+    def judge(_number: int) -> None:
+        world.writes._thread.submit(free.wait, 10)
+
+    async with receiving(judge) as receiver:
+        await world.apply(remote(receiver.url, name="r"))
+        first = world.tick(series(2), 5)
+        world.start()
+        await eventually(lambda: world.metric("samples_total") == 10, "all samples")
+        receiver.judge = lambda _: None
+        asyncio.get_running_loop().call_later(0.05, free.set)
+        await world.apply(remote(receiver.url, replace(QUICK, max_samples_per_send=3), name="r"))
+        second = world.tick(series(2))
+        await eventually(lambda: len(receiver.requests) >= 2, "the next samples")
+        assert receiver.times == {str(each): [*first, *second] for each in series(2)}
 
 
 async def test_draining_sends_what_is_there(world: World) -> None:
