@@ -23,6 +23,7 @@ from controlplane.rules.ports import Queries, SampleStore
 from controlplane.rules.pushdown import Answers
 from controlplane.rules.reactive import Pace, Watch
 from controlplane.rules.state import RuleAlert
+from controlplane.rules.status import GroupStatus
 from controlplane.telemetry.correlation import new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Write
@@ -129,15 +130,20 @@ class Evaluator:
         self._inputs.watch(each for group in new.values() for each in group.recording)
         return [done for done in ended if done.alerts], gone
 
-    def drop(self, keys: Collection[str]) -> None:
-        """Forget, on the thread, what is remembered of groups that others evaluate now."""
+    def drop(self, keys: Collection[str]) -> list[GroupStatus]:
+        """Forget, on the thread, what is remembered of groups that others evaluate now.
+
+        Return how they fared.
+        """
         fresh: dict[str, Group] = {}
         for key in keys:
             fresh[key] = self._fresh(self.groups[key].group, self.options)
             fresh[key].resemble(self.groups[key])
             self._metrics.forget(key)
+        fared = [self.groups[key].status() for key in keys]
         self.groups = {**self.groups, **fresh}
         self.watch_held()
+        return fared
 
     def restore(
         self,

@@ -272,11 +272,11 @@ class Manager:
         self._stop_lost()
         lost, self._lost = self._lost & self._groups.keys(), set()
         strays = {key for key, group in self._groups.items() if self._is_stray(group)}
-        if lost or strays:
-            await self._evaluator.run(partial(self._evaluator.drop, lost | strays))
-        if lost:
-            log.info("rule groups let go", groups=len(lost))
-            await self._reporting.exchange(self._groups[key].status() for key in lost)
+        if not lost and not strays:
+            return
+        fared = await self._evaluator.run(partial(self._evaluator.drop, lost | strays))
+        log.info("rule groups let go", groups=len(lost))
+        await self._reporting.exchange(status for status in fared if status.key in lost)
 
     def _is_stray(self, group: Group) -> bool:
         """Tell whether a group that others evaluate has taken up alerts of a rule that moved."""

@@ -217,6 +217,13 @@ async def test_others_show_how_a_group_fares() -> None:
         assert here.last_evaluation == there.last_evaluation > 0
         assert here.rules[0].health is Health.OK
         assert here.rules[0].last_evaluation == there.rules[0].last_evaluation
+        one.share.take(KEY)
+        await one.manager.quiet()
+        (left,) = one.manager.groups()
+        assert (left.last_evaluation, left.rules[0].health) == (there.last_evaluation, Health.OK)
+        await replicas.give(KEY, one)
+        await one.advance(10)
+        (there,) = one.manager.groups()
         # Of its own it knows better.
         await one.manager.refresh([there.rules[0].rule_id])
         assert one.manager.groups() == [there]
