@@ -99,7 +99,7 @@ class SqlTargets:
 
     async def delete(self, gone: Sequence[Target]) -> None:
         async with self._db.begin() as connection:
-            kept = await _locked(connection, [target.id for target in gone])
+            kept = await _locked(connection, [target.id for target in gone], to_delete=True)
             _compare(kept, {target.id: target for target in gone if target.id in kept})
             for chunk in _chunks([target.id for target in gone]):
                 await connection.execute(delete(targets).where(targets.c.id.in_(chunk)))
@@ -141,15 +141,18 @@ class SqlFailures:
             return [Failure(row.target_id, row.at, row.reason, row.evidence) for row in rows]
 
 
-async def _locked(connection: AsyncConnection, ids: Collection[str]) -> Mapping[str, Target]:
+async def _locked(
+    connection: AsyncConnection, ids: Collection[str], *, to_delete: bool = False
+) -> Mapping[str, Target]:
     """Return targets as they are kept, by id; nobody else changes them until the end.
 
-    All lock rows in one order, so that no two wait for each other.
+    All lock rows in one order, so that no two wait for each other. Who refers
+    to a target waits only where that is to go.
     """
     kept: dict[str, Target] = {}
     for chunk in _chunks(sorted(ids)):
         wanted = select(targets).where(targets.c.id.in_(chunk)).order_by(targets.c.id)
-        rows = await connection.execute(wanted.with_for_update())
+        rows = await connection.execute(wanted.with_for_update(key_share=not to_delete))
         kept.update((row.id, _target(row)) for row in rows)
     return kept
 

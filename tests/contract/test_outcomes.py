@@ -59,6 +59,6 @@ async def test_targets_that_are_gone_are_passed_over(database: Database) -> None
     targets, outcomes = await registered(database, "a", "b"), SqlOutcomes(database)
     await outcomes.save([outcome("a"), outcome("gone"), outcome("b")])
     assert {each.target_id for each in await outcomes.load()} == {"a", "b"}
-    await targets.delete(["a"])
+    await targets.delete(await targets.find(["a"]))
     await outcomes.save([outcome("a", NOW + 9), outcome("gone")])
     assert [each.target_id for each in await outcomes.load()] == ["b"]
