@@ -1,5 +1,7 @@
 """`/api/v1/autoscaling` of the whole application: queries, decisions, replays."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -228,3 +230,39 @@ async def test_another_engine_is_asked(tmp_path: Path) -> None:
             answer = await client.get(f"{_PATH}/shop/replay", params={"since": "10s"})
             assert answer.status_code == 200, answer.text
             assert answer.json()["replays"][0]["actual"]["most"] == 7
+
+
+async def test_a_reload_moves_the_external_scaler(tmp_path: Path) -> None:
+    """To where the file says; a file whose address cannot be had is refused whole."""
+    ports = [free_port() for _ in range(2)]
+    listening = [f"external_scaler: {{listen: '127.0.0.1:{port}'}}\n" for port in ports]
+    path = tmp_path / "controlplane.yml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = f"external_scaler: {{listen: '127.0.0.1:{taken.getsockname()[1]}'}}\n"
+        async with application(tmp_path, _CONFIG + listening[0]) as client:
+            assert await connects(ports[0])
+            path.write_text(_CONFIG.replace("name: careful", "name: bold") + refused)
+            assert (await client.post("/-/reload")).status_code == 409
+            assert await connects(ports[0])
+            assert [each["name"] for each in await policies(client)][1] == "careful"
+            path.write_text(_CONFIG + listening[1])
+            assert (await client.post("/-/reload")).status_code == 200
+            assert await connects(ports[1])
+            assert not await connects(ports[0])
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+async def connects(port: int) -> bool:
+    """Tell whether somebody listens there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
