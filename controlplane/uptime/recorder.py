@@ -224,9 +224,14 @@ class Recorder:
     async def _load_gained(self, start: Timestamp) -> None:
         subjects = [each for each, begin in self._gained.items() if begin == start]
         rows = await self._repository.rows(Level.MINUTE, subjects, [start])
-        self._take_over(self._hours.at(start), [(subject, cells) for subject, _, cells in rows])
+        for place, (subject, _, cells) in enumerate(rows):
+            self._take_over(self._hours.at(start), [(subject, cells)])
+            self._gained.pop(subject, None)  # at once: what is added twice would be counted twice
+            if place % _AT_ONCE == _AT_ONCE - 1:
+                await self._clock.sleep(0)
         for subject in subjects:
-            del self._gained[subject]
+            if self._gained.get(subject) == start:
+                del self._gained[subject]
 
     def _take_over(self, hour: Hour, rows: Sequence[PackedRow]) -> None:
         for row in rows:
