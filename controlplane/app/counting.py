@@ -6,7 +6,6 @@ from controlplane.app.sharing import Sharing
 from controlplane.auth.limits import Counter
 from controlplane.auth.windows import Windows
 from controlplane.clock import Clock
-from controlplane.cluster.limits import SharedWindows
 from controlplane.cluster.options import ClusterOptions
 
 
@@ -16,4 +15,7 @@ def build_counter(
     """Return the counter of all replicas, or of the one that there is."""
     if sharing.connection is None:
         return Windows(clock)
+    # Redis' client takes long to import: only for those who have one.
+    from controlplane.cluster.limits import SharedWindows  # noqa: PLC0415 - as said
+
     return SharedWindows(sharing.connection.client, options.prefix, clock, registry)

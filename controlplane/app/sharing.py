@@ -3,18 +3,13 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
 from controlplane.app.heartbeat import Heartbeat
 from controlplane.app.supervisor import Supervisor
 from controlplane.clock import Clock, Timestamp
-from controlplane.cluster.connection import Connection
-from controlplane.cluster.membership import Membership
-from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
-from controlplane.cluster.reports import RedisReports
-from controlplane.cluster.shares import Quiet, Shares
 from controlplane.config.config import Config
 from controlplane.errors import InvalidInput
 from controlplane.model.member import Member
@@ -22,7 +17,12 @@ from controlplane.model.share import ALL_ROLES, SHARED_ROLES, WHOLE, Role, Share
 from controlplane.settings.settings import Settings
 from controlplane.storage.database import Database
 from controlplane.storage.replicas import SqlReplicas
-from controlplane.storage.shares import SqlShares
+
+if TYPE_CHECKING:
+    from controlplane.app.clustering import Cluster
+    from controlplane.cluster.connection import Connection
+    from controlplane.cluster.reports import RedisReports
+    from controlplane.cluster.shares import Quiet
 
 # What every replica has to read and write elsewhere, unless all it does is to notify.
 _ELSEWHERE: Final = ("datasource", "remote_write")
@@ -36,55 +36,55 @@ class Sharing:
     """
 
     def __init__(
-        self,
-        me: Member,
-        heartbeat: Heartbeat | None = None,
-        connection: Connection | None = None,
-        membership: Membership | None = None,
-        shares: Shares | None = None,
-        reports: RedisReports | None = None,
+        self, me: Member, heartbeat: Heartbeat | None = None, cluster: "Cluster | None" = None
     ) -> None:
         self.me: Final = me
-        self.connection: Final = connection
-        self.reports: Final = reports
         self._heartbeat = heartbeat
-        self._membership = membership
-        self._shares = shares
+        self._cluster = cluster
         self._joined = False
 
-    def share(self, role: Role) -> Share:
-        """Return this replica's part of a role's work."""
-        if self._shares is None or role not in SHARED_ROLES:
-            return WHOLE
-        return self._shares.share(role)
+    @property
+    def connection(self) -> "Connection | None":
+        return None if self._cluster is None else self._cluster.connection
+
+    @property
+    def reports(self) -> "RedisReports | None":
+        return None if self._cluster is None else self._cluster.reports
 
     @property
     def run(self) -> str:
         """What tells this process from an earlier one of its name; nothing when it is alone."""
-        return "" if self._shares is None else self.me.incarnation
+        return "" if self._cluster is None else self.me.incarnation
+
+    def share(self, role: Role) -> Share:
+        """Return this replica's part of a role's work."""
+        if self._cluster is None or role not in SHARED_ROLES:
+            return WHOLE
+        return self._cluster.shares.share(role)
 
     def gained_since(self, role: Role, key: str) -> Timestamp | None:
         """Return until when another replica had a key, when it was taken over from one."""
-        if self._shares is None or role not in SHARED_ROLES:
+        if self._cluster is None or role not in SHARED_ROLES:
             return None
-        return self._shares.share(role).gained_since(key)
+        return self._cluster.shares.share(role).gained_since(key)
 
-    def when_quiet(self, quiet: Quiet) -> None:
+    def when_quiet(self, quiet: "Quiet") -> None:
         """Have `quiet` awaited after work was told to stop, and before another may begin it."""
-        if self._shares is not None:
-            self._shares.when_quiet(quiet)
+        if self._cluster is not None:
+            self._cluster.shares.when_quiet(quiet)
 
     def members(self) -> Sequence[Member]:
         """Return who is alive, by name; this replica alone when there is no cluster."""
-        return (self.me,) if self._membership is None else self._membership.members()
+        return (self.me,) if self._cluster is None else self._cluster.membership.members()
 
     def start(self, supervisor: Supervisor) -> None:
         """Begin. Start it last: it ends first, and all work has stopped before the rest ends."""
         if self._heartbeat is not None:
             supervisor.start("heartbeat", self._heartbeat.run)
-        if self._membership is not None and self._shares is not None:
-            supervisor.start("membership", self._membership.run)
-            supervisor.start("shares", self._shares.run, drain=self._shares.drain)
+        if self._cluster is not None:
+            shares = self._cluster.shares
+            supervisor.start("membership", self._cluster.membership.run)
+            supervisor.start("shares", shares.run, drain=shares.drain)
 
     async def ready(self) -> str:
         """Return why this replica is not one to be asked, or nothing.
@@ -94,9 +94,9 @@ class Sharing:
         """
         if self._heartbeat is not None and self._heartbeat.strangers:
             return f"knows nothing of this replica: {', '.join(self._heartbeat.strangers)}"
-        membership = self._membership
-        if membership is None:
+        if self._cluster is None:
             return ""
+        membership = self._cluster.membership
         self._joined = self._joined or membership.is_member
         if membership.name_taken:
             return f"another process is called {self.me.name}"
@@ -166,12 +166,8 @@ async def build_sharing(
     stack.push_async_callback(heartbeat.leave)
     if options.url is None:
         return Sharing(me, heartbeat)
-    connection = Connection(options.url, clock=clock, metrics=RedisMetrics(registry))
-    stack.push_async_callback(connection.close)
-    metrics = ClusterMetrics(registry)
-    membership = Membership(connection, me, clock=clock, options=options, metrics=metrics)
-    await membership.join()
-    stack.push_async_callback(membership.leave)
-    shares = Shares(membership, SqlShares(database), clock=clock, options=options, metrics=metrics)
-    reports = RedisReports(connection, options.prefix, clock)
-    return Sharing(me, heartbeat, connection, membership, shares, reports)
+    # Half a second of imports and some megabytes, for those who have a Redis.
+    from controlplane.app.clustering import join  # noqa: PLC0415 - as said
+
+    cluster = await join(me, options, database, clock=clock, registry=registry, stack=stack)
+    return Sharing(me, heartbeat, cluster)

@@ -1,5 +1,7 @@
 """What replicas of one service must agree on before any of them starts."""
 
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -91,3 +93,10 @@ async def test_on_sqlite_everything_is_ours(tmp_path: Path) -> None:
         assert [member.name for member in sharing.members()] == ["a"]
         assert await sharing.ready() == ""
         assert list(registry.collect()) == []
+
+
+def test_one_replica_imports_no_client_of_redis() -> None:
+    """Half a second and some megabytes are for those who have a Redis."""
+    asked = "import sys, controlplane.app.build; print('redis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
