@@ -12,7 +12,7 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 # processes, and compiling them takes as long as all the rest of that.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-dev scripts words dashboards run test test-slow chaos check stack-check stack-secrets lock bench api-client openapi clean
+.PHONY: setup setup-dev scripts words dashboards dashboard-pictures run test test-slow chaos check stack-check stack-secrets lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -106,6 +106,10 @@ words: setup-dev
 # What a Grafana mounts, made of dashboards/: the same bytes every time. A test finds differences.
 dashboards: setup
 	$(BIN)/python -m dashboards grafana/dashboards
+
+# The pictures in docs/dashboards.md, of a run of the demo. Takes six minutes.
+dashboard-pictures: setup-dev
+	$(BIN)/python -m tests.support.dashboard_pictures docs/images/dashboards
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -1,10 +1,7 @@
 """Every query of every dashboard gives something over a real run of the demo."""
 
-import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.dashboards import decoded, filled, panels, queries, sheets
-from tests.support.service import start_command
+from tests.support.demo import demo
 
 # What may be empty here, by a part of the expression, each with the reason.
 EMPTY: Final = {
@@ -40,8 +37,6 @@ EMPTY: Final = {
     "up{": "as above: a table of what is down may be empty",
     'ALERTS{alertstate="firing"': "alerts may have ended just now",
 }
-_SEEN: Final = "all three stories were seen"
-_SECONDS: Final = 180
 
 
 class Asked(NamedTuple):
@@ -50,28 +45,6 @@ class Asked(NamedTuple):
     place: str
     expr: str
     now: bool
-
-
-@asynccontextmanager
-async def demo(directory: Path) -> AsyncIterator[str]:
-    """Run the demo until all its stories were seen, and yield its address; it runs on."""
-    words = ("demo", "--listen", "127.0.0.1:0", "--data-dir", str(directory))
-    process = await start_command(*words)
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(_SECONDS):
-            url = ""
-            async for line in process.stdout:
-                found = re.search(r"targets +(http\S+)/api/v1/targets", line.decode())
-                url = found[1] if found else url
-                if _SEEN in line.decode():
-                    break
-        draining = asyncio.create_task(process.stdout.read())
-        yield url
-        draining.cancel()
-    finally:
-        process.terminate()
-        await process.communicate()
 
 
 def asked() -> Iterator[Asked]:
