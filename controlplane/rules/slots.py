@@ -45,7 +45,8 @@ class Slots:
         """Evaluate a group in each of its slots; count those that passed meanwhile."""
         interval = group.interval
         offset = slot_offset(group.key, interval)
-        last = self._newest(group)
+        last = slot(self._clock.now(), interval, offset)
+        self._count_since(group, last)
         while True:
             now = self._clock.now()
             wait = last + interval - now
@@ -58,20 +59,14 @@ class Slots:
             current = slot(now, interval, offset)
             self._count(group, (current - last) // interval, evaluated=1)
             last = current
-            await self._evaluate(group, current)
+            # Another replica, whose clock is ahead of ours, may have evaluated this one.
+            if current != group.taken_from:
+                await self._evaluate(group, current)
 
-    def _newest(self, group: Group) -> Timestamp:
-        """Return the slot that needs no pass: the newest that has come.
-
-        What has passed since another replica evaluated the group is counted.
-        One whose clock is ahead of ours may have evaluated the next already.
-        """
-        now, interval = self._clock.now(), group.interval
-        newest, before = slot(now, interval, slot_offset(group.key, interval)), group.taken_from
-        if before is None:
-            return newest
-        self._count(group, max(0, newest - before) // interval, evaluated=0)
-        return before if newest < before <= now + interval else newest
+    def _count_since(self, group: Group, newest: Timestamp) -> None:
+        """Count the slots that have passed since another replica evaluated the group."""
+        if group.taken_from is not None:
+            self._count(group, max(0, newest - group.taken_from) // group.interval, evaluated=0)
 
     def _count(self, group: Group, passed: int, *, evaluated: int) -> None:
         self._metrics.iterations.labels(group.key).inc(passed)

@@ -285,6 +285,58 @@ async def test_what_passed_while_nobody_had_it_is_counted() -> None:
         assert missed == (newest - last) // 10_000 >= 2
 
 
+async def test_a_take_over_waits_for_the_database() -> None:
+    """A group whose state cannot be read is not evaluated without it, and is as soon as it can."""
+    replicas = Replicas()
+    async with replicas.running(2, SLOW) as [one, two]:
+        await replicas.give(KEY, one)
+        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+        await one.advance(10)
+        (pending,) = one.manager.groups()[0].rules[0].alerts
+        await one.kill()
+        replicas.states.refuse = True
+        await replicas.give(KEY, two)
+        await two.advance(5)
+        assert KEY not in two.manager._holdings
+        replicas.states.refuse = False
+        await two.advance(2)
+        assert two.states_of() == ["pending"]
+        (shown,) = two.manager.groups()[0].rules[0].alerts
+        assert shown.active_at == pending.active_at
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_is_not_found_after_a_take_over_is_over_if_nobody_was_away(known: bool) -> None:
+    """An alert that ended meanwhile ends at once, unless nobody may have measured for a while."""
+    replicas = Replicas()
+    async with replicas.running(2, FAST) as [one, two]:
+        await replicas.give(KEY, one)
+        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+        await one.advance(7 if known else 2)  # long enough to tell how it fares, or not
+        await one.kill()
+        replicas.world.put(replicas.world.clock.now(), {"up{i=a}": 1})
+        await replicas.give(KEY, two)
+        await two.advance(1)
+        assert two.states_of() == (["inactive"] if known else ["firing"])
+        await two.advance(2)
+        assert two.states_of() == ["inactive"]
+
+
+async def test_a_clock_that_is_behind_does_not_evaluate_a_slot_again() -> None:
+    """What another has evaluated "later than now" is not due when its time comes here."""
+    replicas = Replicas()
+    passes = Passes(replicas.world)
+    async with replicas.running(1, TWO) as [one]:
+        await one.advance(1)
+        now, offset = replicas.world.clock.now(), slot_offset(KEY, 10_000)
+        ahead = slot(now, 10_000, offset) + 10_000
+        await replicas.reports.publish({KEY: {"last_evaluation": ahead, "seconds": 0, "rules": {}}})
+        await replicas.give(KEY, one)
+        await one.advance(20)
+        assert ahead not in passes.at
+        assert ahead + 10_000 in passes.at
+
+
 async def test_a_rule_that_one_does_not_know_yet_is_not_forgotten() -> None:
     """While files are changed replica after replica, only what is unknown for long goes."""
     replicas = Replicas()

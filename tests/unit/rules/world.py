@@ -114,6 +114,8 @@ class States:
         self.stale: set[Token] = set()
 
     async def load(self, rule_ids: Collection[str]) -> Mapping[str, Sequence[RuleAlert]]:
+        if self.refuse:
+            raise Unavailable("the database is down")
         return {
             rule: list(alerts.values()) for rule, alerts in self.kept.items() if rule in rule_ids
         }
