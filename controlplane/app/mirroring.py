@@ -94,6 +94,7 @@ class Mirrors:
         self._pending: dict[str, set[str] | None] = {}
         self._taken = 0
         self._away = False
+        self._began: float | None = None  # when the look that is under way did
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,9 +118,9 @@ class Mirrors:
         """Return when all that was committed before the call is taken up.
 
         Those who call at the same time share a look. It waits a second at
-        most, and not at all while the database is known to be away.
+        most, and not at all while the database is away, or one look takes longer.
         """
-        if self._away:
+        if self._away or self._is_slow():
             self._metrics.stale.inc()
             return
         try:
@@ -154,7 +155,7 @@ class Mirrors:
             # Who comes from here on may want what is committed after this look began.
             self._next = None
             self._woken.clear()
-            began = self._clock.monotonic()
+            self._began = began = self._clock.monotonic()
             try:
                 await self._read()
                 await self._take_up()
@@ -165,6 +166,11 @@ class Mirrors:
                 self._failed(repr(error))
             else:
                 self._succeeded(self._clock.monotonic() - began)
+            finally:
+                self._began = None
+
+    def _is_slow(self) -> bool:
+        return self._began is not None and self._clock.monotonic() - self._began > _PATIENCE
 
     async def _read(self) -> None:
         """Add what is new to what is to be taken up."""

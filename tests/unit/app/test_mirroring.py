@@ -142,6 +142,21 @@ async def test_a_slow_look_is_not_waited_for(
     assert system.taken == [("alert", {"a"})]
 
 
+async def test_nobody_waits_for_a_look_that_hangs(system: System) -> None:
+    """One that takes longer than anybody's patience is waited for by nobody who comes later."""
+    system.feed.gate = asyncio.Event()
+    first = asyncio.create_task(system.mirrors.fresh())
+    await system.clock.settle()
+    await system.clock.advance(1.1)
+    async with asyncio.timeout(0.5):
+        await system.mirrors.fresh()
+    assert (system.feed.looks, system.value("stale_answers_total")) == (1, 1)
+    system.feed.gate.set()
+    await first
+    await system.mirrors.fresh()
+    assert system.value("stale_answers_total") == 1
+
+
 async def test_looks_come_every_second_and_when_woken(system: System) -> None:
     """Others' word brings the next look forward, but not without a pause."""
     running = asyncio.create_task(system.mirrors.run())
