@@ -1,9 +1,11 @@
 """One attempt at one integration, and what is written down of it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from controlplane.clock import Duration, Timestamp
+from controlplane.clock import Clock, Duration, Timestamp
+from controlplane.errors import Unavailable
 from controlplane.notify.errors import DeliveryError
 from controlplane.notify.message import (
     Attempt,
@@ -22,7 +24,11 @@ log = get_logger(__name__)
 # So long after its time is up an attempt that has not ended by itself is ended.
 _GRACE: Final = 1.0
 
+# A database that is away is asked again after so many seconds.
+_ASK_AGAIN: Final = 1.0
+
 Result = Delivery | DeliveryError
+T = TypeVar("T")
 
 
 async def attempt(
@@ -67,3 +73,22 @@ def written(message: Message, result: Result, at: Timestamp, seconds: float) -> 
         reason=None if error is None else error.reason,
         detail="" if error is None else error.detail,
     )
+
+
+async def insist(write: Callable[[], Awaitable[T]], clock: Clock, message: Message) -> T:
+    """Return what a transaction on an attempt returns, once the database takes it.
+
+    What was sent while the database was away is so known when it is back, and
+    not sent again. A process that ends before leaves it to the lease.
+    """
+    waiting = False
+    while True:
+        try:
+            return await write()
+        except Unavailable as problem:
+            if not waiting:
+                log.warning(
+                    "an attempt cannot be written down yet", message=message.id, error=str(problem)
+                )
+            waiting = True
+            await clock.sleep(_ASK_AGAIN)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from random import Random, SystemRandom
 from typing import Final
 
@@ -12,7 +13,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
-from controlplane.notify.attempting import Result, attempt, written
+from controlplane.notify.attempting import Result, attempt, insist, written
 from controlplane.notify.channels import Channel, Channels
 from controlplane.notify.dead_letters import DeadLetterAlerts
 from controlplane.notify.delivery import claim, fail, succeed
@@ -62,10 +63,7 @@ class Worker:
         chance: Random | None = None,
         longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
-        """Claims are made as `owner`: a name, or `name/run` where others have others.
-
-        What others queue is noticed within `longest_sleep` seconds.
-        """
+        """Claim as `owner`: `name` or `name/run`; look each `longest_sleep` seconds at least."""
         self._store = store
         self._channels = channels
         self._clock = clock
@@ -293,7 +291,8 @@ class Worker:
     ) -> None:
         self._breaker(channel).succeeded(self._clock.monotonic())
         now = self._clock.now()
-        if await succeed(self._store, claimed.message, delivery, attempt, now):
+        write = partial(succeed, self._store, claimed.message, delivery, attempt, now)
+        if await insist(write, self._clock, claimed.message):
             waited = max(0, now - claimed.message.created_at) / 1000
             self._metrics.sent.labels(*channel).inc()
             self._metrics.cut.labels(*channel).inc(delivery.cut)
@@ -322,7 +321,8 @@ class Worker:
             self._breaker(channel).failed(now)
         else:
             self._breaker(channel).succeeded(now)  # it answers, though not kindly
-        state = await fail(
+        write = partial(
+            fail,
             self._store,
             claimed.message,
             error,
@@ -331,6 +331,7 @@ class Worker:
             options=self._options,
             now=self._clock.now(),
         )
+        state = await insist(write, self._clock, claimed.message)
         if state is MessageState.DEAD:
             self._metrics.dead.labels(*channel).inc()
             if self._dead_letters is not None:

@@ -9,7 +9,7 @@ from math import inf
 from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
-from controlplane.errors import Fenced
+from controlplane.errors import ControlPlaneError, Fenced
 from controlplane.model.alert import OWN_NETWORK_DOWN, Alert
 from controlplane.model.fence import Fence
 from controlplane.model.labels import Labels
@@ -237,6 +237,13 @@ class Dispatcher:
                 group.parked = True
         return taken
 
+    def _again(self, pairs: list[tuple[Group, Flush]], now: Timestamp) -> None:
+        """Have groups that could not be handed on be due again soon."""
+        self._metrics.flush_failures.inc()
+        for group, _ in pairs:
+            group.due = now + _RETRY
+            self._schedule(group)
+
     def _was_ours(self, group: Group, flush: Flush, now: Timestamp) -> bool:
         """Tell whether a group stayed ours until it was handed on: else it may not be told.
 
@@ -271,12 +278,12 @@ class Dispatcher:
     async def _hand_on(self, pairs: list[tuple[Group, Flush]], now: Timestamp) -> None:
         try:
             await self._stage([flush for _, flush in pairs])
+        except ControlPlaneError as error:
+            log.warning("groups could not be handed on", groups=len(pairs), reason=str(error))
+            self._again(pairs, now)
         except Exception:
-            self._metrics.flush_failures.inc()
             log.exception("groups could not be handed on", groups=len(pairs))
-            for group, _ in pairs:
-                group.due = now + _RETRY
-                self._schedule(group)
+            self._again(pairs, now)
         else:
             for group, flush in pairs:
                 self._metrics.flushes.labels(flush.receiver).inc()

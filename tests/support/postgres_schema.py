@@ -13,6 +13,15 @@ from tests.support import postgres
 _TEMPLATE = "controlplane_template"
 
 
+def migrate_in(server: postgres.Server, name: str) -> str:
+    """Make a database with the whole schema in a server; return its URL."""
+    server.sql(f"CREATE DATABASE {name}")
+    # A thread of its own, for callers whose thread has a running loop.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _migrate(server.url(name))).result()
+    return server.url(name)
+
+
 @contextmanager
 def migrated() -> Iterator[str]:
     """Give the URL of a database with the whole schema and no rows; drop it at the end."""
@@ -22,11 +31,7 @@ def migrated() -> Iterator[str]:
 
 @lru_cache(maxsize=1)
 def _template() -> str:
-    server = postgres.server()
-    server.sql(f"CREATE DATABASE {_TEMPLATE}")
-    # A thread of its own, for callers whose thread has a running loop.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _migrate(server.url(_TEMPLATE))).result()
+    migrate_in(postgres.server(), _TEMPLATE)
     return _TEMPLATE
 
 
