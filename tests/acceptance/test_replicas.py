@@ -35,6 +35,7 @@ class Two:
     second: Service
     shop: Shop
     hook: WebhookStandIn
+    redis: valkey.Valkey
     configuration: Mapping[str, Any]
 
     def told(self, status: str) -> Counter[str]:
@@ -102,7 +103,7 @@ async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[T
         await _owns_all(*services)
         for number, name in enumerate(_TARGETS):
             await services[number % 2].register(name, shop_.url)
-        yield Two(services[0], services[1], shop_, hook, said)
+        yield Two(services[0], services[1], shop_, hook, redis, said)
 
 
 @pytest.mark.slow
@@ -135,6 +136,24 @@ async def test_one_page_whoever_dies_or_stands_still(two: Two) -> None:
     await _owns_all(two.second)
     two.shop.status = 200
     await two.once_each("resolved")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("two", ENGINES[:1], indirect=True)
+async def test_redis_may_go_and_come_back(two: Two) -> None:
+    """Without Redis, for longer than a lease, pages leave; nothing is told twice afterwards."""
+    two.redis.stop()
+    await two.first.logged("redis does not answer")
+    two.shop.status = 500
+    await two.once_each("firing")
+    await _CLOCK.sleep(_LEASE)
+    before = [await _shards(service) for service in (two.first, two.second)]
+    two.redis.start()
+    await two.second.logged("redis answers again")
+    two.shop.status = 200
+    await two.once_each("resolved")
+    assert [await _shards(service) for service in (two.first, two.second)] == before
+    assert not two.first.events("stood still for longer than the lease")
 
 
 @pytest.mark.slow
