@@ -320,7 +320,8 @@ class Manager:
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep(_SWEEP_SECONDS)
-            await self._end_orphans()
+            async with self._applying:  # what a reload brings meanwhile is no orphan
+                await self._end_orphans()
 
     async def _end_orphans(self, *, starting: bool = False) -> None:
         known = {rule.rule_id for group in self._groups.values() for rule in group.alerting}
