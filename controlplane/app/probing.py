@@ -89,7 +89,9 @@ class Probing:
         writing = [self.uptimes.quiet(), self.failures.flush()]
         if self.outcomes is not None:
             writing.append(self.outcomes.flush())
-        for error in await asyncio.gather(*writing, return_exceptions=True):
+        errors = await asyncio.gather(*writing, return_exceptions=True)
+        self.watching.make_up()
+        for error in errors:
             if error is not None and not isinstance(error, Unavailable):
                 raise error
 

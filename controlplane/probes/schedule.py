@@ -11,13 +11,14 @@ from typing import Final
 
 from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
-from controlplane.probes.job import ProbeJob, Taken, effective_timeout
+from controlplane.probes.entry import Entry
+from controlplane.probes.job import ProbeJob, Taken
 from controlplane.probes.metrics import ProbeMetrics
 from controlplane.probes.outcome import Evidence, Outcome, Reason
 from controlplane.probes.ports import EvidenceSink, ResultSink, StateSink
 from controlplane.probes.prober import Prober, Start, Tools
 from controlplane.probes.recording import Recorder, Row, writes_of
-from controlplane.probes.wheel import GRAIN, Wheel, phase, slot_at
+from controlplane.probes.wheel import GRAIN, Wheel, slot_at
 from controlplane.telemetry.changes import ChangeLines
 from controlplane.telemetry.logs import get_logger
 from controlplane.tsdb.ports import Appender, Write
@@ -37,42 +38,6 @@ _LONGEST_GAP: Final[Duration] = 600_000
 _STALLED: Final = 1.0
 # A probe that is not heard of so long after its time-out is given up (milliseconds).
 _LOST_AFTER: Final[Duration] = 30_000
-
-
-class _Entry:
-    """A job with what it needs at hand at a tick."""
-
-    __slots__ = (
-        "before",
-        "gone",
-        "interval",
-        "job",
-        "offset",
-        "reason",
-        "recorder",
-        "running_until",
-        "start",
-        "succeeded",
-        "timeout",
-    )
-
-    def __init__(self, job: ProbeJob, start: Start, recorder: Recorder) -> None:
-        self.job = job
-        self.start = start
-        self.recorder = recorder
-        self.interval = job.interval
-        self.offset = phase(job.key, job.interval)
-        self.timeout = effective_timeout(job)
-        self.running_until: Timestamp | None = None
-        self.succeeded: bool | None = None
-        self.reason: Reason | None = None
-        self.before: bool | None = None  # what another replica last said
-        self.gone = False
-
-    def follow(self, old: "_Entry") -> None:
-        """Go on with what is known of the target that was another job until now."""
-        self.succeeded, self.reason, self.before = old.succeeded, old.reason, old.before
-        old.gone = True
 
 
 class Schedule:
@@ -101,8 +66,10 @@ class Schedule:
         self._changed = changed
         self._results = results
         self._changes = ChangeLines(log, self._clock.monotonic)
-        self._entries: dict[str, _Entry] = {}
-        self._leaving: dict[str, _Entry] = {}  # released, with a probe under way
+        self._entries: dict[str, Entry] = {}
+        self._leaving: dict[str, Entry] = {}  # released, with a probe under way
+        # What was released, with its next slot: nobody else begins with it yet.
+        self._let_go: dict[str, tuple[Entry, Timestamp]] = {}
         self._left = asyncio.Event()
         self._left.set()
         self._wheel: Wheel[str] = Wheel()
@@ -123,6 +90,7 @@ class Schedule:
 
         With `taken`, go on where another replica has left off.
         """
+        self._let_go.pop(job.key, None)
         old = self._entries.get(job.key) or self._back(job.key)
         if old is not None and old.job == job:
             return
@@ -131,7 +99,7 @@ class Schedule:
         else:
             self._end(old)
             recorder = Recorder(self._appender, job.key, job.labels)
-        entry = _Entry(job, self._starter(job), recorder)
+        entry = Entry(job, self._starter(job), recorder)
         if old is not None:
             entry.follow(old)
         self._entries[job.key] = entry
@@ -141,6 +109,7 @@ class Schedule:
 
     def remove(self, key: str) -> None:
         """Take a job off the schedule: its series end."""
+        self._let_go.pop(key, None)
         entry = self._entries.pop(key, None)
         if entry is not None:
             entry.gone = True
@@ -153,6 +122,7 @@ class Schedule:
         if entry is None:
             return
         self._wheel.remove(key)
+        self._let_go[key] = entry, entry.next_slot(self._clock.now())
         if entry.running_until is not None:
             self._leaving[key] = entry
             self._left.clear()
@@ -170,6 +140,17 @@ class Schedule:
         await self._left.wait()
         self._flush()
 
+    def make_up(self) -> None:
+        """Probe once more what was released, where a slot has begun since.
+
+        To be called right before others may begin with it.
+        """
+        now, released = self._clock.now(), self._let_go
+        self._let_go = {}
+        for entry, due in released.values():
+            if due <= now <= due + _MADE_UP and entry.running_until is None:
+                self._start(entry, slot_at(now, entry.interval, entry.offset))
+
     def succeeded(self, key: str) -> bool | None:
         """Tell whether a job's last probe was a success; None before its first."""
         entry = self._entries.get(key)
@@ -179,7 +160,7 @@ class Schedule:
         """Return what is on the schedule."""
         return [entry.job for entry in self._entries.values()]
 
-    def _back(self, key: str) -> _Entry | None:
+    def _back(self, key: str) -> Entry | None:
         """Return a job that was released a moment ago and comes back, on the schedule again."""
         entry = self._leaving.pop(key, None)
         if entry is not None:
@@ -188,7 +169,7 @@ class Schedule:
             self._settle_leaving()
         return entry
 
-    def _take_over(self, entry: _Entry, taken: Taken) -> None:
+    def _take_over(self, entry: Entry, taken: Taken) -> None:
         """Know what is no news, which series there are, and which slots had no probe.
 
         A slot that has just begun is made up for: so a target that passes on
@@ -207,11 +188,9 @@ class Schedule:
             missed -= 1
         self._metrics.missed_taken_over.inc(max(0, missed))
 
-    def _await_slot(self, entry: _Entry) -> None:
-        """Have the job probed at the next slot of its own, which all replicas reckon alike."""
-        now = self._clock.now()
-        due = slot_at(now, entry.interval, entry.offset) + entry.interval
-        self._wheel.put(entry.job.key, due)
+    def _await_slot(self, entry: Entry) -> None:
+        """Have the job probed at its next slot."""
+        self._wheel.put(entry.job.key, entry.next_slot(self._clock.now()))
 
     def _settle_leaving(self) -> None:
         if not self._leaving:
@@ -276,7 +255,7 @@ class Schedule:
         self._metrics.lateness.observe((now - slot) / 1000)
         self._start(entry, slot)
 
-    def _start(self, entry: _Entry, slot: Timestamp) -> None:
+    def _start(self, entry: Entry, slot: Timestamp) -> None:
         self._ticks += 1
         correlation_id = f"{self._process}{self._ticks & 0xFFFFFFFF:08x}"
         entry.running_until = slot + entry.timeout
@@ -296,7 +275,7 @@ class Schedule:
             log.exception("prober failed", target=entry.job.key, correlation_id=correlation_id)
             done(_internal("the prober failed"))
 
-    def _done(self, entry: _Entry, slot: Timestamp, correlation_id: str, outcome: Outcome) -> None:
+    def _done(self, entry: Entry, slot: Timestamp, correlation_id: str, outcome: Outcome) -> None:
         entry.running_until = None
         self._running -= 1
         if not self._running:
@@ -327,7 +306,7 @@ class Schedule:
             return
         self._write(row)
 
-    def _tell(self, entry: _Entry, outcome: Outcome, correlation_id: str) -> None:
+    def _tell(self, entry: Entry, outcome: Outcome, correlation_id: str) -> None:
         """Say that a target went down or came back.
 
         That it was well from the start is no news, nor what another replica has said.
@@ -347,7 +326,7 @@ class Schedule:
             correlation_id=correlation_id,
         )
 
-    def _end(self, entry: _Entry | None) -> None:
+    def _end(self, entry: Entry | None) -> None:
         if entry is not None:
             write = entry.recorder.end(self._clock.now())
             if write is not None:

@@ -1,6 +1,7 @@
 """A target passes from one replica's schedule to another's: its ticks, its series, its news."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -99,12 +100,16 @@ def clock() -> ManualClock:
 
 @given(
     st.lists(
-        st.tuples(st.integers(1, 250), st.integers(0, 40)).map(lambda t: (t[0] / 10, t[1] / 10)),
+        st.tuples(
+            st.integers(1, 250).map(lambda tenths: tenths / 10),
+            st.integers(0, 45).map(lambda tenths: tenths / 10),
+            st.integers(0, 45).map(lambda tenths: tenths / 10),
+        ),
         max_size=6,
     )
 )
 @settings(max_examples=20, deadline=None)
-def test_no_slot_is_doubled_and_none_missed(spells: list[tuple[float, float]]) -> None:
+def test_no_slot_is_doubled_and_none_missed(spells: list[tuple[float, float, float]]) -> None:
     """However often a target passes on in good order, with or without a while in between."""
 
     async def life() -> None:
@@ -112,10 +117,12 @@ def test_no_slot_is_doubled_and_none_missed(spells: list[tuple[float, float]]) -
         one, other = Replica(clock), Replica(clock)
         begun = clock.now()
         one.put()
-        for spell, between in spells:
+        for spell, quiet, between in spells:
             await advance(clock, spell, one, other)
             one.schedule.release("a")
+            await advance(clock, quiet, one, other)
             await one.schedule.quiet()
+            one.schedule.make_up()
             released = clock.now()
             await advance(clock, between, one, other)
             other.put(taken=Taken(well=True, since=released))
@@ -146,6 +153,49 @@ async def test_a_probe_under_way_ends_and_is_stored(clock: ManualClock) -> None:
     assert len(replica.store.writes) == 1
     assert replica.schedule.jobs() == []
     assert replica.schedule.succeeded("a") is None
+
+
+async def test_a_slot_that_begins_while_others_wait_is_made_up_for(clock: ManualClock) -> None:
+    """Once, as of its slot, and only until others may begin."""
+    replica = Replica(clock)
+    replica.put()
+    await advance(clock, 10, replica)
+    (slot,) = replica.slots()
+    replica.schedule.release("a")
+    await clock.advance((slot + INTERVAL - clock.now()) / 1000)
+    replica.schedule.make_up()
+    replica.schedule.make_up()
+    await clock.settle()
+    assert replica.slots() == [slot, slot + INTERVAL]
+    await clock.advance(INTERVAL / 1000)
+    replica.schedule.make_up()
+    assert len(replica.slots()) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "happens"),
+    [
+        (0, lambda replica: None),
+        (15.1, lambda replica: None),
+        (10, lambda replica: replica.schedule.remove("a")),
+        (10, lambda replica: replica.put()),
+    ],
+    ids=["no slot since", "too late", "gone", "back"],
+)
+async def test_nothing_else_is_made_up_for(
+    seconds: float, happens: Callable[[Replica], None]
+) -> None:
+    """What others may have probed, what is gone, and what is on the schedule again."""
+    newest = slot_at(ManualClock().now(), INTERVAL, phase("a", INTERVAL))
+    clock = ManualClock(newest)
+    replica = Replica(clock)
+    replica.put()
+    replica.schedule.release("a")
+    happens(replica)
+    await clock.advance(seconds)
+    replica.schedule.make_up()
+    await clock.settle()
+    assert replica.slots() == []
 
 
 async def test_nobody_waits_for_what_was_not_under_way(clock: ManualClock) -> None:
