@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from controlplane.api.query_pool import Canceled
@@ -13,10 +15,12 @@ from controlplane.promql.values import Result
 from controlplane.tsdb.remote.engines import Engine as RemoteEngine
 from controlplane.ui.console import Page
 from controlplane.ui.elsewhere import read_result
+from controlplane.ui.shelves import RANGES
 
 # As the query API has it.
 MOST_POINTS: Final = 11_000
 _WANTED_POINTS: Final = 240
+_OK: Final = 200
 # Steps that people think in.
 _STEPS: Final = (
     *(SECOND * count for count in (1, 2, 5, 10, 15, 30)),
@@ -54,7 +58,8 @@ async def over_range(
 ) -> Result:
     """Return what an expression gives from `start` to `end`; the value is a Matrix.
 
-    Instants are multiples of the step, so that a reload draws the same points.
+    Instants are multiples of the step, so that a reload draws the same points,
+    and readers within one step share them.
     Raises as `at_instant`, and InvalidInput for too many points.
     """
     if step <= 0:
@@ -65,20 +70,36 @@ async def over_range(
             f"more than {MOST_POINTS} points for each series: make the step longer",
             pointer="?step",
         )
-    engine = page.on.elsewhere()
+    shelf = replace(RANGES, ttl=min(RANGES.ttl, step))
+    engine, key = page.on.elsewhere(), f"{start} {end} {step} {expr}"
     if engine is not None:
-        wanted = {
-            "query": (expr,),
-            "start": (_seconds(start),),
-            "end": (_seconds(end),),
-            "step": (_seconds(step),),
-        }
-        return await _asked(engine, "/api/v1/query_range", wanted, end)
+        source, ask = engine.datasource, partial(_asked_range, engine, expr, start, end, step)
+        place = f"{source.url} {sorted(source.params.items())} {key}"
+        body = await page.on.cache.shared(shelf, place, ask)
+        return await asyncio.to_thread(read_result, _OK, body, end)
 
     def evaluate(canceled: Canceled) -> Result:
         return page.on.engine.range(expr, start, end, step, canceled=canceled)
 
-    return await page.on.queries.watched(page.request, evaluate)
+    return await page.on.cache.get(
+        shelf, key, lambda: page.on.queries.watched(page.request, evaluate)
+    )
+
+
+async def _asked_range(
+    engine: RemoteEngine, expr: str, start: Timestamp, end: Timestamp, step: Duration
+) -> bytes:
+    """Return the body of a good answer; raises what any other one says."""
+    wanted = {
+        "query": (expr,),
+        "start": (_seconds(start),),
+        "end": (_seconds(end),),
+        "step": (_seconds(step),),
+    }
+    response = await engine.post("/api/v1/query_range", wanted)
+    if response.status != _OK:
+        await asyncio.to_thread(read_result, response.status, response.body, end)
+    return response.body
 
 
 async def _asked(

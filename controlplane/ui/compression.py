@@ -12,11 +12,21 @@ _SMALLEST: Final = 1_200
 _LEVEL: Final = 5
 
 
+def takes_packed(request: Request) -> bool:
+    """Tell whether a reader takes gzip."""
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def packed(body: bytes) -> bytes:
+    """Return a body compressed, or nothing when it is not worth it."""
+    return _gzip(body) if len(body) >= _SMALLEST else b""
+
+
 def compressed(request: Request, response: Response) -> Response:
     """Compress the body of a response in place, if the reader takes gzip; return the response."""
     response.headers["vary"] = "accept-encoding"
     body = bytes(response.body)
-    if len(body) < _SMALLEST or "gzip" not in request.headers.get("accept-encoding", ""):
+    if len(body) < _SMALLEST or not takes_packed(request):
         return response
     # Only files are kept: pages hardly ever repeat.
     immutable = "immutable" in response.headers.get("cache-control", "")

@@ -13,6 +13,7 @@ from controlplane.ui.console import Page
 from controlplane.ui.forms import own_path, read_form
 from controlplane.ui.pages.alert_filter import AlertFilter, Standing
 from controlplane.ui.pages.alert_groups import Survey, find_group, survey
+from controlplane.ui.shelves import GROUPS
 
 _NOTHING: Final = Survey((), {}, ())
 # Of more alerts open pages are brought up to date less often: each time costs work.
@@ -24,7 +25,14 @@ async def show(page: Page) -> Response:
     error = ""
     try:
         wanted = AlertFilter.read(page.request.query_params)
-        seen = await survey(page.on, wanted, page.now)
+        groups = page.on.groups(page.now)
+        # A group may be made a moment after its alert was told of.
+        held = sum(len(group.alerts) for group in groups)
+        seen = await page.on.cache.get(
+            GROUPS,
+            f"{len(groups)} {held} {wanted}",
+            lambda: survey(page.on, wanted, page.now),
+        )
     except InvalidInput as problem:
         wanted = AlertFilter(match=page.request.query_params.get("match", ""))
         error, seen = problem.reason, _NOTHING

@@ -1,18 +1,20 @@
 """The overview: the fleet at a glance, what fires now, who is being told, what changed last."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
 
 from controlplane.errors import NotFound, Unavailable
 from controlplane.model.alert import AlertStatus
-from controlplane.notify.message import MessageState
+from controlplane.notify.message import Message, MessageState
 from controlplane.targets.index import State
 from controlplane.ui.console import Page
 from controlplane.ui.fleet import NAMED, Grouping, Standing, blocks, group
 from controlplane.ui.happening import changes, firing
+from controlplane.ui.shelves import FIRING, MESSAGES
 
 # Messages that are looked at for what waits after a failure.
 _WAITING_SHOWN: Final = 50
@@ -85,7 +87,7 @@ async def _numbers(page: Page) -> Context:
 async def _depth(page: Page) -> Mapping[str, int] | None:
     """Return how many messages are under way and dead; None while nobody can tell."""
     try:
-        depth = await page.on.notifications.depth()
+        depth = await page.on.cache.get(MESSAGES, "depth", page.on.notifications.depth)
     except Unavailable:
         return None
     queued = depth.get(MessageState.QUEUED, 0) + depth.get(MessageState.SENDING, 0)
@@ -93,6 +95,10 @@ async def _depth(page: Page) -> Mapping[str, int] | None:
 
 
 async def _firing(page: Page) -> Context:
+    return await page.on.cache.get(FIRING, "overview", partial(_look_what_fires, page))
+
+
+async def _look_what_fires(page: Page) -> Context:
     severities = firing(page.on.alerts.list(AlertStatus.FIRING), page.now)
     shown = [alert for severity in severities for named in severity.names for alert in named.newest]
     muted = {alert.fingerprint for alert in shown if any(page.on.muting(alert.labels, page.now))}
@@ -101,10 +107,9 @@ async def _firing(page: Page) -> Context:
 
 async def _notifications(page: Page) -> Context:
     """Return the messages that wait after a failed attempt, and those that were given up."""
-    store = page.on.notifications
     try:
-        queued = await store.list_messages(MessageState.QUEUED, before=None, limit=_WAITING_SHOWN)
-        dead = await store.list_messages(MessageState.DEAD, before=None, limit=_WAITING_SHOWN)
+        queued = await _messages(page, MessageState.QUEUED)
+        dead = await _messages(page, MessageState.DEAD)
     except Unavailable:
         return {"unknown": True, "waiting": {}, "dead": {}}
     return {
@@ -112,6 +117,13 @@ async def _notifications(page: Page) -> Context:
         "waiting": Counter(message.channel for message in queued if message.attempts),
         "dead": Counter(message.channel for message in dead),
     }
+
+
+async def _messages(page: Page, state: MessageState) -> Sequence[Message]:
+    async def read() -> Sequence[Message]:
+        return await page.on.notifications.list_messages(state, before=None, limit=_WAITING_SHOWN)
+
+    return await page.on.cache.get(MESSAGES, state.value, read)
 
 
 async def _changes(page: Page) -> Context:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,9 +18,10 @@ from controlplane.clock import Duration
 from controlplane.errors import NotFound
 from controlplane.model.duration import MINUTE
 from controlplane.ui import drawing
-from controlplane.ui.compression import compressed
+from controlplane.ui.compression import packed, takes_packed
 from controlplane.ui.console import HEADERS, Page
 from controlplane.ui.pages.status_texts import badge_of, feed_of, page_document
+from controlplane.ui.shelves import STATUS
 from controlplane.ui.times import in_words
 from controlplane.uptime.reading import Bar
 from controlplane.uptime.view import PageView, ServiceState, ServiceView
@@ -44,6 +46,15 @@ class ServiceLine:
 
 async def show(page: Page) -> Response:
     """Show a status page."""
+    response = await _public(page, "text/html; charset=utf-8", partial(_text, page))
+    response.headers["content-security-policy"] = HEADERS["content-security-policy"]
+    response.headers["referrer-policy"] = HEADERS["referrer-policy"]
+    response.headers["x-frame-options"] = HEADERS["x-frame-options"]
+    response.headers["content-language"] = page.language.code
+    return response
+
+
+def _text(page: Page) -> str:
     view = _view(page)
     services = {
         group.name: [_line(page, service) for service in group.services] for group in view.groups
@@ -63,38 +74,46 @@ async def show(page: Page) -> Response:
         # To the minute: until it is over, a cache need not be told anything new.
         "as_of": view.at - view.at % MINUTE,
     }
-    text = page.console.templates.render("status.html", page.language, context)
-    response = _public(page, text, "text/html; charset=utf-8")
-    response.headers["content-security-policy"] = HEADERS["content-security-policy"]
-    response.headers["referrer-policy"] = HEADERS["referrer-policy"]
-    response.headers["x-frame-options"] = HEADERS["x-frame-options"]
-    response.headers["content-language"] = page.language.code
-    return response
+    return page.console.templates.render("status.html", page.language, context)
 
 
 async def document(page: Page) -> Response:
     """Return a status page as JSON, for any other page's script to read."""
-    response = _public(page, json.dumps(page_document(_view(page))), "application/json")
+    response = await _public(
+        page, "application/json", lambda: json.dumps(page_document(_view(page)))
+    )
     response.headers["access-control-allow-origin"] = "*"
     return response
 
 
 async def feed(page: Page) -> Response:
     """Return the incidents of a status page as RSS."""
-    view = _view(page)
-    return _public(page, feed_of(view, _address(page, view.name)), "application/rss+xml")
+
+    def text() -> str:
+        view = _view(page)
+        return feed_of(view, _address(page, view.name))
+
+    return await _public(page, "application/rss+xml", text)
 
 
 async def badge(page: Page) -> Response:
     """Return the state of a service as a small picture, or its uptime with `?show=uptime`."""
-    view, name = _view(page), page.request.path_params["service"]
-    service = view.service(name)
-    if service is None:
-        raise NotFound(f"there is no service {name!r}")
-    words = _state_words(page)[service.state]
-    if page.request.query_params.get("show") == "uptime":
-        words = percent(page, service.ratio) or words
-    return _public(page, badge_of(name, words, service.state), "image/svg+xml")
+
+    def text() -> str:
+        view, name = _view(page), page.request.path_params["service"]
+        service = view.service(name)
+        if service is None:
+            raise NotFound(f"there is no service {name!r}")
+        words = _state_words(page)[service.state]
+        if _shows_uptime(page):
+            words = percent(page, service.ratio) or words
+        return badge_of(name, words, service.state)
+
+    return await _public(page, "image/svg+xml", text)
+
+
+def _shows_uptime(page: Page) -> bool:
+    return page.request.query_params.get("show") == "uptime"
 
 
 def day_bar(page: Page, bar: Bar) -> drawing.Bar:
@@ -134,21 +153,37 @@ def _view(page: Page) -> PageView:
     return page.on.status_pages.view(page.request.path_params["page"])
 
 
-def _public(page: Page, text: str, media_type: str) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A page as it is sent, plain and packed, and what tells it from an older one."""
+
+    plain: bytes
+    packed: bytes
+    tag: str
+
+
+async def _public(page: Page, media_type: str, make: Callable[[], str]) -> Response:
     """Return what anybody may see and keep; nothing of it when the reader has it already."""
-    tag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
+
+    async def fill() -> _Made:
+        plain = make().encode()
+        tag = hashlib.sha256(plain).hexdigest()[:24]
+        return _Made(plain, packed(plain), f'W/"{tag}"')
+
+    key = f"{page.request.url.path} {page.language.code} {_shows_uptime(page)}"
+    made = await page.on.cache.get(STATUS, key, fill)
     headers = {
         "cache-control": _CACHE,
-        "etag": tag,
+        "etag": made.tag,
         "x-content-type-options": "nosniff",
         "vary": "accept-language, accept-encoding",
     }
-    if tag in page.request.headers.get("if-none-match", ""):
+    if made.tag in page.request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    response = Response(text, media_type=media_type, headers=headers)
-    compressed(page.request, response)
-    response.headers["vary"] = headers["vary"]
-    return response
+    if made.packed and takes_packed(page.request):
+        headers["content-encoding"] = "gzip"
+        return Response(made.packed, media_type=media_type, headers=headers)
+    return Response(made.plain, media_type=media_type, headers=headers)
 
 
 def _address(page: Page, name: str) -> str:
