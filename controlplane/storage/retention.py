@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Delete, delete, select, tuple_
 
 from controlplane.clock import Timestamp
+from controlplane.storage.changes import SqlChanges
 from controlplane.storage.database import Database
 from controlplane.storage.growth import Expires
 from controlplane.storage.options import RetentionOptions
@@ -21,10 +22,14 @@ async def trim(db: Database, options: RetentionOptions, now: Timestamp) -> Mappi
     Raises Unavailable; what was deleted until then stays deleted.
     """
     rules = [entry for entry in growth() if isinstance(entry, Expires)]
-    return {
+    trimmed = {
         f"{rule.table.name}.{rule.keep}": await _trim(db, rule, now - getattr(options, rule.keep))
         for rule in rules
     }
+    if not db.is_sqlite:
+        # Replicas that read them trim them each minute; one that is alone does not read them.
+        trimmed["changes"] = await SqlChanges(db).trim()
+    return trimmed
 
 
 async def _trim(db: Database, rule: Expires, before: Timestamp) -> int:

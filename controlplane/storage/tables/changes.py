@@ -22,5 +22,5 @@ changes: Final = Table(
 )
 
 GROWTH: Final[tuple[Growth, ...]] = (
-    Bounded(changes, because="each replica trims what is older than half an hour; none on SQLite"),
+    Bounded(changes, because="what is over half an hour old goes each hour; none on SQLite"),
 )
