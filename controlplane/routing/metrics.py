@@ -9,7 +9,7 @@ class RoutingMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.groups = Gauge(
             "controlplane_aggregation_groups",
-            "Aggregation groups that hold alerts.",
+            "Aggregation groups that hold alerts, those that other replicas tell of included.",
             registry=registry,
         )
         self.flushes = Counter(
