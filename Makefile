@@ -12,7 +12,7 @@ LOCKED := $(INSTALL) --require-hashes --only-binary :all: --requirement
 # processes, and compiling them takes as long as all the rest of that.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-dev scripts words dashboards dashboard-pictures run test test-slow chaos check stack-check stack-secrets lock bench api-client openapi clean
+.PHONY: setup setup-dev scripts words dashboards dashboard-pictures run test test-slow chaos chaos-cluster check stack-check stack-secrets lock bench api-client openapi clean
 
 setup: $(VENV)/.run.stamp
 
@@ -60,6 +60,11 @@ test-slow: setup-dev
 # 10,000 changes of state, a receiver that fails a third of the time, 20 kills: nothing may be lost.
 chaos: setup-dev
 	$(BIN)/python -m tests.chaos
+
+# Three replicas on PostgreSQL, Redis and a metrics engine, 15 minutes of kills, pauses and cuts: at
+# the end the open incidents are the targets that are down, and each target was probed all the time.
+chaos-cluster: setup-dev
+	$(BIN)/python -m tests.chaos.cluster
 
 check: setup-dev
 	$(BIN)/ruff format --check .

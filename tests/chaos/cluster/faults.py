@@ -12,6 +12,8 @@ from tests.support.fleet import Fleet, Replica
 
 # How long servers are away, in seconds.
 _AWAY: Final = 10.0
+# How long whoever looks after processes waits before the next start.
+_RESTART: Final = 1.0
 # Longer than a lease: others have taken over when it comes back.
 _BEYOND_A_LEASE: Final = 15.0
 
@@ -25,6 +27,7 @@ class Faults:
         self._clock = clock
         self._dice = dice
         self._busy: set[str] = set()
+        self._redis = asyncio.Lock()  # it is away in one way at a time
 
     async def kill(self) -> None:
         """Kill a replica with -9; whoever looks after processes starts it again."""
@@ -40,17 +43,19 @@ class Faults:
 
     async def redis_away(self) -> None:
         """Have Redis gone, with all that it held, and back."""
-        self.done["Redis stopped"] += 1
-        self._fleet.valkey.stop()
-        await self._clock.sleep(_AWAY)
-        await asyncio.to_thread(self._fleet.valkey.start)
+        async with self._redis:
+            self.done["Redis stopped"] += 1
+            self._fleet.valkey.stop()
+            await self._clock.sleep(_AWAY)
+            await asyncio.to_thread(self._fleet.valkey.start)
 
     async def redis_hangs(self) -> None:
         """Have Redis answer nobody for a while."""
-        self.done["Redis paused"] += 1
-        self._fleet.valkey.pause()
-        await self._clock.sleep(_AWAY)
-        self._fleet.valkey.resume()
+        async with self._redis:
+            self.done["Redis paused"] += 1
+            self._fleet.valkey.pause()
+            await self._clock.sleep(_AWAY)
+            self._fleet.valkey.resume()
 
     async def postgres_away(self) -> None:
         """Have PostgreSQL gone and back."""
@@ -73,7 +78,19 @@ class Faults:
 
     async def _killed(self, replica: Replica) -> None:
         await replica.service.kill()
-        await replica.service.start()
+        while not await self._started(replica):
+            await self._clock.sleep(_RESTART)
+
+    async def _started(self, replica: Replica) -> bool:
+        """Start a replica; one that finds no database ends at once, and is started again."""
+        try:
+            await replica.service.start()
+        except AssertionError:
+            if replica.service.process.returncode is None:
+                raise
+            self.done["restarts for want of a database"] += 1
+            return False
+        return True
 
     async def _paused(self, replica: Replica) -> None:
         replica.service.process.send_signal(signal.SIGSTOP)
