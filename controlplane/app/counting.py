@@ -6,6 +6,7 @@ from controlplane.app.sharing import Sharing
 from controlplane.auth.limits import Counter
 from controlplane.auth.windows import Windows
 from controlplane.clock import Clock
+from controlplane.cluster.metrics import LimitMetrics
 from controlplane.cluster.options import ClusterOptions
 
 
@@ -18,4 +19,4 @@ def build_counter(
     # Redis' client takes long to import: only for those who have one.
     from controlplane.cluster.limits import SharedWindows  # noqa: PLC0415 - as said
 
-    return SharedWindows(sharing.connection.client, options.prefix, clock, registry)
+    return SharedWindows(sharing.connection.client, options.prefix, clock, LimitMetrics(registry))

@@ -12,13 +12,13 @@ from typing import Any, Final
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from controlplane.auth.limits import Verdict
 from controlplane.auth.windows import Windows
 from controlplane.clock import Clock
+from controlplane.cluster.metrics import LimitMetrics
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,9 +34,7 @@ _KEYS: Final = 100_000
 class SharedWindows:
     """The Counter of several replicas. While Redis is away each counts for itself."""
 
-    def __init__(
-        self, redis: Redis, prefix: str, clock: Clock, registry: CollectorRegistry
-    ) -> None:
+    def __init__(self, redis: Redis, prefix: str, clock: Clock, metrics: LimitMetrics) -> None:
         self._clock = clock
         self._here = Windows(clock)
         # The library's words for its options know no pool, though it takes one.
@@ -53,12 +51,7 @@ class SharedWindows:
         self._refused: dict[str, float] = {}
         self._shared = True
         self._again_at = 0.0
-        self._gauge = Gauge(
-            "controlplane_limits_shared",
-            "1 while limits count the requests to all replicas, 0 while only those to this one.",
-            registry=registry,
-        )
-        self._gauge.set(1)
+        self._metrics = metrics
 
     async def hit(self, key: str, limit: int) -> Verdict:
         verdict = await self._here.hit(key, limit)
@@ -105,7 +98,7 @@ class SharedWindows:
         if shared == self._shared:
             return
         self._shared = shared
-        self._gauge.set(shared)
+        self._metrics.shared.set(shared)
         if shared:
             log.info("limits shared again")
         else:

@@ -34,6 +34,18 @@ class RedisMetrics:
             self.commands.labels(outcome)
 
 
+class LimitMetrics:
+    """Whether limits hold for all replicas together."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.shared = Gauge(
+            "controlplane_limits_shared",
+            "1 while limits count the requests to all replicas, 0 while only those to this one.",
+            registry=registry,
+        )
+        self.shared.set(1)
+
+
 class ClusterMetrics:
     """Who is there, and whose work is what."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from controlplane.auth.limits import AnonymousLimits, TokenLimits
 from controlplane.autoscale.options import (
     ExternalScalerOptions,
     MetricOptions,
@@ -131,6 +132,8 @@ _BARE: Final[dict[str, Any]] = {
     "status_page": StatusPage("x"),
     "status_page_group": PageGroup("x", ((),)),
     "planned_maintenance": Maintenance("x", ((),), ends_at=1),
+    "limits_anonymous": AnonymousLimits(),
+    "limits_token": TokenLimits(),
     "storage": StorageOptions(),
     "storage_retention": RetentionOptions(),
     "cluster": ClusterOptions(),

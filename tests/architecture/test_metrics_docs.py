@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.app.build import build
 from controlplane.app.mirroring import MirrorMetrics
 from controlplane.clock import SystemClock
-from controlplane.cluster.metrics import ClusterMetrics, RedisMetrics
+from controlplane.cluster.metrics import ClusterMetrics, LimitMetrics, RedisMetrics
 from controlplane.config.config import default_config
 from controlplane.probes.render import HELP
 from controlplane.rules.produced import ALERTS, ALERTS_FOR_STATE
@@ -39,6 +39,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[CollectorRegistry]:
         # One replica has no Redis, and no metrics of it.
         RedisMetrics(made)
         ClusterMetrics(made)
+        LimitMetrics(made)
         MirrorMetrics(made)
         yield made
 

@@ -11,12 +11,15 @@ from controlplane.auth.limits import Counter
 from controlplane.auth.windows import Windows
 from controlplane.clock import SystemClock
 from controlplane.cluster.limits import SharedWindows
+from controlplane.cluster.metrics import LimitMetrics
 from tests.support import valkey
 
 
 def shared(redis: Redis, prefix: str, registry: CollectorRegistry | None = None) -> SharedWindows:
     """Return what one replica counts with."""
-    return SharedWindows(redis, prefix, SystemClock(), registry or CollectorRegistry())
+    return SharedWindows(
+        redis, prefix, SystemClock(), LimitMetrics(registry or CollectorRegistry())
+    )
 
 
 def a_prefix() -> str:
