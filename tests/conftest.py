@@ -5,6 +5,8 @@ import os
 import tempfile
 from typing import Final
 
+from hypothesis import HealthCheck, settings
+
 from tests.support import memory
 
 # Tests leave little behind in cycles, and are many: walking what lives takes a fifth of their time.
@@ -12,10 +14,15 @@ _GENERATIONS: Final = (50_000, 20, 50)
 
 
 def pytest_configure() -> None:
-    """Choose where files are; collect the tests without collecting garbage: imports make none."""
+    """Set everything up, and collect the tests without collecting garbage: imports make none."""
     if "TMPDIR" not in os.environ and (directory := memory.directory()) is not None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(directory)
     gc.disable()
+    # How long an example takes says how busy the machine is, and nothing about what is tested.
+    settings.register_profile(
+        "tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("tests")
 
 
 def pytest_collection_finish() -> None:

@@ -45,9 +45,13 @@ def test_one_id_leads_from_the_tick_to_the_delivery(tmp_path: Path) -> None:
             (delivered,) = eventually(lambda: run.lines("notification delivered"), "a delivery")
             told = delivered["correlation_id"]
             (firing,) = run.lines("alert firing")
-            (down,) = run.lines("target down")
             assert firing["correlation_id"] == told
-            assert firing["triggered_by"].split(",") == [down["correlation_id"]]
+            # On a busy machine a probe may have run out of its time before.
+            (down,) = [
+                line
+                for line in run.lines("target down")
+                if line["correlation_id"] == firing["triggered_by"]
+            ]
             assert down["reason"] == "status"
             assert [line["correlation_id"] for line in run.lines("notification queued")] == [told]
             (alert,) = run.get("/api/v1/alerts")["items"]
