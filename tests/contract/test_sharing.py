@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -190,16 +190,15 @@ async def test_nothing_is_let_go_before_it_is_quiet(house: House) -> None:
 
 async def test_who_ends_well_leaves_at_once(house: House) -> None:
     """After a goodbye the others have everything long before a lease has ended."""
+    house.options = replace(house.options, lease=60_000)
     first, second = await house.replica("a"), await house.replica("b")
     for replica in (first, second):
         replica.start()
     await _until_shared(first, second)
     had = second.owned()
-    begin = _CLOCK.monotonic()
     await second.end()
     assert second.owned() == set()
     await _until_shared(first)
-    assert _CLOCK.monotonic() - begin < 1.2
     share = first.shares.share(Role.PROBER)
     since = [share.gained_since(_KEYS[shard]) for shard in had]
     assert all(each is not None and abs(each - _CLOCK.now()) < 5_000 for each in since)
@@ -215,7 +214,7 @@ async def test_who_dies_is_taken_over(house: House) -> None:
     begin = _CLOCK.monotonic()
     await second.die()
     await _until_shared(first)
-    assert _CLOCK.monotonic() - begin < 3.0 + 1.5  # and some for a busy machine
+    assert _CLOCK.monotonic() - begin < 3.0 + 5.0  # and some for a busy machine
     share = first.shares.share(Role.PROBER)
     assert all(share.gained_since(_KEYS[shard]) is not None for shard in had)
 
