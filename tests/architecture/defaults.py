@@ -242,7 +242,7 @@ def default_of_variable(variable: Variable) -> str:
     if variable.name in _OF_THE_PROCESS:
         return _OF_THE_PROCESS[variable.name]
     held = getattr(Settings(), variable.field)
-    if held is None or held == "":
+    if held is None or held in ("", ()):
         return ""
     durations = (parsing.duration, parsing.duration_or_zero)
     return f"`{format_duration(held) if variable.parse in durations else _text(held)}`"

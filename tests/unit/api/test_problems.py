@@ -19,8 +19,11 @@ TABLE: list[tuple[ControlPlaneError, int, str, int, str]] = [
     (errors.ConfigError([_FILE]), 422, "invalid-config", 400, "bad_data"),
     (errors.ParseError("no", line=1, column=2), 422, "parse-error", 400, "bad_data"),
     (errors.InvalidInput("no", pointer="/a"), 422, "invalid-input", 400, "bad_data"),
+    (errors.InvalidFields([errors.Place("/a", "no")]), 422, "invalid-input", 400, "bad_data"),
     (errors.NotFound("no"), 404, "not-found", 404, "not_found"),
     (errors.Conflict("no"), 409, "conflict", 409, "execution"),
+    (errors.Fenced("no"), 409, "conflict", 409, "execution"),
+    (errors.Outdated("no", ["a"]), 409, "conflict", 409, "execution"),
     (errors.Unauthorized("no"), 401, "unauthorized", 401, "unauthorized"),
     (errors.Forbidden("no"), 403, "forbidden", 403, "forbidden"),
     (errors.TooLarge("no"), 413, "too-large", 413, "bad_data"),
@@ -67,6 +70,12 @@ def test_places_are_named() -> None:
     """A file's problems have file and line, input has its pointer."""
     problem = json.loads(bytes(answer(_OURS, errors.ConfigError([_FILE])).body))
     assert problem["errors"] == [{"pointer": "a.yml:3", "detail": "unknown key"}]
+    places = [errors.Place("/a", "no"), errors.Place("/b/0", "never")]
+    several = json.loads(bytes(answer(_OURS, errors.InvalidFields(places)).body))
+    assert several["errors"] == [
+        {"pointer": "/a", "detail": "no"},
+        {"pointer": "/b/0", "detail": "never"},
+    ]
     given = errors.InvalidInput("no", pointer="/labels/a")
     problem = json.loads(bytes(answer(_OURS, given).body))
     assert problem["errors"] == [{"pointer": "/labels/a", "detail": "no"}]
