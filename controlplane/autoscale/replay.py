@@ -130,8 +130,10 @@ def _readings(value: object, start: Timestamp, step: Duration, length: int) -> S
     found: list[list[float]] = [[] for _ in range(length)]
     for values, present in zip(value.values, value.present, strict=True):
         for column in present.nonzero()[0]:
-            place = (int(value.times[column]) - start) // step
-            found[place].append(float(values[column]))
+            # An engine may move a range to multiples of its step, as VictoriaMetrics does.
+            place = round((int(value.times[column]) - start) / step)
+            if 0 <= place < length:
+                found[place].append(float(values[column]))
     return [_reading(values) for values in found]
 
 

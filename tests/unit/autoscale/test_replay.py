@@ -1,6 +1,7 @@
 """Replays, reckoned by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,28 @@ async def test_history_is_read_from_the_store() -> None:
     assert stored.asked == [("count", 15_000), ("cpu", 15_000)]
     assert [each.values for each in read.metrics["cpu"]] == [(1.0,), (1.0, 2.0)] * 2 + [(1.0,)]
     assert [each.values for each in read.actual] == [(4.0,), (), (4.0,), (4.0,), (4.0,)]
+
+
+_FIRST, _LAST = [False, True, True, True, True], [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("moved", "held"),
+    [(-9_000, _LAST), (-7_000, [True] * 5), (5_000, [True] * 5), (9_000, _FIRST)],
+)
+async def test_an_engine_may_move_the_range(moved: int, held: list[bool]) -> None:
+    """To its own instants: each value counts at the nearest of ours, if there is one."""
+    stored = Stored()
+
+    async def elsewhere(
+        policy: Policy, expr: str, start: Timestamp, end: Timestamp, step: Duration
+    ) -> Result:
+        found = (await stored(policy, expr, start, end, step)).value
+        assert isinstance(found, Matrix)
+        return Result(replace(found, times=found.times + moved))
+
+    read = await gather(policy(), elsewhere, START, START + MINUTE)
+    assert [bool(each.values) for each in read.metrics["cpu"]] == held
 
 
 async def test_a_long_time_has_longer_steps() -> None:
