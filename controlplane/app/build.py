@@ -73,6 +73,7 @@ from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
 from controlplane.tsdb.remote.remotes import RemoteWrites
 from controlplane.tsdb.store import Store
 from controlplane.ui.routes import mount
+from controlplane.ui.warming import warm
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Service:
     reloader: Reloader
     supervisor: Supervisor
     bus: Bus
+    # Others serve the same clients.
+    shared: bool
 
 
 async def build(  # noqa: PLR0915 - one straight line, in the order of a sample's way
@@ -379,7 +382,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     )
     application = create_application(surface, guard, limits(settings), throttle)
     mount(application, guard)
-    return Service(application, reloader, supervisor, bus)
+    await warm(surface)
+    return Service(application, reloader, supervisor, bus, shared=sharing.connection is not None)
 
 
 async def _quiet(rules: Manager, probing: Probing) -> None:

@@ -4,11 +4,12 @@ import re
 from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
+from controlplane.api.tagged import tagged
 from controlplane.clock import Duration
 from controlplane.model.duration import SECOND, format_duration
 from controlplane.model.target import Target
@@ -31,15 +32,24 @@ class TargetGroup(BaseModel):
     labels: dict[str, str]
 
 
-@router.get("/prometheus")
-async def prometheus(on: On) -> list[TargetGroup]:
+_GROUPS: Final = TypeAdapter(list[TargetGroup])
+
+
+@router.get(
+    "/prometheus",
+    response_model=list[TargetGroup],
+    responses={304: {"description": "Nothing is another than what `If-None-Match` names"}},
+)
+async def prometheus(request: Request, on: On) -> Response:
     """List what has a `metrics_url`, for `http_sd_configs` of a Prometheus.
 
     A paused target is left out. Its series carry the labels that ours carry,
     `job` and `instance` among them; `__meta_controlplane_*` is for relabelling.
     """
     found = (_group(target) for target in on.targets if not target.operator.paused)
-    return [group for group in found if group is not None]
+    groups = [group for group in found if group is not None]
+    body = _GROUPS.dump_json(groups)
+    return tagged(request, body, "application/json", cache_control="private, no-cache")
 
 
 def _group(target: Target) -> TargetGroup | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from controlplane.api.surface import Surface
 from controlplane.errors import NotFound, Unavailable
 from controlplane.model.alert import AlertStatus
 from controlplane.notify.message import Message, MessageState
@@ -54,6 +55,20 @@ def _version(page: Page) -> tuple[int, str]:
     return (page.on.targets.version, page.on.bus.position)
 
 
+async def depth(on: Surface) -> Mapping[MessageState, int]:
+    """Return how many messages there are in each state. Raises Unavailable."""
+    return await on.cache.get(MESSAGES, "depth", on.notifications.depth)
+
+
+async def waiting(on: Surface, state: MessageState) -> Sequence[Message]:
+    """Return the newest messages in a state. Raises Unavailable."""
+
+    async def read() -> Sequence[Message]:
+        return await on.notifications.list_messages(state, before=None, limit=_WAITING_SHOWN)
+
+    return await on.cache.get(MESSAGES, state.value, read)
+
+
 async def _fleet(page: Page) -> Context:
     """Return the map: named cells of a small fleet, drawn blocks of a large one."""
     registry = page.on.targets
@@ -80,18 +95,18 @@ async def _numbers(page: Page) -> Context:
             "warning": warning,
             "other": len(alerts) - critical - warning,
         },
-        "depth": await _depth(page),
+        "depth": await _depth(page.on),
     }
 
 
-async def _depth(page: Page) -> Mapping[str, int] | None:
+async def _depth(on: Surface) -> Mapping[str, int] | None:
     """Return how many messages are under way and dead; None while nobody can tell."""
     try:
-        depth = await page.on.cache.get(MESSAGES, "depth", page.on.notifications.depth)
+        counts = await depth(on)
     except Unavailable:
         return None
-    queued = depth.get(MessageState.QUEUED, 0) + depth.get(MessageState.SENDING, 0)
-    return {"queued": queued, "dead": depth.get(MessageState.DEAD, 0)}
+    queued = counts.get(MessageState.QUEUED, 0) + counts.get(MessageState.SENDING, 0)
+    return {"queued": queued, "dead": counts.get(MessageState.DEAD, 0)}
 
 
 async def _firing(page: Page) -> Context:
@@ -108,8 +123,8 @@ async def _look_what_fires(page: Page) -> Context:
 async def _notifications(page: Page) -> Context:
     """Return the messages that wait after a failed attempt, and those that were given up."""
     try:
-        queued = await _messages(page, MessageState.QUEUED)
-        dead = await _messages(page, MessageState.DEAD)
+        queued = await waiting(page.on, MessageState.QUEUED)
+        dead = await waiting(page.on, MessageState.DEAD)
     except Unavailable:
         return {"unknown": True, "waiting": {}, "dead": {}}
     return {
@@ -117,13 +132,6 @@ async def _notifications(page: Page) -> Context:
         "waiting": Counter(message.channel for message in queued if message.attempts),
         "dead": Counter(message.channel for message in dead),
     }
-
-
-async def _messages(page: Page, state: MessageState) -> Sequence[Message]:
-    async def read() -> Sequence[Message]:
-        return await page.on.notifications.list_messages(state, before=None, limit=_WAITING_SHOWN)
-
-    return await page.on.cache.get(MESSAGES, state.value, read)
 
 
 async def _changes(page: Page) -> Context:

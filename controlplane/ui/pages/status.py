@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from markupsafe import Markup
 from starlette.responses import Response
 
+from controlplane.api.tagged import is_known
 from controlplane.clock import Duration
 from controlplane.errors import NotFound
 from controlplane.model.duration import MINUTE
@@ -178,7 +179,7 @@ async def _public(page: Page, media_type: str, make: Callable[[], str]) -> Respo
         "x-content-type-options": "nosniff",
         "vary": "accept-language, accept-encoding",
     }
-    if made.tag in page.request.headers.get("if-none-match", ""):
+    if is_known(page.request.headers.get("if-none-match", ""), made.tag):
         return Response(status_code=304, headers=headers)
     if made.packed and takes_packed(page.request):
         headers["content-encoding"] = "gzip"
