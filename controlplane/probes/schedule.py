@@ -30,9 +30,11 @@ _JUMP_SECONDS: Final = 0.5
 _LONGEST_SLEEP: Final = 0.05
 # A result holds so long beyond the time by which the next one must have come.
 _LATE_AT_MOST: Final[Duration] = 1_000
-# A slot that nobody had for a moment is made up for within this (milliseconds); a service
-# that nobody ran for longer than that has not missed single slots.
+# Who lets go of a target makes up for a slot that has begun since, within this (milliseconds).
 _MADE_UP: Final[Duration] = 5_000
+# Who takes one over makes up for its newest slot, unless the next one is as near as this. A service
+# that nobody ran for longer than the gap has not missed single slots.
+_TOO_NEAR: Final[Duration] = 1_000
 _LONGEST_GAP: Final[Duration] = 600_000
 # A process that stood still for longer (seconds) may have lost targets meanwhile.
 _STALLED: Final = 1.0
@@ -172,8 +174,8 @@ class Schedule:
     def _take_over(self, entry: Entry, taken: Taken) -> None:
         """Know what is no news, which series there are, and which slots had no probe.
 
-        A slot that has just begun is made up for: so a target that passes on
-        in good order misses none.
+        The newest slot is made up for: a target whose owner died misses none
+        as long as it is taken over within its interval.
         """
         entry.before = taken.well
         if taken.well is not None:
@@ -183,7 +185,8 @@ class Schedule:
             return
         newest = slot_at(now, entry.interval, entry.offset)
         missed = (newest - slot_at(taken.since, entry.interval, entry.offset)) // entry.interval
-        if missed > 0 and now - newest <= _MADE_UP:
+        left = newest + entry.interval - now
+        if missed > 0 and left >= min(_TOO_NEAR, entry.interval // 10):
             self._wheel.put(entry.job.key, newest)
             missed -= 1
         self._metrics.missed_taken_over.inc(max(0, missed))

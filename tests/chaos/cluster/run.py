@@ -9,6 +9,7 @@ been probed in at least 97 of 100 of its slots.
 """
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from controlplane.clock import SystemClock
+from controlplane.clock import SystemClock, Timestamp
 from controlplane.demo.standins import PagerDutyStandIn
+from controlplane.demo.standins.received import Received
 from tests.chaos.cluster.faults import Faults
 from tests.chaos.cluster.world import Ticks, World
 from tests.support.fleet import Fleet, fleet
@@ -61,6 +63,8 @@ class Result:
     settled: float = 0.0
     ticks: Ticks | None = None
     problems: list[str] = field(default_factory=list)
+    # What happened to targets of which the receiver was told wrongly.
+    stories: list[str] = field(default_factory=list)
 
 
 class ClusterChaos:
@@ -72,6 +76,10 @@ class ClusterChaos:
         self._dice = Random(plan.seed)
         self._clock = SystemClock()
         self._result = Result()
+        self._started = self._clock.now()
+        # What the receiver was told of each target, and which target a dedup key is of.
+        self._events: dict[str, list[tuple[Timestamp, str]]] = {}
+        self._names: dict[str, str] = {}
 
     async def run(self) -> Result:
         """Do all of it; what went wrong is in the result."""
@@ -79,21 +87,41 @@ class ClusterChaos:
         world = World(plan.targets, failing=plan.targets // 10, clock=clock, dice=self._dice)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(world.running())
-            pager = await stack.enter_async_context(PagerDutyStandIn())
+            pager = await stack.enter_async_context(PagerDutyStandIn(on_message=self._heard))
             running = await stack.enter_async_context(
                 fleet(self._directory, self._configuration(pager), count=plan.replicas)
             )
             ids = await self._register(running, world)
             # Everybody has been probed once before anything breaks.
             await clock.sleep(2 * INTERVAL / 1000)
-            started = clock.now()
+            started = self._started = clock.now()
             await self._break(running, world)
             ended = clock.now()
             await self._settle(pager, world)
             self._result.seconds = (ended - started) / 1000
             self._result.ticks = world.ticks(ids, INTERVAL, started, ended)
             self._judge(pager, world)
+            self._keep_logs(running)
         return self._result
+
+    def _heard(self, event: Received) -> None:
+        """Note when the receiver was told of a target."""
+        payload = event.body.get("payload") or {}
+        key = str(event.body.get("dedup_key", ""))
+        name = self._names.setdefault(key, str(payload.get("summary", "")))
+        self._events.setdefault(name, []).append((self._clock.now(), event.action.value))
+
+    def _story(self, name: str, world: World) -> str:
+        """Return what happened to a target, and what the receiver was told of it, in seconds."""
+        told = [*world.services[name].changes, *self._events.get(name, ())]
+        return f"{name}: " + ", ".join(
+            f"{(at - self._started) / 1000:.1f} {what}" for at, what in sorted(told)
+        )
+
+    def _keep_logs(self, running: Fleet) -> None:
+        for replica in running.replicas:
+            lines = (json.dumps(line) + "\n" for line in replica.service.lines)
+            (self._directory / f"{replica.name}.log").write_text("".join(lines))
 
     def _configuration(self, pager: PagerDutyStandIn) -> dict[str, Any]:
         rules = self._directory / "fleet.rules.yml"
@@ -186,6 +214,10 @@ class ClusterChaos:
         )
         if often:
             result.problems.append(f"opened more often than they broke down: {_some(often)}")
+        wrong = (
+            set(often) | set(Counter(open_) - Counter(down)) | set(Counter(down) - Counter(open_))
+        )
+        result.stories = [self._story(name, world) for name in sorted(wrong)[:5]]
         if pager.refused:
             result.problems.append(f"refused by the receiver: {pager.refused[:3]}")
         ticks = result.ticks
@@ -235,4 +267,4 @@ def told(plan: Plan, result: Result) -> str:
         }
     rows["problems"] = "; ".join(result.problems) or "none"
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
-    return "\n".join(["| replicas under faults | |", "| --- | --- |", *lines])
+    return "\n".join(["| replicas under faults | |", "| --- | --- |", *lines, *result.stories])

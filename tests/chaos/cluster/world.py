@@ -24,6 +24,8 @@ class Watched:
     well: bool = True
     since: Timestamp = 0
     breakdowns: int = 0
+    # When it broke down or recovered.
+    changes: list[tuple[Timestamp, str]] = field(default_factory=list)
     asked: list[Timestamp] = field(default_factory=list)
 
 
@@ -71,10 +73,12 @@ class World:
         well = [each for each in settled if each.well]
         for each in self._dice.sample(ill, min(many, len(ill))):
             each.well, each.since = True, now
+            each.changes.append((now, "recovered"))
         wanted = self._failing - len(self.down())
         for each in self._dice.sample(well, max(0, min(wanted, len(well)))):
             each.well, each.since = False, now
             each.breakdowns += 1
+            each.changes.append((now, "broke down"))
 
     def ticks(
         self, ids: dict[str, str], interval: Duration, start: Timestamp, end: Timestamp
