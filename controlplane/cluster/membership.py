@@ -10,6 +10,7 @@ from typing import Final
 
 from controlplane.clock import Clock, sleep_unless
 from controlplane.cluster.connection import Connection
+from controlplane.cluster.ending import end_if_cancelled
 from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.notices import listen
 from controlplane.cluster.options import ClusterOptions
@@ -113,6 +114,7 @@ class Membership:
             while True:
                 self._woken.clear()
                 await self.look()
+                end_if_cancelled()
                 await sleep_unless(self._clock, self._woken, period)
         finally:
             listening.cancel()

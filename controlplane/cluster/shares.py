@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
+from controlplane.cluster.ending import end_if_cancelled
 from controlplane.cluster.membership import Membership
 from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.moves import Moves, Place, View, decide
@@ -102,6 +103,7 @@ class Shares:
         while True:
             self._woken.clear()
             await self.turn()
+            end_if_cancelled()
             await sleep_unless(self._clock, self._woken, _LOOK)
 
     async def turn(self) -> None:
