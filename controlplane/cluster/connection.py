@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from controlplane.clock import Clock
+from controlplane.cluster.ending import end_if_cancelled
 from controlplane.cluster.metrics import RedisMetrics
 from controlplane.errors import InvalidInput, Unavailable
 from controlplane.model.secret import Secret
@@ -63,6 +64,7 @@ class Connection:
         except (RedisError, OSError, TimeoutError) as error:
             self._note(reason=_reason(error))
             raise Unavailable(f"{self.name} does not answer: {_reason(error)}") from error
+        end_if_cancelled()  # the client swallows it now and then (redis 8.1)
         self._metrics.duration.observe(self._clock.monotonic() - begin)
         self._note()
         return answer
