@@ -270,11 +270,13 @@ class Manager:
     async def _let_go(self) -> None:
         """Drop the memory of lost groups, once no pass of theirs runs, and tell how they fared."""
         self._stop_lost()
-        lost, self._lost = self._lost & self._groups.keys(), set()
+        self._lost &= self._groups.keys()
+        lost = set(self._lost)
         strays = {key for key, group in self._groups.items() if self._is_stray(group)}
         if not lost and not strays:
             return
         fared = await self._evaluator.run(partial(self._evaluator.drop, lost | strays))
+        self._lost -= lost  # now, and not before: whoever waits for this may give up
         log.info("rule groups let go", groups=len(lost))
         await self._reporting.exchange(status for status in fared if status.key in lost)
 
