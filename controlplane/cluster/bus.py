@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from controlplane.clock import Clock
+from controlplane.cluster.ending import end_if_cancelled
 from controlplane.cluster.stream import Entry, EventStream
 from controlplane.events.event import Event, Kind
 from controlplane.events.metrics import BusMetrics
@@ -120,6 +121,7 @@ class RedisBus:
                 await self._share()
             except _AWAY as error:
                 self._go_alone(type(error).__name__)
+            end_if_cancelled()
             await self._clock.sleep(_PAUSE)
 
     async def drain(self) -> None:
@@ -182,10 +184,12 @@ class RedisBus:
         while batch := [each for each in self._outstanding if each.number > self._written][:_BATCH]:
             await self._stream.append(batch)
             self._written = batch[-1].number
+            end_if_cancelled()
 
     async def _keep_reading(self) -> None:
         while True:
             self._cursor, entries = await self._stream.read(self._cursor)
+            end_if_cancelled()
             for entry in entries:
                 if entry.origin == self._origin:
                     self._hear_own(entry)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from controlplane.clock import Clock
 from controlplane.cluster.connection import Connection
+from controlplane.cluster.ending import end_if_cancelled
 
 # Seconds until a channel that broke is listened to again.
 _PAUSE: Final = 1.0
@@ -26,6 +27,7 @@ async def listen(
         try:
             await _listen(connection, channel, heard)
         except (RedisError, OSError, TimeoutError):
+            end_if_cancelled()
             await clock.sleep(_PAUSE)  # that Redis is away others say
 
 
@@ -36,6 +38,7 @@ async def _listen(connection: Connection, channel: str, heard: Callable[[], None
         asked = False
         while True:
             message = await messages.get_message(timeout=_SILENCE)
+            end_if_cancelled()
             if message is None and asked:
                 raise TimeoutError
             asked = message is None
