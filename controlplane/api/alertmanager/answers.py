@@ -45,7 +45,17 @@ def found(body: Any) -> Response:
 
 def found_all(items: Iterable[str]) -> Response:
     """Answer 200 with a list of what is JSON already."""
-    return Response(f"[{','.join(items)}]\n".encode(errors="replace"), 200, _HEADERS, _JSON)
+    return found_body(list_of(items))
+
+
+def list_of(items: Iterable[str]) -> bytes:
+    """Return a list of what is JSON already, as it is sent."""
+    return f"[{','.join(items)}]\n".encode(errors="replace")
+
+
+def found_body(body: bytes) -> Response:
+    """Answer 200 with what is ready to be sent."""
+    return Response(body, 200, _HEADERS, _JSON)
 
 
 def as_json(body: Any) -> str:

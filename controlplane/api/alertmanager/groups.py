@@ -3,16 +3,25 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from controlplane.api.alertmanager.alerts import is_asked_for, suppression
-from controlplane.api.alertmanager.answers import DESCRIBED, as_json, found_all, unhurried
+from controlplane.api.alertmanager.answers import (
+    DESCRIBED,
+    as_json,
+    found_body,
+    list_of,
+    unhurried,
+)
 from controlplane.api.alertmanager.parameters import GroupParameters, matchers_of
 from controlplane.api.alertmanager.shapes import Suppression, alert_json, group_json
+from controlplane.api.cache import Shelf
 from controlplane.api.surface import Surface, surface
+from controlplane.events.event import Kind
 from controlplane.model.alert import Alert, AlertStatus
+from controlplane.model.duration import SECOND
 from controlplane.model.labels import Labels
 from controlplane.model.matchers import matches_all
 from controlplane.routing.ports import Flush
@@ -21,12 +30,36 @@ router = APIRouter(prefix="/alertmanager/api/v2", tags=["alertmanager"], respons
 
 On = Annotated[Surface, Depends(surface)]
 
+_SHELF: Final = Shelf(
+    "alertmanager_groups",
+    SECOND,
+    frozenset({Kind.ALERT, Kind.SILENCE, Kind.TARGET, Kind.RULES, Kind.CONFIG, Kind.NOTIFICATION}),
+    most=32,
+)
+
 
 @router.get("/alerts/groups")
-async def get_groups(on: On, given: Annotated[GroupParameters, Query()]) -> Response:
-    """Return the groups that hold alerts, by their labels, each with the alerts asked for."""
-    asked, takes = _Asked(on, given), given.takes(on.receiver_labels())
-    groups = [group for group in on.groups(asked.now) if takes(group.receiver)]
+async def get_groups(
+    request: Request, on: On, given: Annotated[GroupParameters, Query()]
+) -> Response:
+    """Return the groups that hold alerts, by their labels, each with the alerts asked for.
+
+    Dashboards ask for them again and again: an answer is that of all who ask the
+    same until something changes, for a second at most.
+    """
+    asked = _Asked(on, given)
+    everything = on.groups(asked.now)
+    # A group may be made a moment after its alert was told of.
+    held = sum(len(group.alerts) for group in everything)
+    key = f"{len(everything)} {held} {request.url.query}"
+    return found_body(await on.cache.get(_SHELF, key, lambda: _list(on, given, asked, everything)))
+
+
+async def _list(
+    on: Surface, given: GroupParameters, asked: "_Asked", everything: Collection[Flush]
+) -> bytes:
+    takes = given.takes(on.receiver_labels())
+    groups = [group for group in everything if takes(group.receiver)]
     held = [(group, await asked.of(group)) async for group in unhurried(in_order(groups), on.clock)]
     receivers: dict[Labels, list[str]] = defaultdict(list)
     for group, alerts in held:
@@ -42,7 +75,7 @@ async def get_groups(on: On, given: Annotated[GroupParameters, Query()]) -> Resp
             async for alert, why in unhurried(alerts, on.clock)
         ]
         shown.append(as_json(group_json(group, await on.route_labels(group), told)))
-    return found_all(shown)
+    return list_of(shown)
 
 
 class _Asked:
