@@ -325,6 +325,23 @@ async def test_a_short_absence_without_events_is_not_noticed() -> None:
             await there.saw("a", "b")
 
 
+async def test_a_burst_beyond_what_is_kept_is_bounded() -> None:
+    """Nothing piles up for Redis: others start over, and all go on together."""
+    key, url = a_key(), valkey.server().url
+    async with (
+        replica(url, key, kept=8) as one,
+        replica(url, key) as other,
+        listening(one) as here,
+        listening(other) as there,
+    ):
+        for number in range(100):
+            one.publish(event(f"t{number}"))
+        await eventually(lambda: "reset" in here.told and "reset" in there.told)
+        await eventually(lambda: one.shared)
+        one.publish(event("after"))
+        await eventually(lambda: here.told[-1] == there.told[-1] == "after")
+
+
 async def test_entries_cut_before_they_were_read_are_noticed() -> None:
     """A replica whose number jumps has told more than the stream still had."""
     key, url = a_key(), valkey.server().url
