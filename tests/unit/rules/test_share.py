@@ -1,8 +1,10 @@
 """Rule groups on several replicas: handed over, taken over, fenced, shown everywhere."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -199,6 +201,35 @@ async def test_quiet_waits_until_what_was_decided_is_written() -> None:
         (kept,) = states.kept.values()
         assert [alert.state for alert in kept.values()] == [AlertState.FIRING]
         assert [alert.labels for alert in replicas.sink.alerts] == [DOWN]
+
+
+async def test_who_gives_up_waiting_leaves_no_memory_behind() -> None:
+    """A group that comes back begins with what the database holds, whatever was cut short."""
+    replicas = Replicas()
+    async with replicas.running(1, SLOW) as [one]:
+        await replicas.give(KEY, one)
+        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+        await one.advance(10)
+        begun, busy = threading.Event(), threading.Event()
+
+        def last() -> None:
+            begun.set()
+            busy.wait(30)
+
+        waiting = asyncio.ensure_future(one.manager._evaluator.run(last))
+        await asyncio.to_thread(begun.wait, 30)
+        try:
+            one.share.take(KEY)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await one.manager.quiet()
+            (kept,) = replicas.states.kept.values()
+            kept[DOWN] = replace(kept[DOWN], active_at=T0 + 5)  # by who had it meanwhile
+        finally:
+            busy.set()
+        await waiting
+        await replicas.give(KEY, one)
+        assert [alert.active_at for alert in one.manager.groups()[0].rules[0].alerts] == [T0 + 5]
 
 
 async def test_others_show_how_a_group_fares() -> None:
