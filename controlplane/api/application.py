@@ -16,6 +16,7 @@ from controlplane.api.connections import ConnectionLimits, ConnectionMetrics, bo
 from controlplane.api.fresh import FreshMiddleware
 from controlplane.api.guard import GuardMiddleware
 from controlplane.api.head import HeadMiddleware
+from controlplane.api.leaving import Leaving, LeavingMiddleware
 from controlplane.api.limits import LimitMiddleware, Limits
 from controlplane.api.observe import HttpMetrics, ObserveMiddleware
 from controlplane.api.problems import on_error, on_http_exception, on_validation_error
@@ -104,9 +105,11 @@ def create_application(
     surface: Surface, guard: Guard, limits: Limits, throttle: Throttle
 ) -> FastAPI:
     """Return the application that answers with `surface`, to those whom `guard` admits."""
+    leaving = Leaving()
     application = bare_application(
         # From the outside in: nothing is refused without an id and a line in the log.
         Middleware(ObserveMiddleware, metrics=HttpMetrics(surface.registry)),
+        Middleware(LeavingMiddleware, leaving=leaving),
         Middleware(StatusHostMiddleware, at_host=surface.status_pages.at_host),
         Middleware(GuardMiddleware, guard=guard, clock=surface.clock),
         Middleware(
@@ -121,6 +124,7 @@ def create_application(
     )
     application.state.surface = surface
     application.state.guard = guard
+    application.state.leaving = leaving
     application.state.encoded = Encoded(sse.encode)
     application.state.sockets = websocket.Sockets(surface.registry)
     application.state.connections = ConnectionMetrics(surface.registry)
@@ -130,6 +134,11 @@ def create_application(
 def protocol(application: FastAPI, limits: ConnectionLimits) -> type[HttpToolsProtocol]:
     """Return what uvicorn is to speak with the clients of an application."""
     return bounded(limits, application.state.connections)
+
+
+def leave(application: FastAPI) -> None:
+    """Have an application say that it is about to end, at `/ready` and in each answer."""
+    application.state.leaving.begin()
 
 
 def bare_application(*layers: Middleware) -> FastAPI:

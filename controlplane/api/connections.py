@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # So long after a WebSocket was closed its reader may still take what was sent.
 _LAST_SECONDS: Final = 5.0
+# Whoever connected when the process was about to end has so long to be heard.
+_LAST_HEAD_SECONDS: Final = 0.5
 _REFUSALS: Final[Mapping[str, bytes]] = {
     "slow_head": b"408 Request Timeout",
     "large_head": b"431 Request Header Fields Too Large",
@@ -120,6 +122,14 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._reading is _Reading.HEAD and self._head_size > self._limits.head_bytes:
             self._refuse("large_head")
+
+    def shutdown(self) -> None:
+        """End the connection: at once when nothing is said on it, else after the answer."""
+        if self._reading is _Reading.HEAD:
+            # Just opened, or in the middle of a head: the request may be on its way.
+            self.loop.call_later(_LAST_HEAD_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def on_message_begin(self) -> None:
         if self._reading is not _Reading.HEAD:

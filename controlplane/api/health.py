@@ -56,7 +56,7 @@ async def ready(request: Request, on: On) -> Response:
     What is wrong with it is told to those who may ask everything, and the log. A check-in that
     is withheld makes nothing unready: those who can be answered still are.
     """
-    verdicts = await run_checks(on.checks)
+    verdicts = await _verdicts(request, on)
     good = not any(verdict.problem for verdict in verdicts.values())
     body: dict[str, Any] = {
         "status": "ready" if good else "unready",
@@ -82,9 +82,9 @@ async def healthy() -> Response:
 
 @router.get("/-/ready")
 @router.get("/prometheus/-/ready", include_in_schema=False)
-async def prometheus_ready(on: On) -> Response:
+async def prometheus_ready(request: Request, on: On) -> Response:
     """Answer as Prometheus does; the reasons are at `/ready`."""
-    verdicts = await run_checks(on.checks)
+    verdicts = await _verdicts(request, on)
     if any(verdict.problem for verdict in verdicts.values()):
         return PlainTextResponse("Service Unavailable", status_code=503)
     return PlainTextResponse("Prometheus Server is Ready.\n")
@@ -102,6 +102,12 @@ async def reload(on: On) -> Response:
     """Load the configuration file anew; a bad one is refused and the old stays in force."""
     await on.reload()
     return PlainTextResponse("reloaded\n")
+
+
+async def _verdicts(request: Request, on: Surface) -> dict[str, Verdict]:
+    if request.app.state.leaving.begun:
+        return {"leaving": Verdict("this process is about to end", 0.0)}
+    return await run_checks(on.checks)
 
 
 async def _run(name: str, check: Check) -> Verdict:

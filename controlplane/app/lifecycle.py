@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from controlplane.api.application import protocol
+from controlplane.api.application import leave, protocol
 from controlplane.api.connections import BoundedWebSocket, ConnectionLimits
 from controlplane.app.build import Service, build
 from controlplane.auth.loopback import check_listen
@@ -29,6 +29,8 @@ log = get_logger(__name__)
 
 _BACKLOG: Final = 1024
 _LONGEST_GOODBYE: Final = 5
+# How long a replica that is to end goes on answering, where others can answer in its place.
+_FAREWELL: Final = 2.0
 # What a reader of the stream says: a few words of JSON.
 _LARGEST_MESSAGE: Final = 4 << 10
 
@@ -39,13 +41,13 @@ While = Callable[[str], Awaitable[None]]
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: ours reload and drain."""
 
-    def __init__(self, config: uvicorn.Config, parting: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, parting: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._parting = parting
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what would not end by itself, then all the rest."""
-        self._parting()
+        """Say goodbye, then end what is left."""
+        await self._parting()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -54,20 +56,34 @@ class _Server(uvicorn.Server):
 
 
 def bind(listen: Listen) -> socket.socket:
-    """Return a listening socket. Raises Conflict when the address cannot be had."""
+    """Return a socket with an address. Raises Conflict when that cannot be had.
+
+    It does not listen yet: who connects to a process that is starting is refused,
+    and can go elsewhere, instead of waiting until it has started.
+    """
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((listen.host, listen.port))
-        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise Conflict(
-            f"cannot listen on {listen}: {error.strerror}; --listen HOST:PORT takes another address"
-        ) from None
+        raise _taken(listen, error) from None
     listening.setblocking(False)  # noqa: FBT003 - the socket API
     return listening
+
+
+def _open(listening: socket.socket, listen: Listen) -> None:
+    try:
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise _taken(listen, error) from None
+
+
+def _taken(listen: Listen, error: OSError) -> Conflict:
+    return Conflict(
+        f"cannot listen on {listen}: {error.strerror}; --listen HOST:PORT takes another address"
+    )
 
 
 async def serve(
@@ -99,7 +115,8 @@ async def serve(
         stack.push_async_callback(asyncio.to_thread, TRACING.close)
         service = await build(settings, config, clock=clock, registry=registry, stack=stack)
         tune_interpreter()
-        server = _server(service, settings)
+        server = _server(service, settings, clock)
+        _open(listening, settings.listen)
         _handle_signals(server, service, stack)
         log.info("serving", url=settings.external_url, listen=str(settings.listen))
         if meanwhile is not None:
@@ -109,7 +126,15 @@ async def serve(
     log.info("stopped")
 
 
-def _server(service: Service, settings: Settings) -> _Server:
+def _server(service: Service, settings: Settings, clock: Clock) -> _Server:
+    async def parting() -> None:
+        leave(service.application)
+        if service.shared:
+            # Those who spread requests send them here until they have noticed.
+            await clock.sleep(_FAREWELL)
+        # Readers of events would stay for ever.
+        service.bus.close()
+
     return _Server(
         uvicorn.Config(
             service.application,
@@ -126,7 +151,7 @@ def _server(service: Service, settings: Settings) -> _Server:
             forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=_LONGEST_GOODBYE,
         ),
-        parting=service.bus.close,
+        parting=parting,
     )
 
 

@@ -1,9 +1,6 @@
 """A real Prometheus with the file that we ship, and a real nginx, around the real service."""
 
-import asyncio
-import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,10 +13,10 @@ import yaml
 from aiohttp import web
 
 from tests.stack.files import ROOT
+from tests.support.nginx import NGINX, nginx
 from tests.support.prometheus import needs_prometheus, prometheus
 from tests.support.service import Service, eventually, running
 
-_NGINX: Final = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 _TOKEN: Final = "0123456789abcdef"
 _RULE: Final = {
     "alert": "ShopDown",
@@ -68,35 +65,6 @@ async def surroundings() -> AsyncIterator[Surroundings]:
         yield around
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def nginx(directory: Path, upstream: str) -> AsyncIterator[str]:
-    """Run the nginx that we ship in front of a service; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    text = (ROOT / "deploy/nginx/nginx.conf").read_text()
-    text = re.sub(r"controlplane-\d:8080", upstream, text).replace("/tmp/", f"{directory}/")
-    file = directory / "nginx.conf"
-    file.write_text(text.replace("listen 8080", f"listen {address}"))
-    words = [str(_NGINX), "-c", str(file), "-g", "daemon off;"]
-    process = await asyncio.create_subprocess_exec(*words)
-
-    async def answers() -> bool:
-        assert process.returncode is None, "nginx ended"
-        try:
-            async with httpx.AsyncClient(trust_env=False) as client:
-                return (await client.get(f"http://{address}/health")).is_success
-        except httpx.TransportError:
-            return False
-
-    try:
-        await eventually(answers, "an nginx that answers")
-        yield address
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 def shipped(directory: Path, service: str, front: str) -> dict[str, Any]:
@@ -165,7 +133,7 @@ async def stack(directory: Path) -> AsyncIterator[Stack]:
             running(directory / "service", configuration, environment=environment, token=_TOKEN)
         )
         address = service.url.removeprefix("http://")
-        front = await exits.enter_async_context(nginx(directory / "nginx", address))
+        front = await exits.enter_async_context(nginx(directory / "nginx", [address]))
         url = await exits.enter_async_context(
             prometheus(
                 directory / "prometheus",
@@ -179,7 +147,7 @@ async def stack(directory: Path) -> AsyncIterator[Stack]:
 
 @pytest.mark.slow
 @needs_prometheus
-@pytest.mark.skipif(_NGINX is None, reason="nginx is not installed")
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 async def test_prometheus_finds_scrapes_and_pages_through_us(tmp_path: Path) -> None:
     """A registration is scraped within seconds; its failure arrives at our receiver, and ends."""
     async with stack(tmp_path) as running_stack:

@@ -32,12 +32,17 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 class Site:
     """A server, what it counted, and connections to it."""
 
-    def __init__(self, port: int, registry: CollectorRegistry) -> None:
+    def __init__(self, port: int, registry: CollectorRegistry, server: uvicorn.Server) -> None:
         self.port = port
+        self._server = server
         self._registry = registry
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
+
+    def end(self) -> None:
+        """Begin to end: what is under way is answered."""
+        self._server.should_exit = True
 
     def refused(self, reason: str) -> float:
         name = "controlplane_http_connections_refused_total"
@@ -67,7 +72,7 @@ async def serving(limits: ConnectionLimits, **settings: Any) -> AsyncIterator[Si
     with socket.create_server(("127.0.0.1", 0)) as listening:
         task = asyncio.create_task(server.serve([listening]))
         try:
-            yield Site(listening.getsockname()[1], registry)
+            yield Site(listening.getsockname()[1], registry, server)
         finally:
             server.should_exit = True
             await task
@@ -199,3 +204,20 @@ async def test_a_chunked_body_over_the_limit_is_read_to_its_end() -> None:
         writer.write(b"0\r\n\r\n")
         assert (await status_of(reader)).startswith(b"HTTP/1.1 413")
         writer.close()
+
+
+async def test_who_has_just_connected_is_answered_at_the_end() -> None:
+    """A request that arrives on a new connection while the server ends is not lost."""
+    async with serving(ConnectionLimits()) as site:
+        reader, writer = await site.connect()
+        idle_reader, idle_writer = await site.connect()
+        idle_writer.write(_HEAD + b"\r\n")
+        assert (await idle_reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        site.end()
+        # One that was answered and is silent is closed at once: by then the server is ending.
+        await end_of(idle_reader)
+        writer.write(_HEAD + b"Connection: close\r\n\r\n")
+        assert (await status_of(reader)).startswith(b"HTTP/1.1 200")
+        await end_of(reader)
+        for each in (writer, idle_writer):
+            each.close()

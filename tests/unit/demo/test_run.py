@@ -27,6 +27,7 @@ def test_a_taken_default_port_is_no_obstacle(
 ) -> None:
     """Another program on the default address moves the demo to a free port, and it says so."""
     with closing(bind(Listen("127.0.0.1", 0))) as taken:
+        taken.listen()
         address = Listen(*taken.getsockname())
         monkeypatch.setattr(run, "DEFAULT_LISTEN", address)
         started, out = demo(tmp_path, None)
@@ -38,6 +39,7 @@ def test_a_taken_default_port_is_no_obstacle(
 def test_a_port_that_was_asked_for_is_taken_or_refused(tmp_path: Path) -> None:
     """Who names an address gets it, or hears that it cannot be had and what to do."""
     with closing(bind(Listen("127.0.0.1", 0))) as taken:
+        taken.listen()
         started, _ = demo(tmp_path, Listen(*taken.getsockname()))
         with pytest.raises(Conflict, match="--listen HOST:PORT takes another address"):
             started._bind()
