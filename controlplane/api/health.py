@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from controlplane.api.guard import is_anonymous
 from controlplane.api.surface import Check, Surface, surface
 from controlplane.errors import ControlPlaneError
+from controlplane.model.share import ALL_ROLES, Role
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,6 +21,12 @@ log = get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 _CHECK_SECONDS: Final = 2.0
+# Who cannot do its work while something is wrong; of what is not named here: everybody.
+# Probing goes on without the database, delivering without the samples.
+_SUFFERING: Final = {
+    "database": frozenset({Role.API, Role.EVALUATOR, Role.NOTIFIER}),
+    "store": frozenset({Role.API, Role.PROBER, Role.EVALUATOR}),
+}
 
 On = Annotated[Surface, Depends(surface)]
 
@@ -61,7 +68,7 @@ async def ready(request: Request, on: On) -> Response:
     body: dict[str, Any] = {
         "status": "ready" if good else "unready",
         "checks": {
-            name: verdict.as_json(in_full=not is_anonymous(request))
+            name: verdict.as_json(in_full=not is_anonymous(request)) | _suffering(name, verdict, on)
             for name, verdict in verdicts.items()
         },
     }
@@ -102,6 +109,13 @@ async def reload(on: On) -> Response:
     """Load the configuration file anew; a bad one is refused and the old stays in force."""
     await on.reload()
     return PlainTextResponse("reloaded\n")
+
+
+def _suffering(name: str, verdict: Verdict, on: Surface) -> dict[str, list[str]]:
+    """Return which roles of this replica suffer from what is wrong."""
+    if not verdict.problem:
+        return {}
+    return {"roles": sorted(_SUFFERING.get(name, ALL_ROLES) & on.roles)}
 
 
 async def _verdicts(request: Request, on: Surface) -> dict[str, Verdict]:

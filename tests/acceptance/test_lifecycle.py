@@ -118,7 +118,12 @@ async def test_a_full_disk_is_told_and_outlived(tmp_path: Path) -> None:
         assert refused.status_code == 503
         assert str(tmp_path) not in refused.text
         await eventually(both_unwell, "that neither database nor store can be written")
-        assert (await service.request("GET", "/ready")).status_code == 503
+        unready = await service.request("GET", "/ready")
+        assert unready.status_code == 503
+        suffering = {name: each.get("roles") for name, each in unready.json()["checks"].items()}
+        assert suffering["database"] == ["api", "evaluator", "notifier"]
+        assert suffering["store"] == ["api", "evaluator", "prober"]
+        assert suffering["loops"] is None
         assert (await service.get("/health"))["status"] == "ok"
         assert await up()
         service.free_disk()
