@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from itertools import count
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -88,8 +89,9 @@ async def test_redis_away_means_counting_alone() -> None:
             assert await allowed(counting, 25) == 10
             assert is_shared() == 0
             server.resume()
-            clock = SystemClock()
+            clock, others = SystemClock(), count()
             while is_shared() == 0:
                 await clock.sleep(0.1)
-                await allowed(counting, 2, "another", 2)
+                # One who has been refused is not asked about again for a while.
+                await allowed(counting, 2, f"another {next(others)}", 2)
             assert is_shared() == 1
