@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
             wait_for_http(f"http://{listen}/ready")
             os.sched_setaffinity(0, {cores[0]})
             spent = cpu_seconds(process.pid)
-            lags = asyncio.run(measured(listen, given.readers, given.events, given.every))
+            lags = asyncio.run(measured([listen], given.readers, given.events, given.every))
             spent = cpu_seconds(process.pid) - spent
             print_table(
                 ("readers", "events", "heard", "lag p50", "p99", "worst", "CPU an event", "RSS"),
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
                         f"{given.readers:,}",
                         given.events,
                         f"{len(lags) / given.readers / given.events:.1%}",
-                        *(f"{_at(lags, share) * 1000:.0f} ms" for share in (0.5, 0.99, 1.0)),
+                        *(f"{at(lags, share) * 1000:.0f} ms" for share in (0.5, 0.99, 1.0)),
                         f"{spent / given.events * 1000:.0f} ms",
                         f"{resident_megabytes(process.pid):.0f} MB",
                     )
@@ -60,14 +60,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def measured(listen: str, readers: int, events: int, every: float) -> list[float]:
-    """Return the lags of all events at all readers, in seconds."""
+async def measured(listens: Sequence[str], readers: int, events: int, every: float) -> list[float]:
+    """Return the lags of all events at all readers, in seconds.
+
+    Readers are spread over the addresses; what happens does so at the first.
+    """
     lags: list[float] = []
     ready = asyncio.Semaphore(0)
+    listen = listens[0]
     target = _ask(listen, "POST", "/api/v1/targets", {"name": "t", "url": "http://127.0.0.1:1/"})
-    host, port = listen.split(":")
     tasks, writers = [], []
-    for _ in range(readers):
+    for number in range(readers):
+        host, port = listens[number % len(listens)].split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /api/v1/stream?kind=target HTTP/1.1\r\nHost: localhost\r\n\r\n")
         writers.append(writer)
@@ -111,6 +115,6 @@ def _ask(listen: str, method: str, path: str, body: object) -> dict[str, str]:
     return found
 
 
-def _at(lags: Sequence[float], share: float) -> float:
+def at(lags: Sequence[float], share: float) -> float:
     ordered = sorted(lags) or [float("nan")]
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -52,6 +52,11 @@ class Engine:
         self.client = httpx.AsyncClient(timeout=10, trust_env=False)
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None, "the engine was not started"
+        return self._process.pid
+
+    @property
     def write_url(self) -> str:
         return f"{self.url}/api/v1/write"
 

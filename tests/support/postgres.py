@@ -107,6 +107,11 @@ class Keeper:
             )
         _await_ready(self._process, self.server.bin, home)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
     def stop(self) -> None:
         """Cut all connections and end it; what was committed is kept."""
         if self._process is not None:
