@@ -77,7 +77,7 @@ _HTTP: Final[Mapping[int, Kind]] = {
     405: Kind(405, "method-not-allowed", "This method is not allowed here", "bad_data"),
     408: Kind(408, "slow-request", "The request came too slowly", "timeout"),
     415: Kind(415, "unsupported-media-type", "This type of body is not taken", "bad_data"),
-    503: Kind(503, "disabled", "The operator has not allowed it", "unavailable"),
+    503: Kind(503, "disabled", "This is not served here", "unavailable"),
 }
 _UNREADABLE: Final = "the body is not JSON"
 

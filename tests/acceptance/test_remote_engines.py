@@ -249,6 +249,37 @@ async def test_the_same_alerts_wherever_rules_are_evaluated(tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ENGINES)
+async def test_what_series_there_are_is_asked_there(tmp_path: Path, name: str) -> None:
+    """A dashboard's variables offer what its queries find, by GET and by form."""
+    (tmp_path / "here").mkdir()
+    now = _CLOCK.now()
+    pushed: list[Series] = [
+        ({"__name__": "only_there", "shop": shop}, [(now, 1.0)]) for shop in ("a", "b/c")
+    ]
+    async with (
+        running_engine(name, tmp_path / "there") as there,
+        running(tmp_path / "here", {"datasource": {"url": there.url}}) as service,
+    ):
+        await there.push(snappy(version_1(pushed)))
+        asked = {"match[]": "only_there", "start": now / 1000 - 60, "end": now / 1000 + 60}
+
+        async def get(path: str) -> Any:
+            answer = await service.request("GET", f"/prometheus/api/v1/{path}", params=asked)
+            return answer.raise_for_status().json()["data"]
+
+        async def known() -> bool:
+            return bool(await get("label/shop/values") == ["a", "b/c"])
+
+        await eventually(known, "the values of a label that is not in our store")
+        assert await get("labels") == ["__name__", "shop"]
+        found = sorted(await get("series"), key=lambda each: str(each["shop"]))
+        assert found == [labels for labels, _ in pushed]
+        for path, told in (("series", 2), ("labels", 2)):
+            answer = await service.request("POST", f"/prometheus/api/v1/{path}", data=asked)
+            assert len(answer.json()["data"]) == told
+
+
+@pytest.mark.parametrize("name", ENGINES)
 async def test_an_engine_that_goes_away(tmp_path: Path, name: str) -> None:
     """Rules say why they fail; what fires goes on, over a kill of ours too, and then ends."""
     file = tmp_path / "r.yml"

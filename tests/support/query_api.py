@@ -32,7 +32,7 @@ def vector(*elements: tuple[dict[str, str], str]) -> bytes:
 async def query_api(handler: Handler) -> AsyncIterator[str]:
     """Serve a handler; give the prefix of its API."""
     application = web.Application()
-    application.router.add_post("/prefix/api/v1/{path}", handler)
+    application.router.add_route("*", "/prefix/api/v1/{path:.+}", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -13,12 +13,15 @@ _JSON: Final = "application/json"
 _OF_OURS: Final = frozenset((401, 403, 407))
 
 
-async def forwarded(engine: Engine, path: str, given: Parameters) -> Response:
-    """Return what the engine answers to the same question. Raises ControlPlaneError."""
+async def forwarded(engine: Engine, path: str, given: Parameters, *, form: bool = True) -> Response:
+    """Return what the engine answers to the same question. Raises ControlPlaneError.
+
+    Without `form` the question is a GET: some paths know nothing else.
+    """
     asked: dict[str, list[str]] = {}
     for name, value in given.pairs:
         asked.setdefault(name, []).append(value)
-    answer = await engine.post(path, asked)
+    answer = await (engine.post if form else engine.get)(path, asked)
     kind = answer.content_type.partition(";")[0].strip()
     if answer.status in _OF_OURS or kind != _JSON:
         raise Unavailable(f"the datasource answers with HTTP status {answer.status}")

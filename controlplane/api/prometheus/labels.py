@@ -1,13 +1,19 @@
-"""`/prometheus/api/v1/series`, `labels`, `label/<name>/values`: which series there are."""
+"""`/prometheus/api/v1/series`, `labels`, `label/<name>/values`: which series there are.
+
+Where queries are answered by an engine elsewhere these are too: a variable of a dashboard has
+to offer what its queries find, at each of several replicas.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
+from urllib.parse import quote
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 
+from controlplane.api.prometheus.elsewhere import forwarded
 from controlplane.api.prometheus.encode import Json, success
 from controlplane.api.prometheus.parameters import Parameters, read_parameters
 from controlplane.api.query_pool import Canceled
@@ -34,6 +40,8 @@ On = Annotated[Surface, Depends(surface)]
 @router.post("/series")
 async def series(request: Request, given: Given, on: On) -> Response:
     """Return the label sets of the series that match."""
+    if (engine := on.elsewhere()) is not None:
+        return await forwarded(engine, "/api/v1/series", given)
     asked = Asked.read(given)
     if not asked.selectors:
         raise InvalidInput("no match[] parameter provided", pointer=f"?{PARAMETER}")
@@ -49,6 +57,8 @@ async def series(request: Request, given: Given, on: On) -> Response:
 @router.post("/labels")
 async def labels(request: Request, given: Given, on: On) -> Response:
     """Return the names of labels."""
+    if (engine := on.elsewhere()) is not None:
+        return await forwarded(engine, "/api/v1/labels", given)
     asked = Asked.read(given)
 
     def collect(_canceled: Canceled) -> Json:
@@ -63,6 +73,9 @@ async def labels(request: Request, given: Given, on: On) -> Response:
 @router.get("/label/{name}/values")
 async def label_values(name: str, request: Request, given: Given, on: On) -> Response:
     """Return the values of one label."""
+    if (engine := on.elsewhere()) is not None:
+        path = f"/api/v1/label/{quote(name, safe='')}/values"
+        return await forwarded(engine, path, given, form=False)
     asked, label = Asked.read(given), unescape_label_name(name)
 
     def collect(_canceled: Canceled) -> Json:

@@ -78,29 +78,38 @@ class Engine:
 
     async def post(self, path: str, parameters: Parameters) -> Response:
         """Return the response to a form, whatever its status."""
+        return await self._ask("POST", path, parameters)
+
+    async def get(self, path: str, parameters: Parameters) -> Response:
+        """Return the response to a query string, for paths that know no forms."""
+        return await self._ask("GET", path, parameters)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _ask(self, method: str, path: str, parameters: Parameters) -> Response:
         began = self._clock.monotonic()
         outcome = "failed"
         try:
             async with self._free:
-                response = await self._post(path, parameters)
+                response = await self._send(method, path, parameters)
             outcome = "answered" if response.status < 300 else "refused"
             return response
         finally:
             self._metrics.questions.labels(outcome).inc()
             self._metrics.seconds.observe(self._clock.monotonic() - began, exemplar())
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-    async def _post(self, path: str, parameters: Parameters) -> Response:
+    async def _send(self, method: str, path: str, parameters: Parameters) -> Response:
         source = self.datasource
         # What the file says comes last: it may be what keeps tenants apart.
-        form = {name: list(values) for name, values in {**parameters, **source.params}.items()}
+        given = {name: list(values) for name, values in {**parameters, **source.params}.items()}
         try:
-            answer = await self._client.post(
+            answer = await self._client.request(
+                method,
                 source.url.rstrip("/") + path,
-                data=form,
+                params=given if method == "GET" else None,
+                data=given if method == "POST" else None,
                 headers=dict(source.headers),
                 timeout=source.timeout / 1000 + _GRACE_SECONDS,
             )

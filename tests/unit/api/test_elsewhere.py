@@ -49,6 +49,22 @@ async def test_question_and_answer_are_handed_on(clients: HTTPClients) -> None:
     assert found.body == vector(({"a": "b"}, "1"))
 
 
+async def test_a_question_that_is_no_form(clients: HTTPClients) -> None:
+    """What knows no forms is asked by GET, with the same parameters."""
+    seen: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.extend((request.method, value) for value in request.query.getall("x"))
+        seen.append((request.path, request.query["tenant"]))
+        return web.json_response({"status": "success", "data": ["a"]})
+
+    async with query_api(answer) as url:
+        engine = query_engine(clients, url, params={"tenant": ("ours",)})
+        found = await forwarded(engine, "/api/v1/label/job/values", GIVEN, form=False)
+    assert seen == [("GET", "1"), ("GET", "2"), ("/prefix/api/v1/label/job/values", "ours")]
+    assert found.status_code == 200
+
+
 async def test_errors_of_the_question_are_handed_on(clients: HTTPClients) -> None:
     """Who asked is told what is wrong with the expression."""
     said = '{"status":"error","errorType":"bad_data","error":"no"}'
