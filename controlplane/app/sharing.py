@@ -42,6 +42,9 @@ class Sharing:
         self._heartbeat = heartbeat
         self._cluster = cluster
         self._joined = False
+        if cluster is not None:
+            self._note_joined()
+            cluster.membership.subscribe(self._note_joined)
 
     @property
     def connection(self) -> "Connection | None":
@@ -97,7 +100,6 @@ class Sharing:
         if self._cluster is None:
             return ""
         membership = self._cluster.membership
-        self._joined = self._joined or membership.is_member
         if membership.name_taken:
             return f"another process is called {self.me.name}"
         if self._joined and not membership.known:
@@ -105,6 +107,11 @@ class Sharing:
         if membership.is_member:
             return ""
         return "not a member yet" if membership.known else "redis does not answer: no member yet"
+
+    def _note_joined(self) -> None:
+        """Remember that this replica has been a member, whoever asks for that and when."""
+        if self._cluster is not None and self._cluster.membership.is_member:
+            self._joined = True
 
 
 def refuse(settings: Settings, config: Config, *, sqlite: bool) -> None:

@@ -183,6 +183,15 @@ async def test_ready_once_it_is_a_member(database: Database, process: Process) -
         assert await sharing.ready() == ""
 
 
+async def test_ready_also_where_nobody_asked_before(database: Database, process: Process) -> None:
+    """A member that is asked for the first time while Redis is away is ready like all others."""
+    with valkey.started() as redis:
+        sharing = await process.start("a", _clustered(redis.url))
+        redis.stop()
+        await _CLOCK.sleep(2)
+        assert await sharing.ready() == ""
+
+
 def _quick(config: Config) -> Config:
     """Return a configuration whose replicas are seen often."""
     return replace(config, cluster=replace(config.cluster, lease=1_500, renew=300))
