@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks cluster", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="all without any")
     parser.add_argument("--seconds", type=float, default=12, help="of each window of probes")
-    parser.add_argument("--targets", type=int, default=1600, help="that are probed")
+    parser.add_argument("--targets", type=int, default=600, help="of each replica")
     parser.add_argument("--interval", type=float, default=4, help="seconds between two probes")
     parser.add_argument("--wrk", type=int, default=2, help="seconds of each run of wrk")
     parser.add_argument("--readers", type=int, default=1000)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,88 +37,98 @@ class Window:
             *(getattr(self, name) - getattr(other, name) for name in Window.__annotations__)
         )
 
+    def probed(self) -> tuple[str, str]:
+        """Return the probes a second, and those that failed or were not made."""
+        return f"{self.probes / self.seconds:.0f}", f"{self.failed:.0f}, {self.missed:.0f}"
+
+    def beside(self) -> tuple[str, ...]:
+        """Return what others have to do, a second."""
+        return (
+            f"{self.samples / self.seconds:.0f}",
+            f"{self.statements / self.seconds:.0f}",
+            f"{self.database / self.seconds:.1%}",
+            f"{self.engine / self.seconds:.1%}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Some replicas, how many targets they have between them, what they did, their memory in MB."""
+
+    replicas: int
+    targets: int
+    window: Window
+    resident: tuple[float, ...]
+
+    def cost(self, idle: float) -> float:
+        """Return the CPU seconds of a probe beyond those of replicas that have none."""
+        spare = idle * self.replicas * self.window.seconds
+        return (self.window.cpu - spare) / self.window.probes
+
 
 async def run(directory: Path, targets: int, interval: float, seconds: float) -> None:
-    """Print what probes cost, and what replicas without any."""
+    """Print what probes cost, `targets` for each replica, and what replicas cost without any."""
     server = Server(directory, max(os.sched_getaffinity(0)))
-    url = f"http://127.0.0.1:{server.port}"
-    probing: dict[int, Window] = {}
-    idle: dict[int, Window] = {}
+    rows: list[_Row] = []
+
+    async def register(made: Cluster, first: int) -> None:
+        url = f"http://127.0.0.1:{server.port}"
+        await made.register({f"t{n}": f"{url}/{n}" for n in range(first, first + targets)})
+
+    async def measure(made: Cluster, registered: int) -> None:
+        await made.settled()
+        await asyncio.sleep(_WARM if not registered else 2 * interval)
+        window = await _window(made, seconds)
+        resident = tuple(resident_megabytes(each.process.pid) for each in made.running)
+        rows.append(_Row(len(made.running), registered, window, resident))
+
     try:
         async with cluster(paced(interval, directory), max(_COUNTS)) as made:
-            await asyncio.sleep(_WARM)
-            idle[max(_COUNTS)] = await _window(made, seconds)
+            await measure(made, 0)
+            await register(made, 0)
+            await measure(made, targets)
             await asyncio.gather(*(each.terminate() for each in made.running[1:]))
-            await made.settled()
-            await asyncio.sleep(2)
-            idle[1] = await _window(made, seconds)
-            pid = made.running[0].process.pid
-            empty = resident_megabytes(pid)
-            await made.register({f"t{n}": f"{url}/{n}" for n in range(targets)})
-            filled = 0.0
-            for count in _COUNTS:
+            await measure(made, targets)
+            registered = targets
+            for count in _COUNTS[1:]:
                 new = made.replicas[len(made.running) : count]
                 await asyncio.gather(*(each.start() for each in new))
-                await made.settled()
-                await asyncio.sleep(2 * interval)
-                probing[count] = await _window(made, seconds)
-                filled = filled or resident_megabytes(pid)
+                while registered < count * targets:
+                    await register(made, registered)
+                    registered += targets
+                await measure(made, registered)
     finally:
         server.close()
-    _print_probes(probing, idle)
-    print()
-    _print_idle(idle)
+    _print(rows)
+
+
+def _print(rows: Sequence[_Row]) -> None:
+    idle, shared, *scaled = rows
+    spare = idle.window.cpu / idle.window.seconds / idle.replicas
+    one = scaled[0].cost(spare)
+    print_table(
+        (
+            *("replicas", "targets", "probes/s", "failed, missed", "CPU a probe", "without idle"),
+            *("ratio to one", "samples/s sent", "statements/s", "PostgreSQL", "engine", "RSS each"),
+        ),
+        [
+            (
+                row.replicas,
+                f"{row.targets:,}",
+                *row.window.probed(),
+                "" if not row.targets else f"{1000 * row.cost(0):.2f} ms",
+                "" if not row.targets else f"{1000 * row.cost(spare):.2f} ms",
+                "" if not row.targets else f"{row.cost(spare) / one:.2f}",
+                *row.window.beside(),
+                ", ".join(f"{each:.0f}" for each in row.resident) + " MB",
+            )
+            for row in (*scaled, shared, idle)
+        ],
+    )
     print(
-        f"\nMemory: {empty:.0f} MB without targets, {filled:.0f} MB with {targets:,}, all probed: "
-        f"{1000 * (filled - empty) / targets:.0f} MB for 1,000"
+        f"\nA replica without targets: {spare:.1%} of a core, "
+        f"{idle.window.statements / idle.window.seconds / idle.replicas:.1f} statements a second"
     )
-
-
-def _print_probes(probing: Mapping[int, Window], idle: Mapping[int, Window]) -> None:
-    each = {count: window.cpu / window.seconds / count for count, window in idle.items()}
-    net = {
-        count: _net(window, count * each.get(count, each[max(each)]))
-        for count, window in probing.items()
-    }
-    head = "replicas", "probes/s", "failed, missed", "CPU a probe", "without idle", "ratio"
-    print_table(
-        (*head, "samples/s sent", "statements/s", "PostgreSQL", "engine"),
-        [
-            (
-                count,
-                f"{window.probes / window.seconds:.0f}",
-                f"{window.failed:.0f}, {window.missed:.0f}",
-                f"{1000 * window.cpu / window.probes:.2f} ms",
-                f"{1000 * net[count]:.2f} ms",
-                f"{net[count] / net[1]:.2f}",
-                f"{window.samples / window.seconds:.0f}",
-                f"{window.statements / window.seconds:.1f}",
-                f"{window.database / window.seconds:.1%}",
-                f"{window.engine / window.seconds:.1%}",
-            )
-            for count, window in probing.items()
-        ],
-    )
-
-
-def _print_idle(idle: Mapping[int, Window]) -> None:
-    print_table(
-        ("replicas, no targets", "of a core, each", "statements/s, each", "PostgreSQL"),
-        [
-            (
-                count,
-                f"{window.cpu / window.seconds / count:.1%}",
-                f"{window.statements / window.seconds / count:.1f}",
-                f"{window.database / window.seconds:.1%}",
-            )
-            for count, window in sorted(idle.items())
-        ],
-    )
-
-
-def _net(window: Window, idle: float) -> float:
-    """Return the CPU seconds of a probe beyond those of replicas that have none."""
-    return (window.cpu - idle * window.seconds) / window.probes
 
 
 async def _window(made: Cluster, seconds: float) -> Window:
