@@ -19,6 +19,7 @@ from controlplane.model.duration import MINUTE, SECOND, format_duration
 from controlplane.model.job import JobPast, JobResult, JobRun, RunState
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 from controlplane.transport.backoff import backoff
 
 log = get_logger(__name__)
@@ -109,6 +110,7 @@ class JobRunner:
         self._unclaimed: dict[str, Timestamp] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
         self._woken = asyncio.Event()
+        self._outage = Outage(log, clock.monotonic)
 
     @property
     def runs(self) -> JobRuns:
@@ -149,8 +151,9 @@ class JobRunner:
             self._woken.clear()
             try:
                 await self.turn()
+                self._outage.works("runs of jobs are read again")
             except ControlPlaneError as error:
-                log.warning("runs of jobs cannot be read", reason=str(error))
+                self._outage.fails("runs of jobs cannot be read", reason=str(error))
             await sleep_unless(self._clock, self._woken, _LOOK_SECONDS)
 
     async def turn(self) -> None:

@@ -19,6 +19,7 @@ from controlplane.notify.outbox import enqueue
 from controlplane.notify.ports import FindAlert, NotificationStore, ShowsSilences
 from controlplane.notify.silenced import SilencedBy, quiet
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -52,6 +53,7 @@ class SilenceNews:
         self._store = store
         self._channels = channels
         self._clock = clock
+        self._outage = Outage(log, clock.monotonic)
         self._silenced_by = silenced_by
         self._find_alert = find_alert
         self._wake_worker = wake
@@ -76,8 +78,10 @@ class SilenceNews:
             self._woken.clear()
             try:
                 seconds = _AGAIN if await self.look(self._clock.now()) else _INTERVAL
+                self._outage.works("open incidents are looked through again")
             except ControlPlaneError as error:
-                log.warning("open incidents could not be looked through", error=str(error))
+                reason = str(error)
+                self._outage.fails("open incidents could not be looked through", reason=reason)
                 seconds = _AGAIN
 
     async def look(self, now: Timestamp) -> int:

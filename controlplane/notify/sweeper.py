@@ -23,6 +23,7 @@ from controlplane.notify.ports import (
     always_fresh,
 )
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Sweeper:
         self._store = store
         self._channels = channels
         self._clock = clock
+        self._outage = Outage(log, clock.monotonic)
         self._owned = [owned]
         self._find_alert = find_alert
         self._wake = wake
@@ -77,8 +79,10 @@ class Sweeper:
             await self._clock.sleep(_INTERVAL)
             try:
                 await self.sweep(self._clock.now())
+                self._outage.works("open incidents are looked through again")
             except ControlPlaneError as error:
-                log.warning("open incidents could not be looked through", error=str(error))
+                reason = str(error)
+                self._outage.fails("open incidents could not be looked through", reason=reason)
 
     async def sweep(self, now: Timestamp) -> int:
         """Resolve the orphans that have ended; return how many. Raises Unavailable."""

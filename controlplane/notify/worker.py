@@ -25,6 +25,7 @@ from controlplane.notify.ports import Integration, NotificationStore
 from controlplane.notify.rate import Rate
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 from controlplane.telemetry.traces import exemplar, span
 from controlplane.transport.backoff import backoff
 from controlplane.transport.breaker import BreakerOptions, BreakerState, CircuitBreaker
@@ -79,6 +80,7 @@ class Worker:
         self._busy: Counter[Channel] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._outage = Outage(log, clock.monotonic)
         self._subscribers: list[Callable[[Message, Attempt, MessageState], None]] = []
         self._draining = False
         self._released = False
@@ -141,8 +143,9 @@ class Worker:
                 self._looked = self._clock.monotonic()
                 await self._note_depth()
                 seconds = await self._idle_time(looked)
+                self._outage.works("the outbox is read again")
             except ControlPlaneError as error:
-                log.warning("the outbox cannot be read", error=str(error))
+                self._outage.fails("the outbox cannot be read", reason=str(error))
                 seconds = _AFTER_ERROR
             await sleep_unless(self._clock, self._woken, seconds)
 
@@ -168,8 +171,7 @@ class Worker:
 
     def breaker(self, channel: Channel) -> BreakerState:
         """Return how the breaker of a channel stands."""
-        known = self._breakers.get(channel)
-        return BreakerState.CLOSED if known is None else known.state
+        return known.state if (known := self._breakers.get(channel)) else BreakerState.CLOSED
 
     async def idle(self) -> None:
         """Return when no attempt is under way."""

@@ -27,6 +27,7 @@ from controlplane.routing.ports import (
 )
 from controlplane.routing.tree import Node, recipients
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -87,6 +88,7 @@ class Dispatcher:
         self._timers: list[tuple[Timestamp, int, Group]] = []
         self._order = count()
         self._woken = asyncio.Event()
+        self._outage = Outage(log, clock.monotonic)
         self._gathering = 0
         self._pruned = clock.monotonic()
         share.subscribe(self._share_changed)
@@ -279,12 +281,13 @@ class Dispatcher:
         try:
             await self._stage([flush for _, flush in pairs])
         except ControlPlaneError as error:
-            log.warning("groups could not be handed on", groups=len(pairs), reason=str(error))
+            self._outage.fails("groups could not be handed on", reason=str(error))
             self._again(pairs, now)
         except Exception:
             log.exception("groups could not be handed on", groups=len(pairs))
             self._again(pairs, now)
         else:
+            self._outage.works("groups are handed on again")
             for group, flush in pairs:
                 self._metrics.flushes.labels(flush.receiver).inc()
                 if not self._was_ours(group, flush, now):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from controlplane.errors import Unavailable
 from controlplane.model.alert import OWN_NETWORK_DOWN, Alert
@@ -118,6 +119,20 @@ async def test_a_stage_that_fails_is_tried_again_with_nothing_lost() -> None:
     assert (stage.flushes, subject.next_due()) == ([], NOW + 31_000)
     await subject.flush_due(NOW + 31_000)
     assert len(stage.flushes) == 1
+
+
+async def test_a_stage_that_goes_on_failing_is_a_few_lines() -> None:
+    """What is tried each second is written when it begins to fail, and when it works again."""
+    subject, stage = dispatcher()
+    stage.failures = 20
+    subject.offer([alert(job="a")], NOW)
+    with capture_logs() as told:
+        for second in range(30, 52):
+            await subject.flush_due(NOW + second * 1000)
+    assert [line["event"] for line in told] == [
+        "groups could not be handed on",
+        "groups are handed on again",
+    ]
 
 
 async def test_many_groups_are_handed_on_in_batches() -> None:
