@@ -38,7 +38,7 @@ from controlplane.app.reloader import Reloader
 from controlplane.app.remotes import elsewhere, families
 from controlplane.app.scaling import Questions, build_scaling
 from controlplane.app.scheduling import Jobs
-from controlplane.app.sharing import build_sharing
+from controlplane.app.sharing import build_sharing, refuse
 from controlplane.app.supervisor import Supervisor
 from controlplane.app.telling import Telling
 from controlplane.app.trying import build_rehearsal
@@ -105,6 +105,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     make_directory(settings.data_dir)
     database = Database(database_url(settings, config), config.storage, StandbyMetrics(registry))
     stack.push_async_callback(database.close)
+    refuse(settings, config, sqlite=database.is_sqlite)  # before a schema is made for nothing
     await (upgrade(database) if database.is_sqlite else require_current(database))
     sharing = await build_sharing(
         settings, config, database, clock=clock, registry=registry, stack=stack

@@ -11,6 +11,7 @@ from controlplane.app.heartbeat import Heartbeat
 from controlplane.app.supervisor import Supervisor
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
+from controlplane.config.replicas import own_database, own_samples
 from controlplane.errors import InvalidInput
 from controlplane.model.member import Member
 from controlplane.model.share import ALL_ROLES, SHARED_ROLES, WHOLE, Role, Share
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from controlplane.cluster.connection import Connection
     from controlplane.cluster.reports import RedisReports
     from controlplane.cluster.shares import Quiet
-
-# What every replica has to read and write elsewhere, unless all it does is to notify.
-_ELSEWHERE: Final = ("datasource", "remote_write")
 
 
 class Sharing:
@@ -126,19 +124,12 @@ def refuse(settings: Settings, config: Config, *, sqlite: bool) -> None:
                 f"--role: nobody would be {missing}: without cluster.url there is one replica"
             )
         return
-    if sqlite:
-        raise InvalidInput(
-            "cluster.url: several replicas need one PostgreSQL (storage.url): "
-            "a SQLite file belongs to one process"
-        )
+    if reason := own_database(config, sqlite=sqlite):
+        raise InvalidInput(reason)
     if "/" in settings.replica:
         raise InvalidInput("CONTROLPLANE_REPLICA: no / in the name of a replica of several")
-    lacking = [key for key in _ELSEWHERE if not getattr(config, key)]
-    if lacking and settings.roles != {Role.NOTIFIER}:
-        raise InvalidInput(
-            f"cluster.url: {' and '.join(lacking)} missing: each replica would keep samples "
-            "of its own and read others than the rest; all need one engine to write to and to ask"
-        )
+    if settings.roles != {Role.NOTIFIER} and (reason := own_samples(config)):
+        raise InvalidInput(reason)
 
 
 async def build_sharing(

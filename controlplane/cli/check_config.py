@@ -9,6 +9,7 @@ from controlplane.config.config import Config
 from controlplane.config.doubts import doubts
 from controlplane.config.loader import load
 from controlplane.config.render import render
+from controlplane.config.replicas import own_database, own_samples
 from controlplane.errors import ConfigError
 
 
@@ -29,6 +30,11 @@ def run(args: argparse.Namespace) -> int:
             print(problem, file=sys.stderr)
         print(f"{args.file}: {_count(len(error.problems), 'problem')}", file=sys.stderr)
         return 1
+    if reason := own_database(config, sqlite=config.storage.url is None):
+        print(f"{args.file}: {reason}", file=sys.stderr)
+        return 1
+    if reason := own_samples(config):
+        print(f"warning: {reason}; only --role notifier starts", file=sys.stderr)
     for warning in doubts(config):
         print(f"warning: {warning}", file=sys.stderr)
     if args.show:

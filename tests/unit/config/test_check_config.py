@@ -38,6 +38,25 @@ def test_what_is_in_force_can_be_shown(capsys: pytest.CaptureFixture[str]) -> No
     assert "hooks.slack.example" not in shown
 
 
+def test_what_replicas_would_not_share_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `serve` refuses of several replicas is known before one of them is started."""
+    path = tmp_path / "c.yml"
+    path.write_text("cluster: {url: redis://there}\n")
+    assert main(["check", "config", str(path)]) == 1
+    assert "several replicas need one PostgreSQL" in capsys.readouterr().err
+    path.write_text("cluster: {url: redis://there}\nstorage: {url: postgresql://there/cp}\n")
+    assert main(["check", "config", str(path)]) == 0
+    assert "datasource and remote_write missing" in capsys.readouterr().err
+    path.write_text(
+        path.read_text()
+        + "datasource: {url: http://there}\nremote_write: [{url: http://there/write}]\n"
+    )
+    assert main(["check", "config", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_what_is_hardly_meant_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +102,7 @@ def test_a_rule_of_our_own_engine_is_one_replicas_view(
     sections = (
         "rule_files: [r.yml]\ndatasource: {url: http://there}\n"
         "remote_write: [{url: http://there/write}]\ncluster: {url: 'redis://there'}\n"
+        "storage: {url: 'postgresql://there/cp'}\n"
     )
     path.write_text(sections)
     assert main(["check", "config", str(path)]) == 0
