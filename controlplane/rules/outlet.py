@@ -27,6 +27,7 @@ from controlplane.rules.metrics import RuleMetrics
 from controlplane.rules.ports import AlertSink, Record, RuleStateStore, StateChange
 from controlplane.rules.state import RuleAlert
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -78,6 +79,8 @@ class Outlet:
         self._held: list[Pass] = []
         self._saving = False
         self._away = False
+        self._unsent = Outage(log, clock.monotonic)
+        self._unsaved = Outage(log, clock.monotonic)
         self._impatience: asyncio.Task[None] | None = None
 
     def offer(self, done: Pass) -> None:
@@ -151,9 +154,11 @@ class Outlet:
                 self._drop(*origins)
                 return {}
         except ControlPlaneError as refused:
-            log.warning("alerts of rules not accepted", alerts=len(alerts), reason=str(refused))
+            reason = str(refused)
+            self._unsent.fails("alerts of rules not accepted", alerts=len(alerts), reason=reason)
             return alerts
         else:
+            self._unsent.works("alerts of rules are accepted again")
             return {}
         left: _Alerts = {}
         for part in parts:
@@ -191,9 +196,11 @@ class Outlet:
                 self._drop(*origins)
                 return {}
         except ControlPlaneError as refused:
-            log.warning("state of rules not saved", alerts=len(changed), reason=str(refused))
+            reason = str(refused)
+            self._unsaved.fails("state of rules not saved", alerts=len(changed), reason=reason)
             return changed
         else:
+            self._unsaved.works("state of rules is saved again")
             return {}
         left: _Changed = {}
         for part in parts:

@@ -10,6 +10,7 @@ from controlplane.errors import Unavailable
 from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.ports import Failure, FailureRepository
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -35,6 +36,7 @@ class FailureLog:
         self._keep = keep
         self._metrics = metrics
         self._waiting: deque[Failure] = deque()
+        self._outage = Outage(log, clock.monotonic)
 
     def configure(self, keep: int) -> None:
         """Keep another number of failures of each target from now on."""
@@ -69,9 +71,11 @@ class FailureLog:
         """Write once a second, until cancelled."""
         while True:
             try:
-                await self.flush()
+                if self._waiting:
+                    await self.flush()
+                    self._outage.works("evidence of failures is written again")
             except Unavailable as error:
-                log.warning("evidence of failures waits", reason=str(error))
+                self._outage.fails("evidence of failures waits", reason=str(error))
             await self._clock.sleep(_FLUSH_SECONDS)
 
     async def drain(self) -> None:
