@@ -24,6 +24,8 @@ log = get_logger(__name__)
 # Seconds between two looks at who is alive, when nobody says that something has changed.
 LOOK: Final = 1.0
 _WAIT: Final = 0.5
+# A lease that is not renewed so long after its time (seconds) is nobody's.
+_LATE: Final = 1.5
 
 
 class Membership:
@@ -50,6 +52,9 @@ class Membership:
         self._known = False
         self._member_until = self._renew_at = self._known_since = clock.monotonic()
         self._leaving = False
+        # Waiting for an earlier process of our name, which may be replaced with so much left.
+        self._joining = False
+        self._outwaited = 0
         # One step at a time: a renewal that is late must not undo a goodbye.
         self._turn = asyncio.Lock()
         self._heard = False
@@ -88,13 +93,23 @@ class Membership:
         """Become a member, or begin without Redis when it does not answer.
 
         A former process of our name that ended without a word keeps the name
-        until its lease ends; that is waited for. Raises Conflict when it
-        renews it: then it lives.
+        for as long as it would take it to renew its lease, were it alive; that
+        is waited for. Raises Conflict when it does. One that was only paused
+        finds its name taken when it goes on, and stops.
         """
+        self._joining = True
+        try:
+            await self._outwait()
+        finally:
+            self._joining, self._outwaited = False, 0
+
+    async def _outwait(self) -> None:
         await self.look()
         left = self._seen.taken_for
+        end = self._clock.monotonic() + self._options.renew / 1000 + _LATE
         while self._seen.taken_for:
             await self._clock.sleep(min(_WAIT, left / 1000))
+            self._outwaited = left if self._clock.monotonic() >= end else 0
             await self.look()
             # Its end draws nearer unless somebody renews it.
             if self._seen.taken_for > left:
@@ -162,7 +177,7 @@ class Membership:
     async def _renew(self, begin: float) -> Seen:
         if self._leaving:
             return await self._roster.look()
-        seen = await self._roster.renew(self.me, self._options.lease)
+        seen = await self._roster.renew(self.me, self._options.lease, self._outwaited)
         if seen.taken_for:
             self._member_until = begin
         else:
@@ -180,7 +195,7 @@ class Membership:
         member = self.is_member
         self._metrics.members.set(len(seen.members))
         self._metrics.member.set(member)
-        _log_changes(before, seen)
+        _log_changes(before, seen, joining=self._joining)
         standing = (seen.members, known, member)
         if standing != self._standing or self._heard:
             self._standing, self._heard = standing, False
@@ -188,7 +203,7 @@ class Membership:
                 changed()
 
 
-def _log_changes(before: Seen, after: Seen) -> None:
+def _log_changes(before: Seen, after: Seen, *, joining: bool) -> None:
     old, new = set(before.members), set(after.members)
     for member in sorted(new - old, key=lambda each: each.name):
         log.info(
@@ -196,5 +211,7 @@ def _log_changes(before: Seen, after: Seen) -> None:
         )
     for member in sorted(old - new, key=lambda each: each.name):
         log.info("replica left", replica=member.name)
-    if after.taken_for and not before.taken_for:
+    if after.taken_for and not before.taken_for and joining:
+        log.info("an earlier process of this name is waited for", lease_ms=after.taken_for)
+    elif after.taken_for and not before.taken_for:
         log.error("another process has the name of this replica", lease_ms=after.taken_for)

@@ -36,10 +36,11 @@ _LOOK: Final = f"{_BEGIN} local taken = 0 {_END}"
 _RENEW: Final = f"""{_BEGIN}
 local taken = 0
 local there = redis.call('HGET', KEYS[2], ARGV[2])
-if there and cjson.decode(there).incarnation ~= ARGV[3] then
-  taken = redis.call('ZSCORE', KEYS[1], ARGV[2]) - now
-else
-  changed = changed or not there
+local other = there and cjson.decode(there).incarnation ~= ARGV[3]
+if other then taken = redis.call('ZSCORE', KEYS[1], ARGV[2]) - now end
+if taken <= tonumber(ARGV[6]) then
+  taken = 0
+  changed = changed or other or not there
   redis.call('ZADD', KEYS[1], now + tonumber(ARGV[4]), ARGV[2])
   redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
 end
@@ -83,10 +84,19 @@ class Roster:
         """Return who is alive."""
         return await self._run(_LOOK)
 
-    async def renew(self, member: Member, lease: Duration) -> Seen:
-        """Be alive for so long from now, unless another process has the name."""
+    async def renew(self, member: Member, lease: Duration, outwaited: Duration = 0) -> Seen:
+        """Be alive for so long from now, unless another process has the name.
+
+        One whose lease has no more than `outwaited` left loses the name: it
+        would have renewed it were it alive.
+        """
         return await self._run(
-            _RENEW, member.name, member.incarnation, str(lease), write_member(member)
+            _RENEW,
+            member.name,
+            member.incarnation,
+            str(lease),
+            write_member(member),
+            str(outwaited),
         )
 
     async def leave(self, member: Member) -> Seen:

@@ -171,7 +171,7 @@ class ClusterChaos:
         async def again(seconds: float, act: Any) -> None:
             while self._clock.monotonic() + seconds < until:
                 await self._clock.sleep(seconds)
-                await act()
+                doing.create_task(act())  # one that lasts puts off no other
 
         async def change() -> None:
             world.change(plan.changing)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -26,10 +27,14 @@ def _short() -> ClusterOptions:
 @pytest.fixture
 async def join() -> AsyncIterator[Join]:
     """Give what makes replicas of one service; each has a connection of its own."""
-    options, connections = _short(), []
+    usual, connections = _short(), []
 
     async def make(
-        me: Member | str, clock: ManualClock | SystemClock = _CLOCK, *, url: str = ""
+        me: Member | str,
+        clock: ManualClock | SystemClock = _CLOCK,
+        *,
+        url: str = "",
+        options: ClusterOptions = usual,
     ) -> Membership:
         me = me if isinstance(me, Member) else cluster.member(me)
         connection = cluster.connect(url or valkey.server().url, clock)
@@ -126,6 +131,20 @@ async def test_a_restart_waits_for_the_lease_of_its_former_self(join: Join) -> N
     second = await join("a")
     assert second.is_member
     assert 0.4 < _CLOCK.monotonic() - begin < 4
+
+
+async def test_a_restart_does_not_wait_for_the_end_of_a_long_lease(join: Join) -> None:
+    """Who does not renew in time is dead; if it was only paused, it finds that out first."""
+    former = await join(
+        "a", options=replace(_short(), prefix=(shared := cluster.prefix()), lease=60_000)
+    )
+    begin = _CLOCK.monotonic()
+    again = await join("a", options=replace(_short(), prefix=shared, lease=60_000))
+    assert again.is_member
+    assert 1.5 < _CLOCK.monotonic() - begin < 20
+    await former.look()
+    assert not former.is_member
+    assert former.name_taken
 
 
 async def test_a_restart_after_a_goodbye_waits_for_nothing(join: Join) -> None:
