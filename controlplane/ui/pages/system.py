@@ -38,6 +38,7 @@ _VALUES: Final = (
     "controlplane_tsdb_queue_samples",
     "process_open_fds",
     "process_max_fds",
+    "controlplane_redis_up",
 )
 
 
@@ -69,6 +70,7 @@ async def show(page: Page) -> Response:
         "uptime": page.now - page.on.started,
         "replica": flags["replica"],
         "replicas": page.on.replicas(),
+        "redis_away": 0 in look.values["controlplane_redis_up"].values(),
         "version": __version__,
     }
     return page.render("system.html", context)

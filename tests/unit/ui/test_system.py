@@ -61,6 +61,18 @@ async def test_the_last_hour_is_read_from_our_own_samples(tmp_path: Path) -> Non
     assert (found["series"].value, found["series"].course) == ("–", ())
 
 
+async def test_who_is_alive_is_not_known_without_redis(tmp_path: Path) -> None:
+    """The list of replicas says that it is an old one, for as long as Redis is away."""
+    async with console(tmp_path) as reader:
+        redis = Gauge("controlplane_redis_up", "x", registry=reader.on.registry)
+        redis.set(0)
+        text = words(await reader.get("/system"))
+        assert "Redis does not answer" in text
+        assert "was alive test" in text
+        redis.set(1)
+        assert "Redis does not answer" not in words(await reader.get("/system"))
+
+
 async def test_the_process_tells_of_itself(tmp_path: Path) -> None:
     """Health, tasks, version, log, and what was set at the start."""
     async with console(tmp_path) as reader:
