@@ -32,6 +32,7 @@ from controlplane.rules.state import RuleAlert
 from controlplane.rules.status import Evaluation, GroupStatus, Health, Shown
 from controlplane.telemetry.correlation import correlated
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 from controlplane.telemetry.traces import exemplar, span
 from controlplane.tsdb.ports import Write
 
@@ -100,6 +101,7 @@ class Group:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._outages = {each.rule.rule_id: Outage(log, clock.monotonic) for each in self.members}
         self._hold = hold
         self._inputs = inputs
         self._orphans: set[Labels] = set()
@@ -304,10 +306,12 @@ class Group:
             error = str(refused)
             if self._inputs is not None and isinstance(member.rule, AlertingRule):
                 produced = member.rule.fail(ts, refused)
-            log.warning(
-                "rule failed", rule_group=self.key, rule=member.rule.rule.name, reason=error
+            self._outages[member.rule.rule_id].fails(
+                "rule failed", **self._names(member), reason=error
             )
             self._metrics.failures.labels(self.key).inc()
+        else:
+            self._outages[member.rule.rule_id].works("rule works again", **self._names(member))
         if produced is not None and isinstance(member.rule, AlertingRule):
             tell_changes(self.key, member.rule.rule.name, before, member.rule.alerts)
         seconds = self._clock.monotonic() - started
@@ -319,6 +323,9 @@ class Group:
         newest = Evaluation(ts, seconds, count, error, reactive, correlation_id)
         member.history = (*member.history[1 - _HISTORY :], newest)
         return produced
+
+    def _names(self, member: Member) -> dict[str, str]:
+        return {"rule_group": self.key, "rule": member.rule.rule.name}
 
     def _produce(self, member: Member, ts: Timestamp, *, reactive: bool) -> Produced:
         """Evaluate a rule. What another engine reads we cannot look into."""

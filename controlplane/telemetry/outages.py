@@ -37,8 +37,9 @@ class Outage:
         self._log.warning(event, times=self._times, **fields)
         self._told, self._times = now, 0
 
-    def works(self, event: str) -> None:
+    def works(self, event: str, **fields: Any) -> None:
         """Write that it works again, and for how long it did not, if it had failed."""
         if self._began is not None:
-            self._log.info(event, seconds=round(self._monotonic() - self._began, 1))
+            seconds = round(self._monotonic() - self._began, 1)
+            self._log.info(event, seconds=seconds, **fields)
             self._began, self._times = None, 0

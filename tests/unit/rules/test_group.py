@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
@@ -153,6 +154,22 @@ def test_a_rule_that_fails_keeps_its_alerts(world: World) -> None:
     (member,) = group.status().rules
     assert member.health is Health.ERROR
     assert [alert.status(later) for alert in again] == [AlertStatus.FIRING]
+
+
+def test_a_rule_that_goes_on_failing_is_written_twice(world: World) -> None:
+    """When it begins to fail and when it works again, whatever its interval; all are counted."""
+    group = world.group('groups: [{name: g, rules: [{record: r, expr: "a + on() b"}]}]')
+    with capture_logs() as told:
+        for slot in range(20):
+            now = T0 + slot * SECOND
+            world.put(now, {"a{}": 1, "b{x=1}": 1, "b{x=2}": 1} if slot < 19 else {"c{}": 1})
+            group.evaluate(now, "")
+        group.evaluate(T0 + 600 * SECOND, "")
+    assert [(line["event"], line["rule"]) for line in told] == [
+        ("rule failed", "r"),
+        ("rule works again", "r"),
+    ]
+    assert "many-to-many" in told[0]["reason"]
 
 
 def test_a_template_that_cannot_be_expanded_says_so_in_its_place(world: World) -> None:
