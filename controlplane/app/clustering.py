@@ -44,7 +44,7 @@ async def join(
     stack.push_async_callback(connection.close)
     metrics = ClusterMetrics(registry)
     membership = Membership(connection, me, clock=clock, options=options, metrics=metrics)
-    await membership.join()
+    await membership.join(idle=True)
     stack.push_async_callback(membership.leave)
     shares = Shares(membership, SqlShares(database), clock=clock, options=options, metrics=metrics)
     return Cluster(connection, membership, shares, RedisReports(connection, options.prefix, clock))

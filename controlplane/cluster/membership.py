@@ -6,6 +6,7 @@ was paused for longer than its lease knows it before it has asked anybody.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from controlplane.clock import Clock, sleep_unless
@@ -55,6 +56,7 @@ class Membership:
         # Waiting for an earlier process of our name, which may be replaced with so much left.
         self._joining = False
         self._outwaited = 0
+        self._idle = False
         # One step at a time: a renewal that is late must not undo a goodbye.
         self._turn = asyncio.Lock()
         self._heard = False
@@ -89,14 +91,18 @@ class Membership:
         """Have `changed` called when anything above has changed, or somebody says that it has."""
         self._changed.append(changed)
 
-    async def join(self) -> None:
+    async def join(self, *, idle: bool = False) -> None:
         """Become a member, or begin without Redis when it does not answer.
+
+        One that is `idle` has no roles for the others until `run` begins: what
+        it could not take on yet, nobody lets go of for it.
 
         A former process of our name that ended without a word keeps the name
         for as long as it would take it to renew its lease, were it alive; that
         is waited for. Raises Conflict when it does. One that was only paused
         finds its name taken when it goes on, and stops.
         """
+        self._idle = idle
         self._joining = True
         try:
             await self._outwait()
@@ -104,20 +110,23 @@ class Membership:
             self._joining, self._outwaited = False, 0
 
     async def _outwait(self) -> None:
+        """Wait until nobody has our name. Raises Conflict when somebody renews a lease on it."""
         await self.look()
-        left = self._seen.taken_for
-        end = self._clock.monotonic() + self._options.renew / 1000 + _LATE
+        now = self._clock.monotonic
+        ends = now() + self._seen.taken_for / 1000
+        until = now() + self._options.renew / 1000 + _LATE
+        # A lease that ends so much later (seconds) than it did was renewed.
+        later = self._options.renew / 2000
         while self._seen.taken_for:
-            await self._clock.sleep(min(_WAIT, left / 1000))
-            self._outwaited = left if self._clock.monotonic() >= end else 0
+            await self._clock.sleep(min(_WAIT, max(0.0, ends - now())))
+            left = round((ends + later - now()) * 1000)
+            self._outwaited = max(0, left) if now() >= until else 0
             await self.look()
-            # Its end draws nearer unless somebody renews it.
-            if self._seen.taken_for > left:
+            if now() + self._seen.taken_for / 1000 > ends + later and self._seen.taken_for:
                 raise Conflict(
                     f"another process is called {self.me.name!r}: "
                     "give each replica a name of its own (CONTROLPLANE_REPLICA)"
                 )
-            left = self._seen.taken_for
 
     async def run(self) -> None:
         """Renew the lease and look who is alive, until cancelled."""
@@ -125,6 +134,8 @@ class Membership:
             listen(self._connection, self._roster.channel, self._hear, self._clock)
         )
         period = min(LOOK, self._options.renew / 1000)
+        if self._idle:
+            self._idle, self._renew_at = False, self._clock.monotonic()
         try:
             while True:
                 self._woken.clear()
@@ -177,7 +188,8 @@ class Membership:
     async def _renew(self, begin: float) -> Seen:
         if self._leaving:
             return await self._roster.look()
-        seen = await self._roster.renew(self.me, self._options.lease, self._outwaited)
+        shown = replace(self.me, roles=frozenset()) if self._idle else self.me
+        seen = await self._roster.renew(shown, self._options.lease, self._outwaited)
         if seen.taken_for:
             self._member_until = begin
         else:

@@ -40,7 +40,7 @@ local other = there and cjson.decode(there).incarnation ~= ARGV[3]
 if other then taken = redis.call('ZSCORE', KEYS[1], ARGV[2]) - now end
 if taken <= tonumber(ARGV[6]) then
   taken = 0
-  changed = changed or other or not there
+  changed = changed or there ~= ARGV[5]
   redis.call('ZADD', KEYS[1], now + tonumber(ARGV[4]), ARGV[2])
   redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
 end

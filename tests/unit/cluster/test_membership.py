@@ -35,12 +35,13 @@ async def join() -> AsyncIterator[Join]:
         *,
         url: str = "",
         options: ClusterOptions = usual,
+        idle: bool = False,
     ) -> Membership:
         me = me if isinstance(me, Member) else cluster.member(me)
         connection = cluster.connect(url or valkey.server().url, clock)
         connections.append(connection)
         made = cluster.membership(connection, me, clock, options)
-        await made.join()
+        await made.join(idle=idle)
         return made
 
     yield make
@@ -80,6 +81,17 @@ async def test_a_replica_that_joined_is_seen_by_all(join: Join) -> None:
     assert second.is_member
     assert _names(first) == _names(second) == ["a", "b"]
     assert newcomer in first.members()
+
+
+async def test_one_that_is_not_ready_for_work_has_no_roles(join: Join) -> None:
+    """Its name is its own, and nobody lets go of anything for it until it runs."""
+    first = await join("a")
+    second = await join("b", idle=True)
+    await first.look()
+    assert _names(first) == ["a", "b"]
+    assert [sorted(each.roles) for each in first.members()][1] == []
+    async with _running(first, second):
+        await _until(lambda: Role.PROBER in first.members()[1].roles)
 
 
 async def test_a_change_is_told_at_once(join: Join) -> None:
