@@ -98,8 +98,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
 ) -> Service:
     """Make and start everything; leaving `stack` ends it in the opposite order.
 
-    Raises Conflict when another process holds the data directory, Unavailable
-    when the database does not answer or has another schema.
+    Raises Conflict when another process holds the data directory or has the
+    name, Unavailable when the database does not answer or has another schema.
     """
     # Where things are kept.
     make_directory(settings.data_dir)
@@ -345,6 +345,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     if mirrors is not None:
         await mirrors.begin()
     await in_force.begin(config)
+    await sharing.joined()
     targets.subscribe(telling.target, origin=Origin.HERE)
     stack.push_async_callback(supervisor.stop)
     start_bus(bus, supervisor)

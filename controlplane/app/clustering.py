@@ -1,5 +1,6 @@
 """What one replica of several has: Redis, its place among the others, its shares of the work."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -20,15 +21,20 @@ from controlplane.storage.shares import SqlShares
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """By `reports` replicas tell one another how their rule groups fare."""
+    """By `reports` replicas tell one another how their rule groups fare.
+
+    `joining` ends when this one has its name, or raises Conflict: an earlier
+    process of the name is waited for while everything else is made.
+    """
 
     connection: Connection
     membership: Membership
+    joining: asyncio.Task[None]
     shares: Shares
     reports: RedisReports
 
 
-async def join(
+def join(
     me: Member,
     options: ClusterOptions,
     database: Database,
@@ -37,14 +43,22 @@ async def join(
     registry: CollectorRegistry,
     stack: AsyncExitStack,
 ) -> Cluster:
-    """Become a member; leaving `stack` ends that. Raises Conflict when our name is taken."""
+    """Begin to become a member; leaving `stack` ends that."""
     if options.url is None:
         raise InvalidInput("cluster.url: there is none")
     connection = Connection(options.url, clock=clock, metrics=RedisMetrics(registry))
     stack.push_async_callback(connection.close)
     metrics = ClusterMetrics(registry)
     membership = Membership(connection, me, clock=clock, options=options, metrics=metrics)
-    await membership.join(idle=True)
     stack.push_async_callback(membership.leave)
+    joining = asyncio.create_task(membership.join(idle=True))
+    stack.push_async_callback(_give_up, joining)
     shares = Shares(membership, SqlShares(database), clock=clock, options=options, metrics=metrics)
-    return Cluster(connection, membership, shares, RedisReports(connection, options.prefix, clock))
+    reports = RedisReports(connection, options.prefix, clock)
+    return Cluster(connection, membership, joining, shares, reports)
+
+
+async def _give_up(joining: asyncio.Task[None]) -> None:
+    """End what nobody waits for any more."""
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)

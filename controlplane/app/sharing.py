@@ -78,8 +78,16 @@ class Sharing:
         """Return who is alive, by name; this replica alone when there is no cluster."""
         return (self.me,) if self._cluster is None else self._cluster.membership.members()
 
+    async def joined(self) -> None:
+        """Return when our name is ours. Raises Conflict when another living process has it."""
+        if self._cluster is not None:
+            await self._cluster.joining
+
     def start(self, supervisor: Supervisor) -> None:
-        """Begin. Start it last: it ends first, and all work has stopped before the rest ends."""
+        """Begin, once `joined`.
+
+        Start it last: it ends first, and all work has stopped before the rest ends.
+        """
         if self._heartbeat is not None:
             supervisor.start("heartbeat", self._heartbeat.run)
         if self._cluster is not None:
@@ -144,7 +152,7 @@ async def build_sharing(
     """Find the other replicas. Leaving `stack` says goodbye to them.
 
     Raises InvalidInput for what does not fit together, Conflict when another
-    process has our name or does not know of us, Unavailable for the database.
+    process does not know of us, Unavailable for the database.
     """
     refuse(settings, config, sqlite=database.is_sqlite)
     me = Member(
@@ -167,5 +175,5 @@ async def build_sharing(
     # Half a second of imports and some megabytes, for those who have a Redis.
     from controlplane.app.clustering import join  # noqa: PLC0415 - as said
 
-    cluster = await join(me, options, database, clock=clock, registry=registry, stack=stack)
+    cluster = join(me, options, database, clock=clock, registry=registry, stack=stack)
     return Sharing(me, heartbeat, cluster)

@@ -59,6 +59,7 @@ class Process:
             registry=registry,
             stack=self._stack,
         )
+        await sharing.joined()
         supervisor = Supervisor(_CLOCK, registry)
         self._supervisors.append(supervisor)
         self._stack.push_async_callback(supervisor.stop)
