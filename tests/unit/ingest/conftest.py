@@ -19,6 +19,7 @@ from controlplane.auth.windows import Windows
 from controlplane.ingest.metrics import IngestMetrics
 from controlplane.ingest.options import IngestOptions
 from controlplane.ingest.receiver import Receiver
+from controlplane.model.share import ALL_ROLES
 from controlplane.tsdb.store import Store
 from tests.support.clock import ManualClock
 
@@ -42,6 +43,7 @@ async def client(receiver: Receiver) -> AsyncIterator[httpx.AsyncClient]:
         clock=ManualClock(),
         status_pages=SimpleNamespace(at_host=lambda host: None),
         fresh=at_once,
+        roles=ALL_ROLES,
     )
     limits = Limits(body=100, larger=dict.fromkeys(PUSHED, 10_000))
     throttle = Throttle(LimitOptions, Windows(surface.clock), surface.registry)
