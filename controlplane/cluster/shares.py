@@ -166,7 +166,10 @@ class Shares:
     async def _move(self, moves: Moves) -> None:
         self._count("lost", moves.lost)
         self._give_up(moves.lost)
-        self._take_up({place: (token, None) for place, token in moves.found.items()})
+        # Ours by the table, and not known to be: claimed with an answer that was lost, or held
+        # before a standstill. Nobody may have worked on them for a lease.
+        since = self._clock.now() - self._options.lease
+        self._take_up({place: (token, since) for place, token in moves.found.items()})
         if moves.release:
             await self._release(moves.release)
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +16,7 @@ from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.options import ClusterOptions
 from controlplane.cluster.shares import Shares
 from controlplane.errors import Fenced, Unavailable
-from controlplane.model.member import Ownership
+from controlplane.model.member import Claimed, Ownership
 from controlplane.model.share import ALL_ROLES, SHARDS, Role, shard_of
 from controlplane.storage.database import Database
 from controlplane.storage.fencing import check_fence
@@ -68,9 +68,18 @@ class Replica:
 
 
 class Store(SqlShares):
-    """The shares in a database that can be unplugged."""
+    """The shares in a database that can be unplugged, or lose the answer to a claim."""
 
     away = False
+    mute = False
+
+    async def claim(
+        self, role: Role, wanted: Collection[int], me: str, *, alive: Collection[str], lease: int
+    ) -> Mapping[int, Claimed]:
+        taken = await super().claim(role, wanted, me, alive=alive, lease=lease)
+        if self.mute:
+            raise Unavailable("the answer is lost")
+        return taken
 
     async def held(self) -> Sequence[Ownership]:
         if self.away:
@@ -217,6 +226,21 @@ async def test_who_dies_is_taken_over(house: House) -> None:
     assert _CLOCK.monotonic() - begin < 3.0 + 5.0  # and some for a busy machine
     share = first.shares.share(Role.PROBER)
     assert all(share.gained_since(_KEYS[shard]) is not None for shard in had)
+
+
+async def test_a_claim_whose_answer_is_lost_is_a_take_over_all_the_same(house: House) -> None:
+    """What is found to be ours at the next look may have been nobody's for a lease."""
+    alone = await house.replica("a")
+    house.store.mute = True
+    await alone.turn()
+    assert alone.owned() == set()
+    house.store.mute = False
+    await alone.turn()
+    share = alone.shares.share(Role.PROBER)
+    shard = min(alone.owned())
+    since = share.gained_since(_KEYS[shard])
+    assert since is not None
+    assert house.options.lease <= _CLOCK.now() - since < house.options.lease + 10_000
 
 
 async def test_a_paused_replica_owns_nothing_and_writes_nothing(house: House) -> None:
