@@ -18,12 +18,11 @@ from controlplane.api.v1.autoscaling_schemas import (
     ScalingPolicyOut,
     ScalingSpecOut,
 )
-from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.cursor import decode_row_id, encode_cursor
 from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.merge_patch import merge_patch
 from controlplane.api.v1.schemas import Page
 from controlplane.autoscale.replay import gather, replay
-from controlplane.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1/autoscaling", tags=["autoscaling"], responses=problems())
 
@@ -120,7 +119,7 @@ async def list_decisions(
 ) -> Page[DecisionOut]:
     """List what a policy decided, the newest first: changes, not repeats."""
     found = await on.autoscaler.decisions(
-        policy, before=_before(given.cursor), limit=given.limit + 1
+        policy, before=decode_row_id(given.cursor), limit=given.limit + 1
     )
     shown = found[: given.limit]
     more = encode_cursor(str(shown[-1][0])) if len(found) > given.limit else None
@@ -138,12 +137,3 @@ async def show_replay(policy: str, on: On, given: Annotated[ReplayGiven, Query()
         history = await gather(each, on.scaling_history, end - given.since, end)
         replays.append(ReplayOut.of(await on.queries.run(partial(replay, each, history))))
     return ReplaysOut(replays=replays)
-
-
-def _before(cursor: str | None) -> int | None:
-    key = decode_cursor(cursor)
-    if key is None:
-        return None
-    if not key.isdecimal() or len(key) > 18:
-        raise InvalidInput("not a cursor of this list: begin again without one", pointer="?cursor")
-    return int(key)

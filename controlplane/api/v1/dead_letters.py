@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query
 from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
 from controlplane.api.v1.alerts import with_attempts
-from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.cursor import decode_row_id, encode_cursor, is_row_id
 from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.schemas import NotificationOut, Page
-from controlplane.errors import InvalidInput, NotFound
+from controlplane.errors import NotFound
 from controlplane.notify.message import MessageState
 
 router = APIRouter(prefix="/api/v1/dead-letters", tags=["notifications"], responses=problems())
@@ -22,7 +22,7 @@ On = Annotated[Surface, Depends(surface)]
 async def list_dead(on: On, given: Annotated[PageFilter, Query()]) -> Page[NotificationOut]:
     """List dead messages with the answers that their receivers gave, the newest first."""
     messages = await on.notifications.list_messages(
-        MessageState.DEAD, before=_before(given.cursor), limit=given.limit + 1
+        MessageState.DEAD, before=decode_row_id(given.cursor), limit=given.limit + 1
     )
     shown = messages[: given.limit]
     more = encode_cursor(str(shown[-1].id)) if len(messages) > given.limit else None
@@ -32,16 +32,7 @@ async def list_dead(on: On, given: Annotated[PageFilter, Query()]) -> Page[Notif
 @router.post("/{message_id}/redrive", status_code=202, responses=problems(404, 409))
 async def redrive(message_id: str, on: On) -> NotificationOut:
     """Put a dead message back in the queue; 409 when what happened since overtook it."""
-    if not message_id.isdecimal() or len(message_id) > 18:
+    if not is_row_id(message_id):
         raise NotFound(f"there is no dead letter {message_id!r}")
     message = await on.redrive(int(message_id), on.clock.now())
     return (await with_attempts(on, [message]))[0]
-
-
-def _before(cursor: str | None) -> int | None:
-    key = decode_cursor(cursor)
-    if key is None:
-        return None
-    if not key.isdecimal() or len(key) > 18:
-        raise InvalidInput("not a cursor of this list: begin again without one", pointer="?cursor")
-    return int(key)

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from controlplane.api.fields import TimeText
 from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
-from controlplane.api.v1.cursor import decode_cursor, encode_cursor
+from controlplane.api.v1.cursor import decode_row_id, encode_cursor, is_row_id
 from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.schemas import Page
-from controlplane.errors import InvalidInput, NotFound
+from controlplane.errors import NotFound
 from controlplane.model.job import JobResult, JobRun, JobStatus
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=problems())
@@ -108,7 +108,7 @@ async def list_jobs(on: On) -> Page[JobOut]:
 @router.get("/dead")
 async def list_dead(on: On, given: Annotated[PageFilter, Query()]) -> Page[JobRunOut]:
     """List the runs that were given up, the newest first."""
-    runs = await on.jobs.dead(before=_before(given.cursor), limit=given.limit + 1)
+    runs = await on.jobs.dead(before=decode_row_id(given.cursor), limit=given.limit + 1)
     shown = runs[: given.limit]
     more = encode_cursor(str(shown[-1].id)) if len(runs) > given.limit else None
     return Page(items=[JobRunOut.of(run) for run in shown], next_cursor=more)
@@ -117,15 +117,6 @@ async def list_dead(on: On, given: Annotated[PageFilter, Query()]) -> Page[JobRu
 @router.post("/dead/{run_id}/redrive", status_code=202, responses=problems(404, 409))
 async def redrive(run_id: str, on: On) -> JobRunOut:
     """Have a run that was given up tried again; 409 when it is not dead any more."""
-    if not run_id.isdecimal() or len(run_id) > 18:
+    if not is_row_id(run_id):
         raise NotFound(f"there is no run {run_id!r} of a job")
     return JobRunOut.of(await on.jobs.redrive(int(run_id)))
-
-
-def _before(cursor: str | None) -> int | None:
-    key = decode_cursor(cursor)
-    if key is None:
-        return None
-    if not key.isdecimal() or len(key) > 18:
-        raise InvalidInput("not a cursor of this list: begin again without one", pointer="?cursor")
-    return int(key)

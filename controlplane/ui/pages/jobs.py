@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from controlplane.api.v1.cursor import is_row_id
 from controlplane.errors import Conflict, NotFound
 from controlplane.model.job import JobResult, JobStatus
 from controlplane.telemetry.logs import get_logger
@@ -39,7 +40,7 @@ async def show(page: Page) -> Response:
 async def act(page: Page) -> Response:
     """Have a run that was given up tried again."""
     text = (await read_form(page.request)).text("id")
-    if not text.isdecimal() or len(text) > 18:
+    if not is_row_id(text):
         return page.redirect("/jobs", page.say("There is no such run."))
     try:
         run = await page.on.jobs.redrive(int(text))

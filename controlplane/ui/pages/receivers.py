@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from controlplane.api.v1.cursor import is_row_id
 from controlplane.errors import Conflict, InvalidInput, NotFound
 from controlplane.notify.message import MessageState, Outcome
 from controlplane.notify.receiver_tests import Trial
@@ -30,7 +31,7 @@ _MOST_TOLD: Final = 120
 async def show(page: Page) -> Response:
     """Show the receivers, the dead letters and the drills."""
     before = page.request.query_params.get("before", "")
-    if before and (not before.isdecimal() or len(before) > 18):
+    if before and not is_row_id(before):
         raise InvalidInput(page.say("There is no such page of dead letters."))
     dead = await page.on.notifications.list_messages(
         MessageState.DEAD, before=int(before) if before else None, limit=_DEAD_AT_ONCE + 1
@@ -85,7 +86,7 @@ async def _redrive(page: Page, form: Form) -> str:
     """Put the chosen letters back into the queue; what happened since may have overtaken some."""
     queued = overtaken = 0
     for text in form.all("id")[:_DEAD_AT_ONCE]:
-        if not text.isdecimal() or len(text) > 18:
+        if not is_row_id(text):
             raise InvalidInput(page.say("There is no such dead letter."))
         try:
             await page.on.redrive(int(text), page.now)
