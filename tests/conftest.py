@@ -39,7 +39,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Have a test that is skipped fail where everything is there that it could want."""
     report = yield
-    if report.skipped and os.environ.get("CONTROLPLANE_TESTS_SKIP_NOTHING"):
+    if report.skipped and os.environ.get("SKIPPED_TESTS_FAIL"):
         report.outcome = "failed"
         report.longrepr = f"skipped, where nothing may be: {report.longrepr}"
     return report
