@@ -175,7 +175,8 @@ class Schedule:
         """Know what is no news, which series there are, and which slots had no probe.
 
         The newest slot is made up for: a target whose owner died misses none
-        as long as it is taken over within its interval.
+        as long as it is taken over within its interval. Its samples have the
+        time at which it is made up for, for the dead may have had the slot's.
         """
         entry.before = taken.well
         if taken.well is not None:
@@ -187,7 +188,7 @@ class Schedule:
         missed = (newest - slot_at(taken.since, entry.interval, entry.offset)) // entry.interval
         left = newest + entry.interval - now
         if missed > 0 and left >= min(_TOO_NEAR, entry.interval // 10):
-            self._wheel.put(entry.job.key, newest)
+            self._wheel.put(entry.job.key, now)
             missed -= 1
         self._metrics.missed_taken_over.inc(max(0, missed))
 
@@ -251,7 +252,7 @@ class Schedule:
         if late:
             self._metrics.missed_late.inc(late)
         slot = due + late * entry.interval
-        self._wheel.put(key, slot + entry.interval)
+        self._wheel.put(key, entry.next_slot(slot))
         if entry.running_until is not None and now < entry.running_until + _LOST_AFTER:
             self._metrics.missed_running.inc()
             return
