@@ -1,7 +1,8 @@
 """Several replicas of the service on one PostgreSQL, one Valkey and one metrics engine, all real.
 
 Each replica sees the three through wires of its own, so that it alone can be
-cut off from them.
+cut off from them; the last may be in a network of its own, and be cut off from
+everything.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from controlplane.storage import migrate
 from controlplane.storage.database import Database
 from tests.support import postgres, valkey
 from tests.support.engines import Engine, running_engine
+from tests.support.namespace import Namespace
 from tests.support.postgres import Keeper
 from tests.support.service import Service
 from tests.support.valkey import Valkey
@@ -33,13 +35,23 @@ class Replica:
     service: Service
     wires: tuple[Wire, ...]
 
+    @property
+    def network(self) -> Namespace | None:
+        return self.service.network
+
     def cut(self) -> None:
-        """Take database, Valkey and engine from it."""
+        """Take database, Valkey and engine from it; all there is, in a network of its own."""
+        if self.network is not None:
+            self.network.pull()
+            return
         for each in self.wires:
             each.cut()
 
     def mend(self) -> None:
         """Give them back."""
+        if self.network is not None:
+            self.network.plug()
+            return
         for each in self.wires:
             each.mend()
 
@@ -67,8 +79,12 @@ async def fleet(
     engine: str = "prometheus",
     roles: Mapping[int, str] | None = None,
     cluster: Mapping[str, str] | None = None,
+    apart: Namespace | None = None,
 ) -> AsyncIterator[Fleet]:
-    """Give `count` started replicas; `roles` are those of some, `cluster` adds to that section."""
+    """Give `count` started replicas, the last of them in the network `apart`.
+
+    `roles` are those of some, `cluster` adds to that section.
+    """
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(postgres.keeper())
         kept.server.sql(f"CREATE DATABASE {_DATABASE}")
@@ -77,8 +93,10 @@ async def fleet(
         samples = await stack.enter_async_context(running_engine(engine, directory / "engine"))
         replicas = []
         for number in range(count):
+            network = apart if number == count - 1 else None
+            ground = () if network is None else (network.ground,)
             wires = [
-                await stack.enter_async_context(wire(far))
+                await stack.enter_async_context(wire(far, *ground))
                 for far in (kept.server.sockets / ".s.PGSQL.5432", redis.port, samples.port)
             ]
             name = f"r{number}"
@@ -91,6 +109,7 @@ async def fleet(
                     "CONTROLPLANE_REPLICA": name,
                     **({"CONTROLPLANE_ROLE": roles[number]} if roles and number in roles else {}),
                 },
+                network=network,
             )
             stack.push_async_callback(service.close)
             replicas.append(Replica(name, service, tuple(wires)))
@@ -100,10 +119,10 @@ async def fleet(
 
 def _reached_by(wires: list[Wire], engine: Engine, cluster: Mapping[str, str]) -> Mapping[str, Any]:
     database, redis, samples = wires
-    url = f"http://127.0.0.1:{samples.port}"
+    url = f"http://{samples.address}"
     return {
-        "storage": {"url": f"postgresql://postgres@127.0.0.1:{database.port}/{_DATABASE}"},
-        "cluster": {"url": f"redis://127.0.0.1:{redis.port}", **cluster},
+        "storage": {"url": f"postgresql://postgres@{database.address}/{_DATABASE}"},
+        "cluster": {"url": f"redis://{redis.address}", **cluster},
         "datasource": {"url": url},
         "remote_write": [
             {"url": engine.write_url.replace(engine.url, url), "queue_config": _QUEUE}

@@ -15,12 +15,14 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 
 from tests.support import warm
+from tests.support.namespace import Namespace
 
 T = TypeVar("T")
 
 # For what other processes do: a busy machine may start one in half a minute.
 PATIENCE: Final = 90.0
 _COMMAND: Final = (sys.executable, "-m", "controlplane")
+_TOKEN: Final = "of-a-test"
 # Nothing that the developer's own environment says may reach the service.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
@@ -62,6 +64,7 @@ class Service:
     """A service over a directory: it may be started, killed and started again there.
 
     `lines` is what it logged, all starts together. Its port stays the same.
+    In a `network` of its own it has a token, for it listens beyond loopback.
     """
 
     def __init__(
@@ -71,12 +74,17 @@ class Service:
         *,
         environment: Mapping[str, str] | None = None,
         token: str = "",
+        network: Namespace | None = None,
     ) -> None:
         self.directory = directory
         self.config = directory / "controlplane.yml"
         self.data = directory / "data"
         self.configure(configuration or {})
         self.environment = dict(environment or {})
+        self.network = network
+        if network is not None:
+            token = token or _TOKEN
+            self.environment["CONTROLPLANE_API_TOKEN"] = token
         self.lines: list[dict[str, Any]] = []
         self.url = ""
         self._token = token
@@ -99,8 +107,11 @@ class Service:
         words = ["serve", "--config", str(self.config), "--data-dir", str(self.data)]
         self.url = ""
         # Its lines come by a pipe, no file: a limit on the size of files must not silence it.
+        host, name = ("127.0.0.1", None) if (at := self.network) is None else (at.address, at.name)
         self._process = await warm.start(
-            [*words, "--listen", f"127.0.0.1:{self._port}"], _environment(self.environment)
+            [*words, "--listen", f"{host}:{self._port}"],
+            _environment(self.environment),
+            network=name,
         )
         self._reader = asyncio.create_task(self._read())
         await eventually(self._is_ready, "a service that is ready")

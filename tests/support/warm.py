@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Final
 
+from tests.support import namespace
+
 _PROGRAM: Final = ["controlplane.cli.main", "controlplane.cli.serve"]
 
 
@@ -67,9 +69,16 @@ class WarmProcess:
 
 
 async def start(
-    words: Sequence[str], environment: Mapping[str, str], *, apart: bool = False
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    apart: bool = False,
+    network: str | None = None,
 ) -> WarmProcess:
-    """Start a command; its errors are in its output unless they are kept `apart`."""
+    """Start a command; its errors are in its output unless they are kept `apart`.
+
+    `network` is the name of the network namespace that it is to be in.
+    """
     out, its_out = os.pipe()
     errors, its_errors = os.pipe() if apart else (None, None)
     process = _warm().Process(
@@ -79,6 +88,7 @@ async def start(
             dict(environment),
             Connection(its_out, readable=False),
             None if its_errors is None else Connection(its_errors, readable=False),
+            network,
         ),
         daemon=True,
     )
@@ -100,10 +110,13 @@ def _run(
     environment: Mapping[str, str],
     out: Connection,
     errors: Connection | None,
+    network: str | None,
 ) -> None:
     """Be `python -m controlplane`, in the process that was forked."""
     from controlplane.cli.main import main
 
+    if network is not None:
+        namespace.enter(network)
     os.dup2(out.fileno(), 1)
     os.dup2((errors or out).fileno(), 2)
     for each in (out, errors):

@@ -1,4 +1,4 @@
-"""Wires on loopback that can be cut: a server seen through one goes away without a word."""
+"""Wires on this machine that can be cut: a server seen through one goes away without a word."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,17 +19,22 @@ class Wire:
     at its end learns of it by a time-out only.
     """
 
-    def __init__(self, far: Far) -> None:
+    def __init__(self, far: Far, host: str) -> None:
         self._far = far
+        self._host = host
         self._whole = asyncio.Event()
         self._whole.set()
         self._carrying: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
 
+    @property
+    def address(self) -> str:
+        return f"{self._host}:{self.port}"
+
     async def start(self) -> None:
         """Take a free port."""
-        self._server = await asyncio.start_server(self._open, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._open, self._host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
@@ -81,9 +86,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(far: Far) -> AsyncIterator[Wire]:
-    """Give a whole wire, gone at the end of the block."""
-    made = Wire(far)
+async def wire(far: Far, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
+    """Give a whole wire from a port at `host`, gone at the end of the block."""
+    made = Wire(far, host)
     await made.start()
     try:
         yield made

@@ -1,8 +1,12 @@
-"""`python -m tests.chaos.cluster [--replicas N] [--targets N] [--seconds S] [--seed N]`."""
+"""`python -m tests.chaos.cluster [--replicas N] [--targets N] [--seconds S] [--seed N] ...`.
+
+Every number of a `Plan` is an option; 0 seconds between faults of a kind is none of them.
+"""
 
 import argparse
 import asyncio
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,9 +17,8 @@ def main() -> int:
     """Run, print what came of it; 1 when somebody could have noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.cluster", description=__doc__)
     usual = Plan()
-    for name in ("replicas", "targets", "seconds", "seed"):
-        default = getattr(usual, name)
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+    for name, default in asdict(usual).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--keep", type=Path, help="where everything is to lie, and to stay")
     given = vars(parser.parse_args())
     keep = given.pop("keep")

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -38,8 +38,10 @@ class Faults:
         await self._on_a_replica("paused beyond its lease", self._paused)
 
     async def cut_off(self) -> None:
-        """Take everything behind a replica from it for longer than its lease."""
-        await self._on_a_replica("cut off beyond its lease", self._cut_off)
+        """Cut a replica off for longer than its lease: one in a network of its own, if any is."""
+        apart = [each for each in self._fleet.replicas if each.network is not None]
+        what = "its network cut" if apart else "what is behind it cut off"
+        await self._on_a_replica(f"{what} beyond its lease", self._cut_off, apart)
 
     async def redis_away(self) -> None:
         """Have Redis gone, with all that it held, and back."""
@@ -64,11 +66,17 @@ class Faults:
         await self._clock.sleep(_AWAY)
         await asyncio.to_thread(self._fleet.postgres.start)
 
-    async def _on_a_replica(self, what: str, act: Callable[[Replica], Awaitable[None]]) -> None:
+    async def _on_a_replica(
+        self,
+        what: str,
+        act: Callable[[Replica], Awaitable[None]],
+        among: Sequence[Replica] = (),
+    ) -> None:
         free = [each for each in self._fleet.replicas if each.name not in self._busy]
-        if len(free) < 2:
+        fit = [each for each in free if not among or each in among]
+        if len(free) < 2 or not fit:
             return  # somebody has to be left
-        replica = self._dice.choice(free)
+        replica = self._dice.choice(fit)
         self._busy.add(replica.name)
         self.done[what] += 1
         try:

@@ -1,7 +1,8 @@
 """Three replicas under faults: what is open at the receiver must be what is down.
 
 Replicas are killed every 20 seconds; now and then Redis or PostgreSQL is away
-for ten, a replica is paused or cut off for longer than its lease. Meanwhile a
+for ten, a replica is paused or cut off for longer than its lease: off everything,
+the targets too, where this machine gives a replica a network of its own. Meanwhile a
 tenth of the targets is down, a changing one. At the end, with everything back,
 the receiver's open incidents must be the targets that are down; none may have
 been opened more often than its target broke down; and each target must have
@@ -23,6 +24,8 @@ from controlplane.demo.standins.received import Received
 from tests.chaos.cluster.faults import Faults
 from tests.chaos.cluster.world import Ticks, World
 from tests.support.fleet import Fleet, fleet
+from tests.support.namespace import allowed, namespace
+from tests.support.wires import wire
 
 INTERVAL: Final = 15_000
 # How long everything may take to come right once nothing fails any more, in seconds.
@@ -58,6 +61,8 @@ class Result:
     faults: Counter[str] = field(default_factory=Counter)
     breakdowns: int = 0
     opened: int = 0
+    # Breakdowns that ended, and the receiver never heard of one.
+    untold: int = 0
     events: int = 0
     down: int = 0
     settled: float = 0.0
@@ -86,10 +91,18 @@ class ClusterChaos:
         plan, clock = self._plan, self._clock
         world = World(plan.targets, failing=plan.targets // 10, clock=clock, dice=self._dice)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(world.running())
+            apart = stack.enter_context(namespace()) if allowed() else None
+            ground = "127.0.0.1" if apart is None else apart.ground
+            await stack.enter_async_context(world.running(ground))
             pager = await stack.enter_async_context(PagerDutyStandIn(on_message=self._heard))
+            to_pager = await stack.enter_async_context(wire(pager.port, ground))
             running = await stack.enter_async_context(
-                fleet(self._directory, self._configuration(pager), count=plan.replicas)
+                fleet(
+                    self._directory,
+                    self._configuration(f"http://{to_pager.address}/v2/enqueue"),
+                    count=plan.replicas,
+                    apart=apart,
+                )
             )
             ids = await self._register(running, world)
             # Everybody has been probed once before anything breaks.
@@ -101,7 +114,7 @@ class ClusterChaos:
             self._result.seconds = (ended - started) / 1000
             self._result.ticks = world.ticks(ids, INTERVAL, started, ended)
             self._judge(pager, world)
-            self._keep_logs(running)
+            self._keep(running, world, ids)
         return self._result
 
     def _heard(self, event: Received) -> None:
@@ -118,12 +131,23 @@ class ClusterChaos:
             f"{(at - self._started) / 1000:.1f} {what}" for at, what in sorted(told)
         )
 
-    def _keep_logs(self, running: Fleet) -> None:
+    def _keep(self, running: Fleet, world: World, ids: dict[str, str]) -> None:
+        """Leave what happened where it can be looked at: logs, and an account of each target."""
         for replica in running.replicas:
             lines = (json.dumps(line) + "\n" for line in replica.service.lines)
             (self._directory / f"{replica.name}.log").write_text("".join(lines))
+        account = {
+            name: {
+                "id": ids[name],
+                "asked": each.asked,
+                "changes": each.changes,
+                "told": self._events.get(name, []),
+            }
+            for name, each in world.services.items()
+        }
+        (self._directory / "targets.json").write_text(json.dumps(account))
 
-    def _configuration(self, pager: PagerDutyStandIn) -> dict[str, Any]:
+    def _configuration(self, pagerduty_url: str) -> dict[str, Any]:
         rules = self._directory / "fleet.rules.yml"
         rules.write_text(_RULES)
         key = "0123456789abcdef0123456789abcdef"
@@ -132,7 +156,7 @@ class ClusterChaos:
             "global": {
                 "scrape_interval": f"{INTERVAL}ms",
                 "evaluation_interval": "5s",
-                "pagerduty_url": f"{pager.url}/v2/enqueue",
+                "pagerduty_url": pagerduty_url,
             },
             "rule_files": [str(rules)],
             "route": {
@@ -205,6 +229,10 @@ class ClusterChaos:
             result.problems.append(
                 f"open but well: {_some(extra)}; down but not open: {_some(missing)}"
             )
+        untold = Counter(
+            {each.name: each.breakdowns - opened[each.name] for each in world.services.values()}
+        )
+        result.untold = sum((+untold).values())
         often = Counter(
             {
                 each.name: opened[each.name] - each.breakdowns
@@ -212,10 +240,15 @@ class ClusterChaos:
                 if opened[each.name] > each.breakdowns
             }
         )
+        if untold := +untold:
+            result.problems.append(f"broke down, and nobody was told: {_some(untold)}")
         if often:
             result.problems.append(f"opened more often than they broke down: {_some(often)}")
         wrong = (
-            set(often) | set(Counter(open_) - Counter(down)) | set(Counter(down) - Counter(open_))
+            set(often)
+            | set(untold)
+            | set(Counter(open_) - Counter(down))
+            | set(Counter(down) - Counter(open_))
         )
         result.stories = [self._story(name, world) for name in sorted(wrong)[:5]]
         if pager.refused:
@@ -254,6 +287,7 @@ def told(plan: Plan, result: Result) -> str:
         **dict(sorted(result.faults.items())),
         "targets broke down": result.breakdowns,
         "incidents opened": result.opened,
+        "breakdowns nobody was told of": result.untold,
         "requests at the receiver": result.events,
         "down, and open, at the end": result.down,
         "seconds until the receiver agreed": f"{result.settled:.0f}",

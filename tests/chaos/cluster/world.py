@@ -108,14 +108,14 @@ class World:
         return web.Response(status=200 if service.well else 500)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["World"]:
-        """Serve on loopback for the length of the block."""
+    async def running(self, host: str) -> AsyncIterator["World"]:
+        """Serve at an address of this machine for the length of the block."""
         application = web.Application()
         application.router.add_get("/{name}", self.answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, host, 0, backlog=4096).start()
+        self.url = f"http://{host}:{runner.addresses[0][1]}"
         try:
             yield self
         finally:
