@@ -159,12 +159,13 @@ class Membership:
 
     async def leave(self) -> None:
         """Stop being a member, and tell the others. Whatever Redis says, it is so for us."""
-        self._leaving = True
+        again, self._leaving = self._leaving, True
         async with self._turn:
             try:
                 seen, known = await self._roster.leave(self.me), True
             except Unavailable as error:
-                log.warning("left the cluster without a word", reason=str(error))
+                if not again:
+                    log.warning("left the cluster without a word", reason=str(error))
                 seen, known = self._seen, False
             self._note(seen, known=known)
 
@@ -216,14 +217,18 @@ class Membership:
 
 
 def _log_changes(before: Seen, after: Seen, *, joining: bool) -> None:
-    old, new = set(before.members), set(after.members)
-    for member in sorted(new - old, key=lambda each: each.name):
-        log.info(
-            "replica joined", replica=member.name, roles=sorted(role.value for role in member.roles)
-        )
-    for member in sorted(old - new, key=lambda each: each.name):
-        log.info("replica left", replica=member.name)
+    old, new = _working(before), _working(after)
+    for owner in sorted(new.keys() - old.keys()):
+        roles = sorted(role.value for role in new[owner].roles)
+        log.info("replica joined", replica=new[owner].name, roles=roles)
+    for owner in sorted(old.keys() - new.keys()):
+        log.info("replica left", replica=old[owner].name)
     if after.taken_for and not before.taken_for and joining:
         log.info("an earlier process of this name is waited for", lease_ms=after.taken_for)
     elif after.taken_for and not before.taken_for:
         log.error("another process has the name of this replica", lease_ms=after.taken_for)
+
+
+def _working(seen: Seen) -> dict[str, Member]:
+    """Return who has roles: one that is idle, at its start, is not there yet for the reader."""
+    return {member.owner: member for member in seen.members if member.roles}

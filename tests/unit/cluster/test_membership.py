@@ -1,11 +1,13 @@
 """Who is alive, over a real Valkey: leases of its own clock, so they are short here."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlplane.clock import SystemClock
 from controlplane.cluster.membership import Membership
@@ -92,6 +94,21 @@ async def test_one_that_is_not_ready_for_work_has_no_roles(join: Join) -> None:
     assert [sorted(each.roles) for each in first.members()][1] == []
     async with _running(first, second):
         await _until(lambda: Role.PROBER in first.members()[1].roles)
+
+
+async def test_who_comes_and_goes_is_logged_once(join: Join) -> None:
+    """When it begins to work, not when it takes its name; nor does anybody leave for it."""
+    first = await join("a")
+    with capture_logs() as logs:
+        second = await join("b", idle=True)
+        await first.look()
+        assert {line["replica"] for line in logs} == {"a"}  # who was there before
+        async with _running(first, second):
+            await _until(lambda: Role.PROBER in first.members()[1].roles)
+            await second.leave()
+            await _until(lambda: _names(first) == ["a"])
+    seen = Counter(line["event"] for line in logs if line["replica"] == "b")
+    assert seen == {"replica joined": 2, "replica left": 2}  # by each of the two
 
 
 async def test_a_change_is_told_at_once(join: Join) -> None:
