@@ -16,6 +16,7 @@ from controlplane.clock import Clock, Timestamp
 from controlplane.errors import Conflict, ControlPlaneError, NotFound, Unavailable
 from controlplane.telemetry.correlation import correlated, correlation_id, new_correlation_id
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 
 log = get_logger(__name__)
 
@@ -65,6 +66,8 @@ class Autoscaler:
         self._directions: dict[str, str] = {}
         self._listeners: list[Listener] = []
         self._changed = asyncio.Event()
+        self._unread = Outage(log, clock.monotonic)
+        self._unstored = Outage(log, clock.monotonic)
 
     def configure(self, policies: Iterable[Policy]) -> None:
         """Have these from now on. What a policy remembers stays with its name."""
@@ -208,8 +211,10 @@ class Autoscaler:
         try:
             found = await self._store.list(policy.name, before=None, limit=1)
         except ControlPlaneError as error:
-            log.warning("scaling decision not read", policy=policy.name, reason=str(error))
+            event = "scaling decision not read"
+            self._unread.fails(event, policy=policy.name, reason=str(error))
             return
+        self._unread.works("scaling decisions are read again")
         for _, decision in found:
             if decision == self._decisions.get(policy.name):
                 continue
@@ -296,8 +301,10 @@ class Autoscaler:
             await self._store.add(decision)
         except ControlPlaneError as error:
             self._metrics.unstored.inc()
-            log.warning("scaling decision not stored", policy=decision.policy, reason=str(error))
+            event = "scaling decision not stored"
+            self._unstored.fails(event, policy=decision.policy, reason=str(error))
         else:
+            self._unstored.works("scaling decisions are stored again")
             self._stored[decision.policy] = decision
 
     async def _announce(self, policy: Policy, decision: Decision) -> None:
