@@ -1,5 +1,8 @@
 """Attempts at one request: what each came to is counted, told, and followed by a wait."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from random import Random
 from typing import Any, Final
 
@@ -20,6 +23,21 @@ _LONGEST_WAIT: Final[Duration] = 10 * MINUTE
 # Lines about lost samples: one at once, then one in so many seconds.
 _TELL_SECONDS: Final = 60.0
 _NONE_WRITTEN: Final = "the receiver wrote none: does it know this protobuf_message?"
+
+
+class Answer(Enum):
+    """What a receiver said for good."""
+
+    DONE = "taken, or refused and given up"
+    LATE = "refused, as some samples come too late; the others may be taken without them"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Samples that were not yet told of, and when some were."""
+
+    told: float
+    samples: int = 0
 
 
 class Delivery:
@@ -45,58 +63,75 @@ class Delivery:
         self._chance = chance
         self._failing = False
         self._highest = 0
-        self._lost = 0
-        self._told = clock.monotonic() - _TELL_SECONDS
+        self._tallies: dict[str, _Tally] = {}
 
     async def attempt(
-        self, request: Request, attempt: int, *, repeated: bool = False
-    ) -> Duration | None:
+        self, request: Request, attempt: int, *, repeated: bool = False, divisible: bool = False
+    ) -> Duration | Answer:
         """Post a request, `attempt` counting from 0.
 
-        Return the milliseconds to wait before the next attempt, None when the
-        request is done with: accepted, or refused for good. One that may have
-        arrived before a crash is `repeated`: its refusal is no loss.
+        Return the milliseconds to wait before the next attempt, or what the
+        receiver said for good: `LATE`, which counts as nothing yet, only of a
+        `divisible` one. One that may have arrived before a crash is `repeated`:
+        its refusal is no loss.
         """
         began = self._clock.monotonic()
         outcome = await self._poster.post(request.body, self._message.headers, attempt)
         self._metrics.seconds.labels(self._remote).observe(self._clock.monotonic() - began)
         if isinstance(outcome, Failed):
             return self._failed(request, outcome, attempt)
-        if repeated and isinstance(outcome, Refused):
-            self._metrics.dropped.labels(self._remote, "repeated").inc(request.samples)
-            log.info("remote write had arrived", remote=self._remote, reason=outcome.reason)
-        else:
-            self._settled(request, outcome)
-        return None
+        if self._failing:
+            self._failing = False
+            log.info("remote write works again", remote=self._remote)
+        taken = self._taken(request, outcome)
+        late = isinstance(outcome, Refused) and outcome.late
+        if late and divisible and not taken:
+            return Answer.LATE
+        self._settled(request, outcome, taken, repeated=repeated)
+        return Answer.DONE
 
     def lost(self, event: str, samples: int, reason: str) -> None:
         """Tell that samples will not arrive; often enough, but not each time."""
-        self._lost += samples
-        now = self._clock.monotonic()
-        if samples and now - self._told >= _TELL_SECONDS:
-            log.warning(event, remote=self._remote, samples=self._lost, reason=reason)
-            self._told, self._lost = now, 0
+        self._tell(log.warning, event, samples, reason)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._poster.close()
 
-    def _settled(self, request: Request, outcome: Outcome) -> None:
-        if self._failing:
-            self._failing = False
-            log.info("remote write works again", remote=self._remote)
-        reason = outcome.reason if isinstance(outcome, Refused) else ""
+    def _taken(self, request: Request, outcome: Outcome) -> int:
+        """Return how many samples of a request the receiver has taken."""
+        if not isinstance(self._message, Version2):
+            return request.samples if isinstance(outcome, Accepted) else 0
+        written = None if isinstance(outcome, Failed) else outcome.written
         # A receiver of version 1 finds nothing in a body of version 2, and is content.
-        if isinstance(self._message, Version2) and outcome in (Accepted(None), Accepted(0)):
-            reason = _NONE_WRITTEN
-        if reason:
-            self._metrics.failed.labels(self._remote).inc(request.samples)
-            self.lost("remote write refused", request.samples, reason)
-            return
-        self._metrics.sent.labels(self._remote).inc(request.samples)
-        self._metrics.bytes.labels(self._remote).inc(len(request.body))
-        self._highest = max(self._highest, request.newest)
-        self._metrics.highest_sent.labels(self._remote).set(self._highest / 1000)
+        if isinstance(outcome, Accepted) and written:
+            return request.samples
+        # One of version 2 writes what it can of a request that it refuses.
+        return min(written or 0, request.samples)
+
+    def _settled(self, request: Request, outcome: Outcome, taken: int, *, repeated: bool) -> None:
+        metrics, remote = self._metrics, self._remote
+        metrics.sent.labels(remote).inc(taken)
+        if isinstance(outcome, Accepted) and taken:
+            metrics.bytes.labels(remote).inc(len(request.body))
+            self._highest = max(self._highest, request.newest)
+            metrics.highest_sent.labels(remote).set(self._highest / 1000)
+        rest = request.samples - taken
+        reason = outcome.reason if isinstance(outcome, Refused) else _NONE_WRITTEN
+        if repeated and isinstance(outcome, Refused):
+            metrics.dropped.labels(remote, "repeated").inc(rest)
+            self._tell(log.info, "remote write had arrived", rest, reason)
+        else:
+            metrics.failed.labels(remote).inc(rest)
+            self.lost("remote write refused", rest, reason)
+
+    def _tell(self, tell: Callable[..., None], event: str, samples: int, reason: str) -> None:
+        now = self._clock.monotonic()
+        tally = self._tallies.setdefault(event, _Tally(now - _TELL_SECONDS))
+        tally.samples += samples
+        if samples and now - tally.told >= _TELL_SECONDS:
+            tell(event, remote=self._remote, samples=tally.samples, reason=reason)
+            self._tallies[event] = _Tally(now)
 
     def _failed(self, request: Request, outcome: Failed, attempt: int) -> Duration:
         if not self._failing:

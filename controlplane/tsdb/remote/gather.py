@@ -73,14 +73,22 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A body to post, and how many samples it holds, and how many were left out and why."""
+    """A body to post, where in the round its samples are, and how many were left out and why.
+
+    `places` are in the order of the body: by series, then as the log has them.
+    """
 
     body: bytes
-    samples: int
+    places: Refs
     newest: Timestamp
     relabelled: int
     histograms: int
     too_old: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples the body holds."""
+        return len(self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +109,20 @@ class Round:
     shards: Sequence[Sequence[Refs]]
     most: int
 
-    def request(self, shard: int, number: int, outgoing: Outgoing, cutoff: Timestamp) -> Request:
-        """Return a request, without the samples before `cutoff`."""
-        places = self.shards[shard][number]
+    def request(self, places: Refs, outgoing: Outgoing, cutoff: Timestamp) -> Request:
+        """Return a request of the samples at `places`, without those before `cutoff`."""
         leaving = places[self.leaves[places]]
         known = leaving[self._known(leaving, outgoing)]
         fresh = known[self.batch.times[known] >= cutoff]
         kept = (len(places), len(leaving), len(known), len(fresh))
         left_out = [before - after for before, after in pairwise(kept)]
         if not len(fresh):
-            return Request(b"", 0, 0, *left_out)
-        chosen = self.batch.take(fresh[np.argsort(self.batch.refs[fresh], kind="stable")])
+            return Request(b"", fresh, 0, *left_out)
+        fresh = fresh[np.argsort(self.batch.refs[fresh], kind="stable")]
+        chosen = self.batch.take(fresh)
         body = self._body(chosen, outgoing.message)
         compressed = bytes(cramjam.snappy.compress_raw(body))
-        return Request(compressed, len(chosen), int(chosen.times.max()), *left_out)
+        return Request(compressed, fresh, int(chosen.times.max()), *left_out)
 
     def _known(self, places: Refs, outgoing: Outgoing) -> Mask:
         """Tell which samples are floats, or histograms that are here and wanted."""

@@ -34,6 +34,10 @@ class RemoteWriteMetrics:
             "Samples that were not sent, by reason.",
             "reason",
         )
+        self.divided = counter(
+            "divided",
+            "Requests that were sent again in parts, as some samples came too late.",
+        )
         self.pending = gauge("samples_pending", "Samples read from the log and not yet accepted.")
         self.log_bytes = gauge(
             "log_bytes_pending", "Bytes of the log that hold what was not yet accepted."
@@ -64,7 +68,8 @@ class RemoteWriteMetrics:
 
     def begin(self, remote: str, shards_max: int, shards_min: int) -> None:
         """Show a receiver's series, from zero where nothing was counted yet."""
-        for each in (self.sent, self.failed, self.retried, self.bytes, self.restarts):
+        counters = (self.sent, self.failed, self.retried, self.divided, self.bytes, self.restarts)
+        for each in counters:
             each.labels(remote)
         for reason in DROPPED:
             self.dropped.labels(remote, reason)

@@ -2,7 +2,8 @@
 
 A place is written after every request that was answered, so a killed process
 asks at most one request a shard again, byte for byte the same: a receiver that
-has it already takes it for what it is.
+has it already takes it for what it is, and where it has only some parts of it,
+it is divided again.
 """
 
 import json

@@ -1,5 +1,6 @@
 """One request to a receiver, and what became of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,20 @@ from controlplane.transport.backoff import retry_after
 _MOST_TOLD: Final = 300
 _NEVER_WORKS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects)
 # What a receiver of version 2 says it wrote.
-_WRITTEN: Final = "x-prometheus-remote-write-samples-written"
+_WRITTEN: Final = (
+    "x-prometheus-remote-write-samples-written",
+    "x-prometheus-remote-write-histograms-written",
+)
+# How receivers say that samples come too late, or twice with two values: Prometheus,
+# and Cortex and Thanos (409) in its words; Mimir by a name in brackets.
+_LATE: Final = re.compile(
+    "out of order sample|out of bounds|too old sample|duplicate sample for timestamp"
+    "|timestamp too old|err-mimir-sample-(out-of-order|timestamp-too-old|duplicate-timestamp)",
+    re.IGNORECASE,
+)
+_LATE_STATUS: Final = (400, 409)
+# What Prometheus before 2.50 answers with 500 although it will never take the sample.
+_NEVER_TAKEN: Final = "too old sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +41,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The receiver will never take it."""
+    """The receiver will never take it.
+
+    `late` tells that some samples are at fault, which come too late; others of
+    the same request may be taken. `written` is as that of `Accepted`.
+    """
 
     reason: str
+    late: bool = False
+    written: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +106,25 @@ class Poster:
     def _outcome(self, answer: httpx.Response) -> Outcome:
         status = answer.status_code
         if 200 <= status < 300:
-            written = answer.headers.get(_WRITTEN, "")
-            return Accepted(int(written) if written.isdecimal() else None)
-        reason = self._told(f"HTTP status {status}: {answer.text.strip()}")
+            return Accepted(_written(answer))
+        text = answer.text.strip()
+        reason = self._told(f"HTTP status {status}: {text}")
+        if status == 500 and text == _NEVER_TAKEN:
+            return Refused(reason, late=True)
         if status >= 500 or (status == 429 and self._patient):
             return Failed(reason, retry_after(answer.headers.get("retry-after"), self._clock.now()))
-        return Refused(reason)
+        late = status in _LATE_STATUS and _LATE.search(text) is not None
+        return Refused(reason, late, _written(answer))
 
     def _told(self, reason: str) -> str:
         return scrub(reason, self._url)[:_MOST_TOLD]
+
+
+def _written(answer: httpx.Response) -> int | None:
+    """Return how many samples, native histograms among them, it says were written."""
+    said = [answer.headers.get(name, "") for name in _WRITTEN]
+    numbers = [int(each) for each in said if each.isdecimal()]
+    return sum(numbers) if numbers else None
 
 
 def scrub(text: str, url: str) -> str:

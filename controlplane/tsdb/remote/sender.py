@@ -16,10 +16,11 @@ from controlplane.model.duration import MINUTE
 from controlplane.model.labels import Labels
 from controlplane.telemetry.logs import get_logger
 from controlplane.transport.backoff import backoff
-from controlplane.tsdb.remote.delivery import Delivery
-from controlplane.tsdb.remote.gather import Gatherer, Outgoing, Round
+from controlplane.tsdb.remote.delivery import Answer, Delivery
+from controlplane.tsdb.remote.gather import Gatherer, Outgoing, Request, Round
 from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
 from controlplane.tsdb.remote.options import RemoteWrite, RemoteWriteSettings
+from controlplane.tsdb.remote.parts import Parts
 from controlplane.tsdb.remote.position import Position, Progress, ProgressFile
 from controlplane.tsdb.remote.tail import begin_of_log, bytes_after, end_of_log
 from controlplane.tsdb.sift import NEVER
@@ -83,6 +84,8 @@ class Sender:
         self._progress = Progress(Position(-1, 0))
         # By shard, the request of a resumed round that may have arrived already.
         self._under_way: Mapping[int, int] = {}
+        # By shard, of the request that is being sent so many samples are done with.
+        self._answered: dict[int, int] = {}
         metrics.begin(self._key, self._queue.max_shards, self._queue.min_shards)
 
     @property
@@ -142,6 +145,7 @@ class Sender:
         if found is None:
             return False
         round_, done = found
+        self._answered = {}
         self._metrics.shards.labels(self._key).set(len(round_.shards))
         self._metrics.pending.labels(self._key).set(len(round_.batch))
         await self._note(Progress(round_.begin, round_.end, done, round_.most))
@@ -151,7 +155,8 @@ class Sender:
                     shards.create_task(self._send_shard(round_, shard, answered))
         except* OverBound:
             left = zip(round_.shards, self._progress.done, strict=True)
-            self._over_bound(sum(len(each) for shard, n in left for each in shard[n:]))
+            unsent = sum(len(each) for shard, n in left for each in shard[n:])
+            self._over_bound(unsent - sum(self._answered.values()))
         self._under_way = {}
         await self._note(Progress(round_.end))
         self._metrics.pending.labels(self._key).set(0)
@@ -218,35 +223,63 @@ class Sender:
     async def _send_shard(self, round_: Round, shard: int, answered: int) -> None:
         """Send the requests of a shard in order, each until it is done with. Raises OverBound."""
         for number in range(answered, len(round_.shards[shard])):
-            attempt = 0
-            while (wait := await self._attempt(round_, shard, number, attempt)) is not None:
-                unsent = self.unsent()
-                self._metrics.log_bytes.labels(self._key).set(unsent)
-                if self._excess(unsent) > 0:
-                    raise OverBound
-                await self._clock.sleep(wait / 1000)
-                attempt += 1
+            repeated = self._under_way.get(shard) == number
+            await self._send_request(round_, shard, number, repeated=repeated)
             done = self._progress.done
+            self._answered[shard] = 0
             await self._note(
                 replace(self._progress, done=(*done[:shard], number + 1, *done[shard + 1 :]))
             )
-            self._metrics.pending.labels(self._key).dec(len(round_.shards[shard][number]))
+
+    async def _send_request(
+        self, round_: Round, shard: int, number: int, *, repeated: bool
+    ) -> None:
+        """Send a request whole, or in parts where some of it comes too late. Raises OverBound."""
+        places = round_.shards[shard][number]
+        parts, attempt = Parts(round_.batch, places), 0
+        while (part := parts.next()) is not None:
+            make = partial(round_.request, part, self._outgoing, self._cutoff())
+            request = await self._on_thread(make)
+            divisible = parts.divisible(request.places)
+            answer = await self._attempt(request, attempt, repeated=repeated, divisible=divisible)
+            if not isinstance(answer, Answer):
+                await self._wait(answer)
+                attempt += 1
+                continue
+            attempt = 0
+            self._leave_out(request)
+            if answer is Answer.LATE:
+                self._metrics.divided.labels(self._key).inc(parts.whole)
+                parts.divide(request.places)
+            else:
+                parts.done()
+            before = self._answered.get(shard, 0)
+            self._answered[shard] = len(places) - parts.left
+            self._metrics.pending.labels(self._key).dec(self._answered[shard] - before)
 
     async def _attempt(
-        self, round_: Round, shard: int, number: int, attempt: int
-    ) -> Duration | None:
-        make = partial(round_.request, shard, number, self._outgoing, self._cutoff())
-        request = await self._on_thread(make)
-        repeated = self._under_way.get(shard) == number
-        wait = None
-        if request.samples:
-            wait = await self._delivery.attempt(request, attempt, repeated=repeated)
-        if wait is None:
-            self._count_dropped("relabelled", request.relabelled)
-            self._count_dropped("histogram", request.histograms)
-            self._count_dropped("too_old", request.too_old)
-            self._delivery.lost("remote write drops", request.too_old, "older than the limit")
-        return wait
+        self, request: Request, attempt: int, *, repeated: bool, divisible: bool
+    ) -> Duration | Answer:
+        if not request.samples:
+            return Answer.DONE
+        return await self._delivery.attempt(
+            request, attempt, repeated=repeated, divisible=divisible
+        )
+
+    async def _wait(self, wait: Duration) -> None:
+        """Wait before the next attempt. Raises OverBound."""
+        unsent = self.unsent()
+        self._metrics.log_bytes.labels(self._key).set(unsent)
+        if self._excess(unsent) > 0:
+            raise OverBound
+        await self._clock.sleep(wait / 1000)
+
+    def _leave_out(self, request: Request) -> None:
+        """Count what was not sent of a request that was answered."""
+        self._count_dropped("relabelled", request.relabelled)
+        self._count_dropped("histogram", request.histograms)
+        self._count_dropped("too_old", request.too_old)
+        self._delivery.lost("remote write drops", request.too_old, "older than the limit")
 
     async def _keep_bound(self) -> None:
         """Pass over the oldest part of the log when more waits than may be kept."""

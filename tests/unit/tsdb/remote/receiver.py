@@ -15,6 +15,8 @@ from controlplane.model.labels import Labels
 Sample = tuple[int, float]
 # Returns the answer to the request of this number (from 0), None to take it.
 Judge = Callable[[int], web.Response | None]
+# Returns the answer to what is in a request, None to take it.
+Admit = Callable[[Incoming], web.Response | None]
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class Receiver:
 
     url: str = ""
     judge: Judge = lambda _number: None
+    admit: Admit = lambda _incoming: None
     requests: list[bytes] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
@@ -38,13 +41,42 @@ class Receiver:
         refused = self.judge(len(self.requests) - 1)
         if refused is not None:
             return refused
-        self.taken.append(body)
         version_2 = request.headers["X-Prometheus-Remote-Write-Version"] == "2.0.0"
         read = read_version_2 if version_2 else read_version_1
         incoming = read(decompress(body, 1 << 24), self.book)
+        refused = self.admit(incoming)
+        if refused is not None:
+            return refused
+        self.taken.append(body)
         self.keep(incoming)
-        written = {"X-Prometheus-Remote-Write-Samples-Written": str(len(incoming.times))}
+        floats = len(incoming.times) - len(incoming.histograms)
+        written = {
+            "X-Prometheus-Remote-Write-Samples-Written": str(floats),
+            "X-Prometheus-Remote-Write-Histograms-Written": str(len(incoming.histograms)),
+        }
         return web.Response(status=204, headers=written if version_2 else {})
+
+    def in_order(self, incoming: Incoming) -> web.Response | None:
+        """Refuse as Prometheus does: the whole request, for one sample that comes too late."""
+        newest = {key: self._newest(incoming.labels_of(key)) for key in incoming.keys}
+        columns = zip(
+            incoming.owners.tolist(),
+            incoming.times.tolist(),
+            incoming.values.tolist(),
+            strict=True,
+        )
+        for owner, time, value in columns:
+            key = incoming.keys[owner]
+            last = newest[key]
+            if last is not None and time < last[0]:
+                return web.Response(status=400, text="out of order sample\n")
+            if last is not None and time == last[0] and value != last[1]:
+                return web.Response(status=400, text="duplicate sample for timestamp\n")
+            newest[key] = time, value
+        return None
+
+    def _newest(self, labels: Labels) -> Sample | None:
+        return self.samples[labels][-1] if labels in self.samples else None
 
     @property
     def times(self) -> dict[str, list[int]]:

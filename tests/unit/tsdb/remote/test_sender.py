@@ -127,7 +127,7 @@ async def test_retry_after_is_obeyed(world: World) -> None:
 async def test_what_is_refused_is_counted_and_not_repeated(world: World, status: int) -> None:
     """The next requests go on. A 429 counts as refused where the configuration says so."""
     queue = replace(QUICK, retry_on_http_429=False)
-    refusal = web.Response(status=status, text="out of order sample")
+    refusal = web.Response(status=status, text="label name is too long")
     async with receiving(lambda n: refusal if n == 0 else None) as receiver:
         await world.apply(remote(receiver.url, queue, name="r"))
         world.start()
