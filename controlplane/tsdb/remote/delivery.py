@@ -28,7 +28,8 @@ _NONE_WRITTEN: Final = "the receiver wrote none: does it know this protobuf_mess
 class Answer(Enum):
     """What a receiver said for good."""
 
-    DONE = "taken, or refused and given up"
+    TAKEN = "taken, or some of it"
+    REFUSED = "given up as a whole"
     LATE = "refused, as some samples come too late; the others may be taken without them"
 
 
@@ -88,7 +89,7 @@ class Delivery:
         if late and divisible and not taken:
             return Answer.LATE
         self._settled(request, outcome, taken, repeated=repeated)
-        return Answer.DONE
+        return Answer.TAKEN if taken else Answer.REFUSED
 
     def lost(self, event: str, samples: int, reason: str) -> None:
         """Tell that samples will not arrive; often enough, but not each time."""

@@ -20,6 +20,9 @@ _NONE: Final = np.zeros(0, dtype=np.int64)
 # twenty-five it loses one in a hundred. A backlog that is late as a whole costs
 # no more than this either: below half a second a request, and six times its bytes.
 MOST_REQUESTS: Final = 128
+# Where all is late for long, each request in vain halves what the next may take:
+# two senders of the same series shall not keep the receiver busy.
+FEWEST_REQUESTS: Final = 16
 
 
 class Parts:
@@ -31,12 +34,16 @@ class Parts:
     time, and its parts are sent in that order.
     """
 
-    def __init__(self, batch: Batch, places: Refs) -> None:
-        """`batch` are all samples of the round, `places` those of the request among them."""
+    def __init__(self, batch: Batch, places: Refs, bound: int = MOST_REQUESTS) -> None:
+        """`batch` are all samples of the round, `places` those of the request among them.
+
+        At most `bound` requests are made of it when it is refused.
+        """
         self._batch = batch
         self._waiting: list[_Part] = [_Part(places, _NONE, 0)]
         self._at = 0
-        self._allowed = MOST_REQUESTS
+        self._bound = self._allowed = bound
+        self._in_vain = True
 
     @property
     def left(self) -> int:
@@ -46,7 +53,14 @@ class Parts:
     @property
     def whole(self) -> bool:
         """Whether it was not divided yet."""
-        return self._allowed == MOST_REQUESTS
+        return self._allowed == self._bound
+
+    @property
+    def next_bound(self) -> int:
+        """How many requests may be made of the next one when this is done with."""
+        if not self._in_vain:
+            return MOST_REQUESTS
+        return self._bound if self.whole else max(self._bound // 2, FEWEST_REQUESTS)
 
     def next(self) -> Refs | None:
         """Return what is to be sent now, None when all is done with."""
@@ -56,9 +70,10 @@ class Parts:
         self._at = ranks.index(max(ranks))
         return self._waiting[self._at].places
 
-    def done(self) -> None:
-        """Drop what `next` gave: it was answered."""
+    def done(self, *, taken: bool) -> None:
+        """Drop what `next` gave: it was taken, or given up."""
         del self._waiting[self._at]
+        self._in_vain &= not taken
 
     def divisible(self, places: Refs) -> bool:
         """Tell whether these may be sent in two parts."""

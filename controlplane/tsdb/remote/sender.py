@@ -20,7 +20,7 @@ from controlplane.tsdb.remote.delivery import Answer, Delivery
 from controlplane.tsdb.remote.gather import Gatherer, Outgoing, Request, Round
 from controlplane.tsdb.remote.metrics import RemoteWriteMetrics
 from controlplane.tsdb.remote.options import RemoteWrite, RemoteWriteSettings
-from controlplane.tsdb.remote.parts import Parts
+from controlplane.tsdb.remote.parts import MOST_REQUESTS, Parts
 from controlplane.tsdb.remote.position import Position, Progress, ProgressFile
 from controlplane.tsdb.remote.tail import begin_of_log, bytes_after, end_of_log
 from controlplane.tsdb.sift import NEVER
@@ -86,6 +86,7 @@ class Sender:
         self._under_way: Mapping[int, int] = {}
         # By shard, of the request that is being sent so many samples are done with.
         self._answered: dict[int, int] = {}
+        self._parts_bound = MOST_REQUESTS
         metrics.begin(self._key, self._queue.max_shards, self._queue.min_shards)
 
     @property
@@ -236,7 +237,7 @@ class Sender:
     ) -> None:
         """Send a request whole, or in parts where some of it comes too late. Raises OverBound."""
         places = round_.shards[shard][number]
-        parts, attempt = Parts(round_.batch, places), 0
+        parts, attempt = Parts(round_.batch, places, self._parts_bound), 0
         while (part := parts.next()) is not None:
             make = partial(round_.request, part, self._outgoing, self._cutoff())
             request = await self._on_thread(make)
@@ -252,16 +253,17 @@ class Sender:
                 self._metrics.divided.labels(self._key).inc(parts.whole)
                 parts.divide(request.places)
             else:
-                parts.done()
+                parts.done(taken=answer is Answer.TAKEN)
             before = self._answered.get(shard, 0)
             self._answered[shard] = len(places) - parts.left
             self._metrics.pending.labels(self._key).dec(self._answered[shard] - before)
+        self._parts_bound = parts.next_bound
 
     async def _attempt(
         self, request: Request, attempt: int, *, repeated: bool, divisible: bool
     ) -> Duration | Answer:
         if not request.samples:
-            return Answer.DONE
+            return Answer.REFUSED
         return await self._delivery.attempt(
             request, attempt, repeated=repeated, divisible=divisible
         )

@@ -109,6 +109,29 @@ async def test_a_backlog_that_is_late_as_a_whole_takes_a_bounded_number(world: W
         assert receiver.times == {str(each): times for each in series(3)}
 
 
+async def test_where_nothing_gets_through_less_and_less_is_tried(world: World) -> None:
+    """Each request in vain halves what the next may take, the first success restores it."""
+    queue = replace(ONE_SHARD, max_samples_per_send=200)
+    async with receiving() as receiver:
+        receiver.admit = lambda _: web.Response(status=400, text="out of bounds\n")
+        await world.apply(remote(receiver.url, queue, name="r"))
+        world.tick(series(200), 5)
+        world.start()
+        await settled(world, 1000)
+        assert account(world)["failed"] == 1000
+        assert len(receiver.requests) == sum(
+            1 + bound for bound in (MOST_REQUESTS, MOST_REQUESTS // 2, MOST_REQUESTS // 4, 16, 16)
+        )
+        receiver.admit = lambda _: None
+        world.tick(series(1))
+        await settled(world, 1001)
+        before = len(receiver.requests)
+        receiver.admit = lambda _: web.Response(status=400, text="out of bounds\n")
+        world.tick(series(200))
+        await settled(world, 1201)
+        assert len(receiver.requests) == before + 1 + MOST_REQUESTS
+
+
 @pytest.mark.parametrize(
     ("status", "text"),
     [

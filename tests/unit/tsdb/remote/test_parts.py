@@ -46,8 +46,9 @@ class Strict:
         parts = Parts(log, np.arange(len(log)))
         while (part := parts.next()) is not None:
             part = part[np.argsort(log.refs[part], kind="stable")]
-            if self.takes(part) or not parts.divisible(part):
-                parts.done()
+            taken = self.takes(part)
+            if taken or not parts.divisible(part):
+                parts.done(taken=taken)
             else:
                 parts.divide(part)
         assert parts.left == 0
