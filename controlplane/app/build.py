@@ -32,7 +32,7 @@ from controlplane.app.mirroring import Mirrors
 from controlplane.app.notifying import Senders, WrittenRouteLabels
 from controlplane.app.outside import build_outside
 from controlplane.app.picturing import Pictures, RuleReadings
-from controlplane.app.probing import Prober, Probing, build_probing
+from controlplane.app.probing import Prober, build_probing
 from controlplane.app.readiness import readiness_checks
 from controlplane.app.reloader import Reloader
 from controlplane.app.remotes import elsewhere, families
@@ -374,7 +374,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     supervisor.start("jobs", jobs.run, drain=jobs.drain)
     if mirrors is not None:
         supervisor.start("mirrors", mirrors.run, drain=mirrors.drain)
-    sharing.when_quiet(partial(_quiet, rules, probing))
+    sharing.when_quiet(Role.EVALUATOR, rules.quiet)
+    sharing.when_quiet(Role.PROBER, probing.quiet)
     sharing.start(supervisor)
     guard = Guard(settings.api_token)
     throttle = Throttle(
@@ -386,9 +387,3 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     mount(application, guard)
     await warm(surface)
     return Service(application, reloader, supervisor, bus, shared=sharing.connection is not None)
-
-
-async def _quiet(rules: Manager, probing: Probing) -> None:
-    """Return when what is another replica's now is left: probes last, their slots are short."""
-    await rules.quiet()
-    await probing.quiet()

@@ -1,11 +1,12 @@
 """From targets to samples: what is registered, probed, scraped and counted, put together."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -37,6 +38,9 @@ from controlplane.targets.metrics import TargetMetrics
 from controlplane.targets.outcomes import Outcomes
 from controlplane.targets.registry import TargetRegistry
 from controlplane.tsdb.ports import Appender
+
+# What is known of targets that are another replica's now is written within so many seconds.
+_WRITTEN: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +84,25 @@ class Probing:
         """Return what reads anew what other replicas wrote, by kind of change."""
         return {} if self.outcomes is None else {"outcome": self.outcomes.refresh}
 
-    async def quiet(self) -> None:
+    async def quiet(self) -> Timestamp:
         """Return when what is another replica's now is left, and what came of it is written.
 
-        What the database does not take waits, here.
+        What the database does not take in time waits, here: slots do not. Return
+        until when there was none without a probe.
         """
         await self.watching.quiet()
         writing = [self.uptimes.quiet(), self.failures.flush()]
         if self.outcomes is not None:
             writing.append(self.outcomes.flush())
-        errors = await asyncio.gather(*writing, return_exceptions=True)
-        self.watching.make_up()
+        errors: Sequence[BaseException | None] = ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WRITTEN):
+                errors = await asyncio.gather(*writing, return_exceptions=True)
+        until = self.watching.make_up()
         for error in errors:
             if error is not None and not isinstance(error, Unavailable):
                 raise error
+        return until
 
     def start(self, supervisor: Supervisor) -> None:
         """Set everything in motion: what is started last ends first, and hands on what it has."""

@@ -69,10 +69,10 @@ class Sharing:
             return None
         return self._cluster.shares.share(role).gained_since(key)
 
-    def when_quiet(self, quiet: "Quiet") -> None:
+    def when_quiet(self, role: Role, quiet: "Quiet") -> None:
         """Have `quiet` awaited after work was told to stop, and before another may begin it."""
         if self._cluster is not None:
-            self._cluster.shares.when_quiet(quiet)
+            self._cluster.shares.when_quiet(role, quiet)
 
     def members(self) -> Sequence[Member]:
         """Return who is alive, by name; this replica alone when there is no cluster."""

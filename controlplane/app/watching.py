@@ -121,9 +121,9 @@ class Watching:
             async with asyncio.timeout(_QUIET):
                 await asyncio.gather(self._schedule.quiet(), self._scrapes.quiet())
 
-    def make_up(self) -> None:
-        """Probe what became another's where a slot has begun since; then others may begin."""
-        self._schedule.make_up()
+    def make_up(self) -> Timestamp:
+        """Probe what became another's where a slot has begun since; others go on from then."""
+        return self._schedule.make_up()
 
     def _share_out(self) -> None:
         """Leave what is not this replica's any more, at once; then begin with what is now."""

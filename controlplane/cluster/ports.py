@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from controlplane.clock import Duration
+from controlplane.clock import Duration, Timestamp
 from controlplane.model.member import Claimed, Ownership
 from controlplane.model.share import Role
 
@@ -31,6 +31,9 @@ class ShareStore(Protocol):
         """
         ...
 
-    async def release(self, role: Role, given: Collection[int], me: str) -> None:
-        """Leave shards to whoever wants them; those that are not `me`'s stay as they are."""
+    async def release(self, role: Role, given: Collection[int], me: str, until: Timestamp) -> None:
+        """Leave shards to whoever wants them; those that are not `me`'s stay as they are.
+
+        What was due on them `until` that instant is done: who claims one is told so.
+        """
         ...

@@ -6,7 +6,7 @@ at who owns what. Redis away or the database away, it goes on with what it has.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from controlplane.clock import Clock, Timestamp, sleep_unless
@@ -30,8 +30,9 @@ _LOOK: Final = 1.0
 _PATIENCE: Final = 2.0
 _QUIET: Final = 5.0
 
-# Returns when what has been stopped no longer does anything.
-Quiet = Callable[[], Awaitable[None]]
+# Returns when what has been stopped no longer does anything: the instant until which all
+# that was due was done, or None for that of its return.
+Quiet = Callable[[], Awaitable[Timestamp | None]]
 
 
 class RoleShare:
@@ -83,10 +84,12 @@ class Shares:
         self._lease = options.lease / 1000
         self._metrics = metrics
         self._shares = {role: RoleShare(role, self._valid) for role in SHARED_ROLES}
-        self._quiets: list[Quiet] = []
+        self._quiets: dict[Role, Quiet] = {}
         # Nothing is ours before the first look.
         self._valid_until = clock.monotonic()
         self._lapsed = True
+        # The last instant at which a replica that stood still was known to be at work.
+        self._worked_until: Timestamp | None = None
         self._woken = asyncio.Event()
         membership.subscribe(self._woken.set)
 
@@ -94,9 +97,9 @@ class Shares:
         """Return this replica's share of a role. Raises KeyError for one that is not shared out."""
         return self._shares[role]
 
-    def when_quiet(self, quiet: Quiet) -> None:
-        """Have `quiet` awaited before a shard is let go that subscribers were told to stop."""
-        self._quiets.append(quiet)
+    def when_quiet(self, role: Role, quiet: Quiet) -> None:
+        """Have `quiet` awaited before shards of a role are let go that were to be stopped."""
+        self._quiets[role] = quiet
 
     async def run(self) -> None:
         """Claim and release as replicas come and go, until cancelled."""
@@ -133,13 +136,11 @@ class Shares:
 
     async def drain(self) -> None:
         """Stop everything, then leave it to the others."""
+        stopped = self._clock.now()
         self._drop()
         await self._membership.leave()
-        await self._await_quiet()
         try:
-            async with asyncio.timeout(_PATIENCE):
-                for role in SHARED_ROLES:
-                    await self._store.release(role, range(SHARDS), self._membership.me.owner)
+            await self._let_go(dict.fromkeys(SHARED_ROLES, range(SHARDS)), stopped)
         except (Unavailable, TimeoutError) as error:
             log.warning("shards were not released", reason=str(error) or "time-out")
         await self._membership.announce()
@@ -160,6 +161,8 @@ class Shares:
     def _lapse(self) -> None:
         self._metrics.lapses.inc()
         log.warning("stood still for longer than the lease")
+        still = self._clock.monotonic() - (self._valid_until - self._lease)
+        self._worked_until = self._clock.now() - round(still * 1000)
         self._lapsed = True
         self._drop()
 
@@ -169,6 +172,8 @@ class Shares:
         # Ours by the table, and not known to be: claimed with an answer that was lost, or held
         # before a standstill. Nobody may have worked on them for a lease.
         since = self._clock.now() - self._options.lease
+        if self._worked_until is not None:
+            since, self._worked_until = min(since, self._worked_until), None
         self._take_up({place: (token, since) for place, token in moves.found.items()})
         if moves.release:
             await self._release(moves.release)
@@ -177,14 +182,29 @@ class Shares:
 
     async def _release(self, places: frozenset[Place]) -> None:
         """Stop work, wait until it has stopped, and let it go. All else is for the next turn."""
+        stopped = self._clock.now()
         self._give_up(places)
-        await self._await_quiet()
-        async with asyncio.timeout(_PATIENCE):
-            for role, shards in _by_role(places).items():
-                await self._store.release(role, shards, self._membership.me.owner)
+        await self._let_go(_by_role(places), stopped)
         self._count("released", places)
-        await self._membership.announce()
         self._woken.set()
+
+    async def _let_go(self, shards: Mapping[Role, Collection[int]], stopped: Timestamp) -> None:
+        """Leave shards, whose work was told to stop, to the others.
+
+        Each role goes as soon as its own work has stopped: a slot of a probe
+        does not wait for a page that is on its way. Raises what the store does.
+        """
+        goes = (self._let_go_of(role, numbers, stopped) for role, numbers in shards.items())
+        errors = await asyncio.gather(*goes, return_exceptions=True)
+        for error in errors:
+            if error is not None:
+                raise error
+
+    async def _let_go_of(self, role: Role, shards: Collection[int], stopped: Timestamp) -> None:
+        until = await self._await_quiet(role, stopped)
+        async with asyncio.timeout(_PATIENCE):
+            await self._store.release(role, shards, self._membership.me.owner, until)
+        await self._membership.announce()
 
     async def _claim(self, claims: Mapping[Role, frozenset[int]]) -> None:
         alive = [member.owner for member in self._membership.members()]
@@ -198,17 +218,19 @@ class Shares:
                 {(role, shard): (each.token, each.since) for shard, each in taken.items()}
             )
 
-    async def _await_quiet(self) -> None:
+    async def _await_quiet(self, role: Role, stopped: Timestamp) -> Timestamp:
+        """Return until when the work of a role was done that was told to stop at an instant."""
+        quiet = self._quiets.get(role)
+        if quiet is None:
+            return self._clock.now()
         try:
             async with asyncio.timeout(_QUIET):
-                quiets = (quiet() for quiet in self._quiets)
-                ends = await asyncio.gather(*quiets, return_exceptions=True)
+                return await quiet() or self._clock.now()
         except TimeoutError:  # the database refuses what comes too late
-            log.warning("work went on after it was to stop", seconds=_QUIET)
-        else:
-            for error in ends:
-                if isinstance(error, Exception):
-                    log.error("work may have gone on after it was to stop", exc_info=error)
+            log.warning("work went on after it was to stop", role=role.value, seconds=_QUIET)
+        except Exception:  # one part's mistake must not keep the shards from all others
+            log.exception("work may have gone on after it was to stop", role=role.value)
+        return stopped
 
     def _held(self) -> dict[Place, int]:
         return {

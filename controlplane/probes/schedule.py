@@ -142,16 +142,17 @@ class Schedule:
         await self._left.wait()
         self._flush()
 
-    def make_up(self) -> None:
-        """Probe once more what was released, where a slot has begun since.
+    def make_up(self) -> Timestamp:
+        """Probe once more what was released, where a slot has begun since; return until when.
 
-        To be called right before others may begin with it.
+        To be called right before others may begin with it, at the slots after that.
         """
         now, released = self._clock.now(), self._let_go
         self._let_go = {}
         for entry, due in released.values():
             if due <= now <= due + _MADE_UP and entry.running_until is None:
                 self._start(entry, slot_at(now, entry.interval, entry.offset))
+        return now
 
     def succeeded(self, key: str) -> bool | None:
         """Tell whether a job's last probe was a success; None before its first."""

@@ -1,7 +1,8 @@
 """Who owns which shard: implements cluster.ports.ShareStore.
 
 A row changes only under its lock, and each new owner takes the next token. The
-instants are the database's: it alone says who has been silent for how long.
+database alone says who has been silent for how long; until when work was done
+is said by who did it, whose slots are by its own clock.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -83,11 +84,11 @@ class SqlShares:
             for row in taken
         }
 
-    async def release(self, role: Role, given: Collection[int], me: str) -> None:
+    async def release(self, role: Role, given: Collection[int], me: str, until: Timestamp) -> None:
         rows = shards.c
         mine = and_(rows.role == role.value, rows.shard.in_(given), rows.owner == me)
         async with self._db.begin() as connection:
-            changed = {"owner": "", "changed_at": database_now(connection)}
+            changed = {"owner": "", "changed_at": until}
             await connection.execute(update(shards).where(mine).values(changed))
 
 

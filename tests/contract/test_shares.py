@@ -65,11 +65,9 @@ async def test_a_free_shard_is_claimed_with_the_next_token(database: Database) -
     """Each owner gets a number above the one before it, and no time when there was none."""
     shares = SqlShares(database)
     assert await _claim(shares, _A, 1, 2) == {1: Claimed(1, None), 2: Claimed(1, None)}
-    await shares.release(Role.PROBER, [1], _A.owner)
+    await shares.release(Role.PROBER, [1], _A.owner, 1_700_000_000_000)
     claimed = await _claim(shares, _B, 1, 2)
-    assert list(claimed) == [1]
-    assert claimed[1].token == 2
-    assert claimed[1].since is not None
+    assert claimed == {1: Claimed(2, 1_700_000_000_000)}
     assert await _owners(shares) == {1: _B.owner, 2: _A.owner}
 
 
@@ -77,7 +75,7 @@ async def test_only_the_owner_releases(database: Database) -> None:
     """What is another's stays so, whoever wants to release it."""
     shares = SqlShares(database)
     await _claim(shares, _A, 1)
-    await shares.release(Role.PROBER, [1], _B.owner)
+    await shares.release(Role.PROBER, [1], _B.owner, 1)
     assert await _owners(shares) == {1: _A.owner}
 
 
@@ -182,7 +180,7 @@ async def test_in_any_order_one_at_most_may_write(database: Database, seed: int)
     for _ in range(40):
         me, shard = chance.choice(members), chance.randrange(3)
         if chance.random() < 0.3 and shard in believed[me]:
-            await shares.release(Role.PROBER, [shard], me.owner)
+            await shares.release(Role.PROBER, [shard], me.owner, 1)
             del believed[me][shard]
         else:  # whoever is missing among those alive has been silent for ever
             alive = tuple(each for each in members if each == me or chance.random() < 0.5)

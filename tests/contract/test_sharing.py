@@ -183,7 +183,7 @@ async def test_nothing_is_let_go_before_it_is_quiet(house: House) -> None:
         await finished.wait()
 
     first.shares.share(Role.PROBER).subscribe(lambda: told.append(len(first.owned())))
-    first.shares.when_quiet(quiet)
+    first.shares.when_quiet(Role.PROBER, quiet)
     told: list[int] = []
     turning = asyncio.create_task(first.turn())
     await stopped.wait()
@@ -195,6 +195,34 @@ async def test_nothing_is_let_go_before_it_is_quiet(house: House) -> None:
     await turning
     await second.turn()
     assert _is_shared(first, second)
+
+
+async def test_no_role_waits_for_the_work_of_another(house: House) -> None:
+    """Probes move while a page is on its way, and who takes them knows until when they went."""
+    first = await house.replica("a")
+    await first.turn()
+    second = await house.replica("b")
+    finished, until = asyncio.Event(), _CLOCK.now() - 60_000
+
+    async def slow() -> None:
+        await finished.wait()
+
+    async def quick() -> int:
+        return until
+
+    first.shares.when_quiet(Role.EVALUATOR, slow)
+    first.shares.when_quiet(Role.PROBER, quick)
+    turning = asyncio.create_task(first.turn())
+    async with asyncio.timeout(10):
+        while not second.owned():
+            await second.turn()
+    gained = second.shares.share(Role.PROBER).gained_since
+    assert {gained(_KEYS[shard]) for shard in second.owned()} == {until}
+    assert second.owned(Role.EVALUATOR) == set()
+    finished.set()
+    await turning
+    await second.turn()
+    assert second.owned(Role.EVALUATOR) != set()
 
 
 async def test_who_ends_well_leaves_at_once(house: House) -> None:
@@ -264,14 +292,19 @@ async def test_a_paused_replica_owns_nothing_and_writes_nothing(house: House) ->
 
 
 async def test_a_pause_that_nobody_used_changes_nothing(house: House) -> None:
-    """When nothing was taken over meanwhile, a replica goes on with what it had, same tokens."""
+    """When nothing was taken over meanwhile, a replica goes on with what it had, same tokens.
+
+    It knows since when it has done nothing.
+    """
     clock = ManualClock()
     alone = await house.replica("a", clock=clock)
     await alone.turn()
-    before = alone.shares.share(Role.PROBER).fence(_KEYS.values())
-    await clock.advance(2)
+    share = alone.shares.share(Role.PROBER)
+    before, paused = share.fence(_KEYS.values()), clock.now()
+    await clock.advance(60)
     await alone.turn()
-    assert alone.shares.share(Role.PROBER).fence(_KEYS.values()) == before
+    assert share.fence(_KEYS.values()) == before
+    assert {share.gained_since(key) for key in _KEYS.values()} == {paused}
 
 
 async def test_redis_away_everyone_goes_on(house: House) -> None:

@@ -16,7 +16,8 @@ shards: Final = Table(
     Column("shard", SmallInteger, primary_key=True, autoincrement=False),
     Column("owner", Text, nullable=False, server_default=""),
     Column("token", Millis, nullable=False, server_default="0"),
-    # When it last got or lost an owner, by the clock of the database; 0: it never had one.
+    # When it got its owner, by the clock of the database, or until when the one who left it
+    # had done all that was due, by that one's; 0: it never had one.
     Column("changed_at", Millis, nullable=False, server_default="0"),
 )
 
