@@ -34,7 +34,7 @@ _LATE_AT_MOST: Final[Duration] = 1_000
 _MADE_UP: Final[Duration] = 5_000
 # Who takes one over makes up for its newest slot, unless the next one is as near as this. A service
 # that nobody ran for longer than the gap has not missed single slots.
-_TOO_NEAR: Final[Duration] = 1_000
+_TOO_NEAR: Final[Duration] = 100
 _LONGEST_GAP: Final[Duration] = 600_000
 # A process that stood still for longer (seconds) may have lost targets meanwhile.
 _STALLED: Final = 1.0

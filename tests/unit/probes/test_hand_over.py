@@ -240,7 +240,7 @@ async def test_what_comes_back_at_once_keeps_its_probe(clock: ManualClock) -> No
 async def test_what_nobody_probed_is_counted(clock: ManualClock) -> None:
     """The slots since the one before was last heard of, and not the one under way then."""
     newest = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL))
-    clock = ManualClock(newest + INTERVAL - 500)
+    clock = ManualClock(newest + INTERVAL - 50)
     replica = Replica(clock)
     replica.put(taken=Taken(since=newest - 3 * INTERVAL + 1))
     assert replica.missed() == 3
