@@ -193,7 +193,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         clock=clock,
         registry=registry,
         external_url=settings.external_url,
-        owns=lambda name: evaluator.owns(f"autoscaling/{name}"),
+        share=evaluator,
     )
     stack.push_async_callback(scaling.close)
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.api.query_pool import QueryPool
 from controlplane.app.supervisor import Supervisor
-from controlplane.autoscale.autoscaler import Autoscaler, Owns
+from controlplane.autoscale.autoscaler import Autoscaler
 from controlplane.autoscale.external_scaler import ExternalScaler
 from controlplane.autoscale.kubernetes import KubernetesScales
 from controlplane.autoscale.metrics import AutoscaleMetrics
@@ -21,6 +21,7 @@ from controlplane.clock import Clock, Duration, Timestamp
 from controlplane.config.autoscaling import policy_of
 from controlplane.config.config import Config
 from controlplane.errors import InvalidInput
+from controlplane.model.share import WHOLE, Share
 from controlplane.promql.engine import Engine
 from controlplane.promql.values import Result, Scalar, Vector
 from controlplane.storage.autoscaling import SqlDecisions, SqlPolicies
@@ -127,11 +128,11 @@ def build_scaling(
     clock: Clock,
     registry: CollectorRegistry,
     external_url: str,
-    owns: Owns = lambda _name: True,
+    share: Share = WHOLE,
 ) -> Scaling:
     """Make the parts. `tell` takes the alerts that something was scaled.
 
-    `owns` tells whether this replica evaluates the policy of a name.
+    `share` has the policies that this replica evaluates.
     """
     scales = KubernetesScales()
     autoscaler = Autoscaler(
@@ -143,7 +144,7 @@ def build_scaling(
         clock=clock,
         metrics=AutoscaleMetrics(registry),
         external_url=external_url,
-        owns=owns,
+        share=share,
     )
     policies = Policies(SqlPolicies(database), policy_of, autoscaler.configure)
     return Scaling(autoscaler, policies, ExternalScaler(autoscaler), scales, questions)

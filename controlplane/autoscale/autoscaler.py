@@ -13,7 +13,9 @@ from controlplane.autoscale.reading import Reading, count, reading
 from controlplane.autoscale.recommend import Seen, State, carried_out, decide, followed
 from controlplane.autoscale.told import told
 from controlplane.clock import Clock, Timestamp
-from controlplane.errors import Conflict, ControlPlaneError, NotFound, Unavailable
+from controlplane.errors import Conflict, ControlPlaneError, Fenced, NotFound, Unavailable
+from controlplane.model.fence import Fence
+from controlplane.model.share import WHOLE, Share
 from controlplane.telemetry.correlation import correlated, correlation_id, new_correlation_id
 from controlplane.telemetry.logs import get_logger
 from controlplane.telemetry.outages import Outage
@@ -24,12 +26,6 @@ _QUERY_SECONDS: Final = 10.0
 
 # Is told of each decision, on the event loop. Must not block.
 Listener = Callable[[Decision], None]
-# Tells whether this replica evaluates the policy of a name, and acts for it.
-Owns = Callable[[str], bool]
-
-
-def _every_one(_name: str) -> bool:
-    return True
 
 
 class Autoscaler:
@@ -46,8 +42,9 @@ class Autoscaler:
         clock: Clock,
         metrics: AutoscaleMetrics,
         external_url: str,
-        owns: Owns = _every_one,
+        share: Share = WHOLE,
     ) -> None:
+        """`share` has the policies that this replica evaluates and acts for, by `key_of`."""
         self._query = query
         self._store = store
         self._scales = scales
@@ -56,7 +53,7 @@ class Autoscaler:
         self._clock = clock
         self._metrics = metrics
         self._external_url = external_url.rstrip("/")
-        self._owns = owns
+        self._share = share
         # The policies whose metrics are shown here, as of the last look at who owns them.
         self._mine: set[str] = set()
         self._policies: dict[str, Policy] = {}
@@ -82,7 +79,7 @@ class Autoscaler:
                 self._decisions.pop(name, None)
         self._policies = new
         for policy in new.values():
-            if self._owns(policy.name):
+            if self._share.owns(key_of(policy.name)):
                 self._take_up(policy)
         self._changed.set()
 
@@ -155,7 +152,7 @@ class Autoscaler:
 
     async def turn(self, policy: Policy) -> None:
         """Evaluate a policy that is this replica's, or learn what another one decided."""
-        mine, was_mine = self._owns(policy.name), policy.name in self._mine
+        mine, was_mine = self._share.owns(key_of(policy.name)), policy.name in self._mine
         if mine != was_mine:
             log.info("autoscaling policy changes hands", policy=policy.name, mine=mine)
         if not mine:
@@ -167,7 +164,12 @@ class Autoscaler:
             await self.evaluate(policy, self._clock.now())
 
     async def evaluate(self, policy: Policy, now: Timestamp) -> Decision:
-        """Look, decide, act if that is to be done, and keep what is new."""
+        """Look, decide, act if that is to be done, and keep what is new.
+
+        What is decided while the policy becomes another replica's is neither
+        acted on nor kept.
+        """
+        fence = self._fence(policy.name)
         state = self._states.get(policy.name, State())
         seen = await self._look(policy, state, now)
         passive = policy.mode is Mode.SHADOW or not _acts(policy)
@@ -176,11 +178,12 @@ class Autoscaler:
         state, decision = decide(policy, state, seen, now)
         decision = replace(decision, correlation_id=correlation_id())
         if decision.outcome is Outcome.RECOMMENDED:
-            state, decision = await self._carry_out(policy, state, decision)
+            state, decision = await self._carry_out(policy, state, decision, fence)
         # Noted before anything is awaited again: it is what holds from here on.
         self._states[policy.name] = state
         self._note(decision)
-        await self._keep_decision(decision)
+        if fence is not None:
+            await self._keep_decision(decision, fence)
         if decision.outcome is Outcome.SCALED:
             await self._announce(policy, decision)
         return decision
@@ -258,15 +261,34 @@ class Autoscaler:
         except ControlPlaneError as error:
             return Reading(problem=str(error))
 
+    def _fence(self, name: str) -> Fence | None:
+        """Return what must still hold when a decision of a policy is kept; None if it does not."""
+        try:
+            return self._share.fence([key_of(name)])
+        except Fenced:
+            return None
+
+    async def _is_lost(self, name: str, fence: Fence | None) -> bool:
+        """Tell whether a policy is known to be another replica's by now."""
+        if fence is None or fence != self._fence(name):
+            return True
+        try:
+            await self._store.confirm(fence)
+        except Fenced:
+            return True
+        except Unavailable:
+            return False  # nothing changes hands while the database is away
+        return False
+
     async def _carry_out(
-        self, policy: Policy, state: State, decision: Decision
+        self, policy: Policy, state: State, decision: Decision, fence: Fence | None
     ) -> tuple[State, Decision]:
         if policy.mode is Mode.SHADOW or not _acts(policy):
             if not _assumes(policy):
                 return state, decision
             done = decision if policy.mode is Mode.SHADOW else _with(decision, Outcome.SCALED)
             return carried_out(state, decision), done
-        if not self._owns(policy.name):
+        if await self._is_lost(policy.name, fence):
             return state, _with(decision, Outcome.RECOMMENDED, "another replica has taken over")
         try:
             await self._act(policy, decision)
@@ -294,11 +316,13 @@ class Autoscaler:
         for listener in tuple(self._listeners):
             listener(decision)
 
-    async def _keep_decision(self, decision: Decision) -> None:
+    async def _keep_decision(self, decision: Decision, fence: Fence) -> None:
         if decision.repeats(self._stored.get(decision.policy)):
             return
         try:
-            await self._store.add(decision)
+            await self._store.add(decision, fence)
+        except Fenced as error:
+            log.info("scaling decision fenced", policy=decision.policy, reason=str(error))
         except ControlPlaneError as error:
             self._metrics.unstored.inc()
             event = "scaling decision not stored"
@@ -312,6 +336,11 @@ class Autoscaler:
             await self._tell([told(policy, decision, self._external_url)])
         except ControlPlaneError as error:
             log.error("nobody was told of a scaling", policy=policy.name, reason=str(error))
+
+
+def key_of(name: str) -> str:
+    """Return the key by which replicas share the policy of a name."""
+    return f"autoscaling/{name}"
 
 
 def _acts(policy: Policy) -> bool:

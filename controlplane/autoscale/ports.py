@@ -8,6 +8,7 @@ from controlplane.autoscale.options import Policy, WebhookOptions, WorkloadOptio
 from controlplane.autoscale.owned import Sent
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.alert import Alert
+from controlplane.model.fence import Fence
 from controlplane.promql.values import Result, Scalar, Vector
 
 
@@ -51,8 +52,12 @@ class PolicyRepository(Protocol):
 class DecisionStore(Protocol):
     """Keeps decisions. Each call has its own time-out. Raises Unavailable."""
 
-    async def add(self, decision: Decision) -> None:
-        """Keep one."""
+    async def add(self, decision: Decision, fence: Fence) -> None:
+        """Keep one. Raises Fenced when its policy has become another replica's since."""
+        ...
+
+    async def confirm(self, fence: Fence) -> None:
+        """Return when what a fence asks for still holds. Raises Fenced."""
         ...
 
     async def latest(self) -> Sequence[Decision]:

@@ -8,7 +8,9 @@ from sqlalchemy import Row, delete, func, select
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
 from controlplane.autoscale.options import Mode
 from controlplane.autoscale.owned import Sent
+from controlplane.model.fence import Fence
 from controlplane.storage.database import Database
+from controlplane.storage.fencing import check_fence
 from controlplane.storage.tables.autoscaling import scaling_decisions, scaling_policies
 from controlplane.storage.writing import add, put
 
@@ -19,9 +21,15 @@ class SqlDecisions:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def add(self, decision: Decision) -> None:
+    async def add(self, decision: Decision, fence: Fence) -> None:
         async with self._db.begin() as connection:
+            await check_fence(connection, fence)
             await add(connection, scaling_decisions, [_row(decision)])
+
+    async def confirm(self, fence: Fence) -> None:
+        if fence:
+            async with self._db.begin() as connection:
+                await check_fence(connection, fence)
 
     async def latest(self) -> Sequence[Decision]:
         rows = scaling_decisions.c

@@ -2,14 +2,20 @@
 
 from dataclasses import replace
 
+import pytest
+
+from controlplane.autoscale.autoscaler import key_of
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
 from controlplane.autoscale.options import Mode
 from controlplane.autoscale.owned import Sent
+from controlplane.errors import Fenced
+from controlplane.model.fence import OPEN, Fence
 from controlplane.storage.autoscaling import SqlDecisions, SqlPolicies
 from controlplane.storage.database import Database
 from controlplane.storage.options import RetentionOptions
 from controlplane.storage.retention import trim
 from tests.support.plans import full_scans, recording
+from tests.support.share import moved
 
 NOW = 1_700_000_000_000
 
@@ -38,7 +44,7 @@ async def test_a_decision_comes_back_whole(database: Database) -> None:
     store = SqlDecisions(database)
     made = [decision(at=NOW + number) for number in range(3)]
     for each in [*made, decision("other")]:
-        await store.add(each)
+        await store.add(each, OPEN)
     with recording() as recorded:
         page = await store.list("shop", before=None, limit=2)
     assert await full_scans(database, recorded) == []
@@ -53,18 +59,31 @@ async def test_the_latest_of_each_policy(database: Database) -> None:
     store = SqlDecisions(database)
     unknown = replace(decision("other", desired=None), current=None, outcome=Outcome.HELD)
     for each in (decision(), decision(at=NOW + 1), unknown):
-        await store.add(each)
+        await store.add(each, OPEN)
     assert await store.latest() == [unknown, decision(at=NOW + 1)]
 
 
 async def test_old_decisions_go(database: Database) -> None:
     """By `storage.retention.ledger`, as those on alerts."""
     store = SqlDecisions(database)
-    await store.add(decision(at=NOW - 11))
-    await store.add(decision(at=NOW - 9))
+    await store.add(decision(at=NOW - 11), OPEN)
+    await store.add(decision(at=NOW - 9), OPEN)
     deleted = await trim(database, RetentionOptions(ledger=10), NOW)
     assert deleted["scaling_decisions.ledger"] == 1
     assert await store.latest() == [decision(at=NOW - 9)]
+
+
+async def test_what_was_decided_under_an_old_token_is_refused(database: Database) -> None:
+    """Who lost the policy meanwhile keeps nothing, and learns of it before the deed."""
+    store, key = SqlDecisions(database), key_of("shop")
+    held = Fence(frozenset({await moved(database, key)}))
+    await store.confirm(held)
+    await store.add(decision(), held)
+    await moved(database, key)
+    for refused in (store.confirm(held), store.add(decision(at=NOW + 1), held)):
+        with pytest.raises(Fenced):
+            await refused
+    assert await store.latest() == [decision()]
 
 
 async def test_policies_of_the_api_come_back(database: Database) -> None:

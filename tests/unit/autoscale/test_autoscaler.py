@@ -19,7 +19,7 @@ from controlplane.autoscale.options import (
     WebhookOptions,
     WorkloadOptions,
 )
-from controlplane.errors import Conflict, NotFound, Unavailable
+from controlplane.errors import Conflict, Fenced, NotFound, Unavailable
 from controlplane.model.secret import Secret
 from tests.unit.autoscale.world import DOWN, World
 
@@ -268,6 +268,18 @@ async def test_a_replica_that_lost_a_policy_meanwhile_does_not_act() -> None:
     assert decision.outcome is Outcome.RECOMMENDED
     assert decision.steps[-1] == "another replica has taken over"
     assert world.hooked == []
+    assert world.stored == []
+
+
+async def test_a_replica_that_does_not_know_it_yet_does_not_act() -> None:
+    """The database says that the policy is another one's now: it neither acts nor keeps a word."""
+    world = World({"load": 90.0, "count": 4.0}, database=Fenced("another replica's now"))
+    scaler = world.autoscaler(HOOK)
+    decision = await scaler.evaluate(HOOK, world.clock.now())
+    assert decision.outcome is Outcome.RECOMMENDED
+    assert world.hooked == []
+    assert world.stored == []
+    assert world.registry.get_sample_value("controlplane_autoscaling_decisions_unstored_total") == 0
 
 
 async def test_a_store_that_is_away_is_asked_again() -> None:

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from controlplane.autoscale.autoscaler import Autoscaler
+from controlplane.autoscale.autoscaler import Autoscaler, key_of
 from controlplane.autoscale.decision import Decision
 from controlplane.autoscale.metrics import AutoscaleMetrics
 from controlplane.autoscale.options import Policy, WebhookOptions, WorkloadOptions
 from controlplane.clock import Timestamp
 from controlplane.errors import ControlPlaneError, Unavailable
 from controlplane.model.alert import Alert
+from controlplane.model.fence import Fence
 from controlplane.model.labels import EMPTY
 from controlplane.promql.values import Scalar, Vector
 from tests.support.clock import ManualClock
+from tests.support.share import SettableShare
 
 
 def vector(*values: float) -> Vector:
@@ -51,7 +53,7 @@ class World:
             clock=self.clock,
             metrics=AutoscaleMetrics(self.registry),
             external_url="http://cp/",
-            owns=lambda name: name not in self.elsewhere,
+            share=SettableShare(lambda key: key not in {key_of(name) for name in self.elsewhere}),
         )
         made.configure(policies)
         return made
@@ -66,10 +68,13 @@ class World:
             raise found
         return vector() if found is None else vector(found)
 
-    async def add(self, decision: Decision) -> None:
+    async def add(self, decision: Decision, fence: Fence) -> None:
+        await self.confirm(fence)
+        self.stored.append(decision)
+
+    async def confirm(self, fence: Fence) -> None:
         if self.database is not None:
             raise self.database
-        self.stored.append(decision)
 
     async def latest(self) -> Sequence[Decision]:
         return list({each.policy: each for each in self.stored}.values())
