@@ -97,6 +97,8 @@ class Surface:
     muting: Callable[[Labels, Timestamp], tuple[Sequence[str], Sequence[str]]]
     # Returns the groups that hold alerts, and the intervals that keep one from being told.
     groups: Callable[[Timestamp], Sequence[Flush]]
+    # Returns how many groups there are, and how many alerts they hold together.
+    groups_size: Callable[[], tuple[int, int]]
     outside_hours: Callable[[Flush], Sequence[str]]
     receivers: Callable[[], Sequence[str]]
     receiver_labels: Callable[[], Mapping[str, Labels]]

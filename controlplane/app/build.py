@@ -311,6 +311,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         slack=alerting.interactions,
         muting=alerting.muting,
         groups=alerting.dispatcher.look,
+        groups_size=alerting.dispatcher.size,
         outside_hours=alerting.hours.muting,
         receivers=lambda: [receiver.name for receiver in reloader.config.receivers],
         receiver_labels=lambda: {each.name: each.known_by for each in reloader.config.receivers},

@@ -105,6 +105,10 @@ class Dispatcher:
         """Return every group that holds alerts as it would be told now."""
         return tuple(group.look(now) for group in self._groups.values())
 
+    def size(self) -> tuple[int, int]:
+        """Return how many groups there are, and how many alerts they hold together."""
+        return len(self._groups), sum(map(len, self._groups.values()))
+
     def owned(self) -> KeysView[Identity]:
         """Return a view of (receiver, group key) of every group: other incidents are orphans."""
         return self._groups.keys()

@@ -14,6 +14,10 @@ FIRING: Final = Shelf(
     SECOND,
     frozenset({Kind.ALERT, Kind.SILENCE, Kind.TARGET, Kind.RULES, Kind.CONFIG}),
 )
+# What changed last.
+CHANGES: Final = Shelf(
+    "changes", SECOND, frozenset({Kind.ALERT, Kind.SILENCE, Kind.TARGET, Kind.CONFIG})
+)
 # Groups of alerts, by what a reader wants to see of them.
 GROUPS: Final = Shelf(
     "groups",

@@ -48,18 +48,15 @@ async def get_groups(
     same until something changes, for a second at most.
     """
     asked = _Asked(on, given)
-    everything = on.groups(asked.now)
     # A group may be made a moment after its alert was told of.
-    held = sum(len(group.alerts) for group in everything)
-    key = f"{len(everything)} {held} {request.url.query}"
-    return found_body(await on.cache.get(_SHELF, key, lambda: _list(on, given, asked, everything)))
+    groups, alerts = on.groups_size()
+    key = f"{groups} {alerts} {request.url.query}"
+    return found_body(await on.cache.get(_SHELF, key, lambda: _list(on, given, asked)))
 
 
-async def _list(
-    on: Surface, given: GroupParameters, asked: "_Asked", everything: Collection[Flush]
-) -> bytes:
+async def _list(on: Surface, given: GroupParameters, asked: "_Asked") -> bytes:
     takes = given.takes(on.receiver_labels())
-    groups = [group for group in everything if takes(group.receiver)]
+    groups = [group for group in on.groups(asked.now) if takes(group.receiver)]
     held = [(group, await asked.of(group)) async for group in unhurried(in_order(groups), on.clock)]
     receivers: dict[Labels, list[str]] = defaultdict(list)
     for group, alerts in held:

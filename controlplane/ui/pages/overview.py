@@ -14,8 +14,8 @@ from controlplane.notify.message import Message, MessageState
 from controlplane.targets.index import State
 from controlplane.ui.console import Page
 from controlplane.ui.fleet import NAMED, Grouping, Standing, blocks, group
-from controlplane.ui.happening import changes, firing
-from controlplane.ui.shelves import FIRING, MESSAGES
+from controlplane.ui.happening import Change, changes, firing
+from controlplane.ui.shelves import CHANGES, FIRING, MESSAGES
 
 # Messages that are looked at for what waits after a failure.
 _WAITING_SHOWN: Final = 50
@@ -84,18 +84,22 @@ async def _fleet(page: Page) -> Context:
 
 
 async def _numbers(page: Page) -> Context:
-    alerts = page.on.alerts.list(AlertStatus.FIRING)
-    severities = Counter(alert.labels.value("severity") for alert in alerts)
-    critical, warning = severities["critical"], severities["warning"]
     counts = standing(page).counts
     return {
         "counts": {state.value: counts.get(state, 0) for state in State},
-        "firing_counts": {
-            "critical": critical,
-            "warning": warning,
-            "other": len(alerts) - critical - warning,
-        },
+        "firing_counts": await page.on.cache.get(FIRING, "counts", partial(_count_firing, page.on)),
         "depth": await _depth(page.on),
+    }
+
+
+async def _count_firing(on: Surface) -> Mapping[str, int]:
+    alerts = on.alerts.list(AlertStatus.FIRING)
+    severities = Counter(alert.labels.value("severity") for alert in alerts)
+    critical, warning = severities["critical"], severities["warning"]
+    return {
+        "critical": critical,
+        "warning": warning,
+        "other": len(alerts) - critical - warning,
     }
 
 
@@ -135,14 +139,18 @@ async def _notifications(page: Page) -> Context:
 
 
 async def _changes(page: Page) -> Context:
+    found = await page.on.cache.get(CHANGES, "overview", partial(_look_what_changed, page))
+    return {"changes": found, "started": page.on.started}
+
+
+async def _look_what_changed(page: Page) -> Sequence[Change]:
     def name_of(target_id: str) -> str | None:
         try:
             return page.on.targets.get(target_id).name
         except NotFound:
             return None
 
-    found = changes(page.on.bus.recent(), page.on.alerts.list(), name_of, page.now)
-    return {"changes": found, "started": page.on.started}
+    return changes(page.on.bus.recent(), page.on.alerts.list(), name_of, page.now)
 
 
 _PARTS: Final[Mapping[str, Callable[[Page], Awaitable[Context]]]] = {

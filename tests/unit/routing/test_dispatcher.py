@@ -73,6 +73,7 @@ async def test_looking_at_groups_changes_nothing() -> None:
         (first, second) = subject.look(NOW + 5)
         assert (first.group_key, second.group_key) == ('{}:{job="a"}', '{}:{job="b"}')
         assert (first.receiver, first.at, len(first.alerts)) == ("ops", NOW + 5, 1)
+        assert subject.size() == (2, 2)
     assert subject.next_due() == NOW + 30_000
     assert stage.calls == 0
 

@@ -88,6 +88,19 @@ async def test_the_overview_is_warm_and_new(site: Site) -> None:
     assert site.asked("firing", "hit") == 1
 
 
+async def test_what_changed_and_how_much_fires_is_counted_once(site: Site) -> None:
+    """Readers of the overview share both until something happens, and then see it at once."""
+    for _ in range(2):
+        assert "DiskFull" not in (await site.client.get("/?part=changes")).text
+        await site.client.get("/?part=numbers")
+    assert site.asked("changes", "hit") >= 1
+    alert = {"labels": {"alertname": "DiskFull", "severity": "critical"}}
+    before = (await site.client.get("/?part=numbers")).text
+    await site.client.post("/alertmanager/api/v2/alerts", json=[alert])
+    assert "DiskFull" in (await site.client.get("/?part=changes")).text
+    assert (await site.client.get("/?part=numbers")).text != before
+
+
 async def test_discovery_is_sent_again_only_when_it_changed(site: Site) -> None:
     """Whoever asks with the tag of what he has gets a 304 until a target is another one."""
     path = "/api/v1/discovery/prometheus"
