@@ -7,7 +7,9 @@ Addresses are of the range for tests of networks (RFC 2544), and gone at the end
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -52,8 +54,8 @@ def allowed() -> bool:
     """Tell whether such networks can be had here."""
     if _IP is None or os.geteuid() != 0:
         return False
-    with suppress(subprocess.SubprocessError), namespace():
-        return True
+    with suppress(subprocess.SubprocessError), namespace() as made:
+        return _reaches_us(made)
     return False
 
 
@@ -92,6 +94,17 @@ def enter(name: str) -> None:
         if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), _CLONE_NEWNET):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+
+
+def _reaches_us(made: Namespace) -> bool:
+    """Tell whether a process in there reaches a server that listens on the ground here."""
+    with socket.create_server((made.ground, 0)) as server:
+        reach = f"import socket; socket.create_connection({server.getsockname()}, {_TIMEOUT / 2})"
+        command = ("netns", "exec", made.name, sys.executable, "-c", reach)
+        with suppress(subprocess.SubprocessError):
+            _ip(*command)
+            return True
+    return False
 
 
 def _ip(*words: str) -> None:

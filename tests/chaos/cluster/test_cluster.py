@@ -22,10 +22,11 @@ async def test_nobody_notices_that_replicas_die(tmp_path: Path) -> None:
         redis_hang=0,
         postgres=45,
         pause=0,
-        cut=0,
+        cut=50,
         changing=2,
     )
     result = await ClusterChaos(tmp_path, plan).run()
     assert result.problems == [], told(plan, result)
     assert result.faults["killed with -9"] >= 1
+    assert any("cut" in fault for fault in result.faults)
     assert result.opened >= 6
