@@ -22,11 +22,20 @@ class Replica(Stage):
         self.share = SettableShare()
         super().__init__(world, states, share=self.share, reports=reports, sink=sink)
         self.task: asyncio.Task[None] | None = None
+        self.peers: list[Replica] = []
 
     async def start(self, text: str, options: RulesOptions = DEFAULTS) -> None:
         await self.apply(text, options)
         self.task = asyncio.create_task(self.manager.run())
         await self.settle()
+
+    async def settle(self) -> None:
+        """Let all replicas finish what they have: each has a rule thread of its own."""
+        for _ in range(3):
+            for each in (self, *self.peers):
+                if each.task is not None and not each.task.done():
+                    await each.manager._evaluator.run(lambda: None)
+            await self.world.clock.settle()
 
     async def kill(self) -> None:
         """End it as `kill -9` does: what waits is lost."""
@@ -53,6 +62,8 @@ class Replicas:
     ) -> AsyncIterator[list[Replica]]:
         """Give started replicas that own nothing yet."""
         made = [Replica(self.world, self.states, self.sink, self.reports) for _ in range(count)]
+        for each in made:
+            each.peers = [other for other in made if other is not each]
         async with AsyncExitStack() as stack:
             for each in made:
                 await each.start(text, options)
