@@ -14,13 +14,26 @@ def write_member(member: Member) -> bytes:
             "roles": sorted(member.roles),
             "url": member.url,
             "joined_at": member.joined_at,
+            "version": member.version,
+            "config_digest": member.config_digest,
         }
     )
 
 
 def read_member(name: str, written: bytes) -> Member:
-    """Return the member again; a role of a later version is left out."""
+    """Return the member again; a role of a later version is left out.
+
+    What an older version does not say is as if there were nothing to say.
+    """
     fields = orjson.loads(written)
     known = {role.value for role in Role}
     roles = frozenset(Role(role) for role in fields["roles"] if role in known)
-    return Member(name, fields["incarnation"], roles, fields["url"], fields["joined_at"])
+    return Member(
+        name,
+        fields["incarnation"],
+        roles,
+        fields["url"],
+        fields["joined_at"],
+        version=fields.get("version", ""),
+        config_digest=fields.get("config_digest", ""),
+    )

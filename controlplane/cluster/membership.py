@@ -41,7 +41,7 @@ class Membership:
         options: ClusterOptions,
         metrics: ClusterMetrics,
     ) -> None:
-        self.me: Final = me
+        self._me = me
         self._roster = Roster(connection, options.prefix)
         self._connection = connection
         self._clock = clock
@@ -61,6 +61,17 @@ class Membership:
         self._turn = asyncio.Lock()
         self._heard = False
         self._standing: object = None
+
+    @property
+    def me(self) -> Member:
+        """This replica, as the others are to know it."""
+        return self._me
+
+    def become(self, me: Member) -> None:
+        """Have the others know something else of this replica, at once."""
+        if me != self._me:
+            self._me, self._renew_at = me, self._clock.monotonic()
+            self._woken.set()
 
     def members(self) -> tuple[Member, ...]:
         """Return who is alive, by name, as Redis said last; empty before it said anything."""
@@ -189,13 +200,15 @@ class Membership:
     async def _renew(self, begin: float) -> Seen:
         if self._leaving:
             return await self._roster.look()
-        shown = replace(self.me, roles=frozenset()) if self._idle else self.me
+        me = self._me
+        shown = replace(me, roles=frozenset()) if self._idle else me
         seen = await self._roster.renew(shown, self._options.lease, self._outwaited)
         if seen.taken_for:
             self._member_until = begin
         else:
             self._member_until = begin + self._options.lease / 1000
-            self._renew_at = begin + self._options.renew / 1000
+            # One that has become something else meanwhile says so at the next look.
+            self._renew_at = begin + (self._options.renew / 1000 if me is self._me else 0)
         return seen
 
     def _hear(self) -> None:

@@ -8,13 +8,19 @@ from controlplane.model.share import Role
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One process: `incarnation` is new at each start, so that nobody passes for a former self."""
+    """One process: `incarnation` is new at each start, so that nobody passes for a former self.
+
+    `version` and `config_digest` are empty of one that does not say: it is an
+    older one, or has no configuration file.
+    """
 
     name: str
     incarnation: str
     roles: frozenset[Role]
     url: str = ""
     joined_at: Timestamp = 0
+    version: str = ""
+    config_digest: str = ""
 
     @property
     def owner(self) -> str:

@@ -125,6 +125,17 @@ async def test_a_change_is_told_at_once(join: Join) -> None:
     assert ["a", "b"] in told
 
 
+async def test_what_a_replica_becomes_is_seen_at_once(join: Join) -> None:
+    """Others hear of what is new about a replica long before it would renew its lease."""
+    options = ClusterOptions(prefix=cluster.prefix(), lease=600_000, renew=300_000)
+    first, second = await join("a", options=options), await join("b", options=options)
+    async with _running(first, second):
+        second.become(replace(second.me, config_digest="c0ffee"))
+        second.become(replace(second.me, version="2"))
+        await _until(lambda: second.me in first.members())
+    assert (second.me.config_digest, second.me.version) == ("c0ffee", "2")
+
+
 async def test_who_leaves_is_no_member(join: Join) -> None:
     """After leaving, no look makes a replica a member again."""
     first = await join("a")
