@@ -16,6 +16,7 @@ class Entry:
         "gone",
         "interval",
         "job",
+        "making_up",
         "offset",
         "reason",
         "recorder",
@@ -33,6 +34,7 @@ class Entry:
         self.offset = phase(job.key, job.interval)
         self.timeout = effective_timeout(job)
         self.running_until: Timestamp | None = None
+        self.making_up = False  # the next probe, or the one under way, is for a slot that is over
         self.succeeded: bool | None = None
         self.reason: Reason | None = None
         self.before: bool | None = None  # what another replica last said

@@ -30,7 +30,7 @@ _JUMP_SECONDS: Final = 0.5
 _LONGEST_SLEEP: Final = 0.05
 # A result holds so long beyond the time by which the next one must have come.
 _LATE_AT_MOST: Final[Duration] = 1_000
-# Who lets go of a target makes up for a slot that has begun since, within this (milliseconds).
+# Who lets go of a target makes up for a slot that has begun, so long at most (milliseconds).
 _MADE_UP: Final[Duration] = 5_000
 # Who takes one over makes up for its newest slot, unless the next one is as near as this. A service
 # that nobody ran for longer than the gap has not missed single slots.
@@ -70,8 +70,8 @@ class Schedule:
         self._changes = ChangeLines(log, self._clock.monotonic)
         self._entries: dict[str, Entry] = {}
         self._leaving: dict[str, Entry] = {}  # released, with a probe under way
-        # What was released, with its next slot: nobody else begins with it yet.
-        self._let_go: dict[str, tuple[Entry, Timestamp]] = {}
+        # What was released, when it is due, and until when nobody else begins with it.
+        self._let_go: dict[str, tuple[Entry, Timestamp, Timestamp]] = {}
         self._left = asyncio.Event()
         self._left.set()
         self._wheel: Wheel[str] = Wheel()
@@ -93,7 +93,9 @@ class Schedule:
         With `taken`, go on where another replica has left off.
         """
         self._let_go.pop(job.key, None)
-        old = self._entries.get(job.key) or self._back(job.key)
+        old = self._entries.get(job.key)
+        if old is None and (old := self._back(job.key)) is not None and taken is not None:
+            self._take_over(old, taken)
         if old is not None and old.job == job:
             return
         if old is not None and old.job.labels == job.labels:
@@ -123,8 +125,12 @@ class Schedule:
         entry = self._entries.pop(key, None)
         if entry is None:
             return
-        self._wheel.remove(key)
-        self._let_go[key] = entry, entry.next_slot(self._clock.now())
+        now, due = self._clock.now(), self._wheel.remove(key)
+        # What is due, and only its tick is late, is not for others, who go on from now. Who stood
+        # still may have been taken for dead.
+        if due is None or now - due > _STALLED * 1000:
+            due = entry.next_slot(now)
+        self._let_go[key] = entry, due, now + _MADE_UP
         if entry.running_until is not None:
             self._leaving[key] = entry
             self._left.clear()
@@ -149,9 +155,9 @@ class Schedule:
         """
         now, released = self._clock.now(), self._let_go
         self._let_go = {}
-        for entry, due in released.values():
-            if due <= now <= due + _MADE_UP and entry.running_until is None:
-                self._start(entry, slot_at(now, entry.interval, entry.offset))
+        for entry, due, until in released.values():
+            if due <= now <= until and entry.running_until is None:
+                self._start(entry, max(due, slot_at(now, entry.interval, entry.offset)))
         return now
 
     def succeeded(self, key: str) -> bool | None:
@@ -190,6 +196,7 @@ class Schedule:
         left = newest + entry.interval - now
         if missed > 0 and left >= min(_TOO_NEAR, entry.interval // 10):
             self._wheel.put(entry.job.key, now)
+            entry.making_up = True
             missed -= 1
         self._metrics.missed_taken_over.inc(max(0, missed))
 
@@ -255,7 +262,10 @@ class Schedule:
         slot = due + late * entry.interval
         self._wheel.put(key, entry.next_slot(slot))
         if entry.running_until is not None and now < entry.running_until + _LOST_AFTER:
-            self._metrics.missed_running.inc()
+            if entry.making_up:  # it began between slots: this one waits for it
+                self._wheel.put(key, now + GRAIN)
+            else:
+                self._metrics.missed_running.inc()
             return
         self._metrics.lateness.observe((now - slot) / 1000)
         self._start(entry, slot)
@@ -281,7 +291,7 @@ class Schedule:
             done(_internal("the prober failed"))
 
     def _done(self, entry: Entry, slot: Timestamp, correlation_id: str, outcome: Outcome) -> None:
-        entry.running_until = None
+        entry.running_until, entry.making_up = None, False
         self._running -= 1
         if not self._running:
             self._idle.set()

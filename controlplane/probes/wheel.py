@@ -50,10 +50,10 @@ class Wheel(Generic[K]):
             heapq.heappush(self._order, number)
         bucket.append(key)
 
-    def remove(self, key: K) -> None:
-        """Make `key` never due; nothing happens when it is not there."""
+    def remove(self, key: K) -> Timestamp | None:
+        """Make `key` never due; return when it was, None when it is not there."""
         # Its place in a bucket is left to be passed over.
-        self._due.pop(key, None)
+        return self._due.pop(key, None)
 
     def take(self, now: Timestamp) -> list[tuple[K, Timestamp]]:
         """Take out all that is due, with the instants they were due at."""

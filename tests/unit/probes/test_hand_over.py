@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -102,23 +102,31 @@ def clock() -> ManualClock:
     st.lists(
         st.tuples(
             st.integers(1, 250).map(lambda tenths: tenths / 10),
+            st.integers(0, 10).map(lambda tenths: tenths / 10),
             st.integers(0, 45).map(lambda tenths: tenths / 10),
             st.integers(0, 45).map(lambda tenths: tenths / 10),
         ),
         max_size=6,
     )
 )
+@example([(tenths / 10, 1.0, 0.0, 0.0) for tenths in range(1, 20)])
 @settings(max_examples=20, deadline=None)
-def test_no_slot_is_doubled_and_none_missed(spells: list[tuple[float, float, float]]) -> None:
-    """However often a target passes on in good order, with or without a while in between."""
+def test_no_slot_is_doubled_and_none_missed(
+    spells: list[tuple[float, float, float, float]],
+) -> None:
+    """However often a target passes on in good order, with or without a while in between.
+
+    Also when it is let go of while its tick is late, as on a busy event loop.
+    """
 
     async def life() -> None:
         clock = ManualClock()
         one, other = Replica(clock), Replica(clock)
         begun = clock.now()
         one.put()
-        for spell, quiet, between in spells:
+        for spell, late, quiet, between in spells:
             await advance(clock, spell, one, other)
+            await clock.advance(late)
             one.schedule.release("a")
             await advance(clock, quiet, one, other)
             await one.schedule.quiet()
@@ -200,6 +208,18 @@ async def test_nothing_else_is_made_up_for(
     assert replica.slots() == []
 
 
+async def test_who_stood_still_makes_up_for_nothing(clock: ManualClock) -> None:
+    """Its targets may have been another's for a while when it lets go of them."""
+    replica = Replica(clock)
+    replica.put()
+    slot = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL)) + INTERVAL
+    await clock.advance((slot + 2_000 - clock.now()) / 1000)
+    replica.schedule.release("a")
+    replica.schedule.make_up()
+    await clock.settle()
+    assert replica.slots() == []
+
+
 async def test_nobody_waits_for_what_was_not_under_way(clock: ManualClock) -> None:
     """Without a probe under way it is quiet at once, and what is released leaves no marker."""
     replica = Replica(clock)
@@ -267,6 +287,40 @@ async def test_a_slot_that_has_just_begun_is_made_up_for(clock: ManualClock) -> 
     assert replica.slots() == [newest + 5_000]
     await advance(clock, INTERVAL / 1000, replica)
     assert replica.slots() == [newest + 5_000, newest + INTERVAL]
+
+
+async def test_a_slot_waits_for_what_is_made_up(clock: ManualClock) -> None:
+    """It begins right before the slot, and has not ended by then: the slot's own comes after it."""
+    newest = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL))
+    clock = ManualClock(newest + INTERVAL - 150)
+    replica = Replica(clock, outcome=None)
+    replica.put(taken=Taken(since=newest - 1))
+    await advance(clock, 1, replica)
+    assert len(replica.pending) == 1
+    replica.pending.pop()(GOOD)
+    await advance(clock, 0.1, replica)
+    assert len(replica.pending) == 1
+    replica.pending.pop()(GOOD)
+    await advance(clock, 10, replica)
+    made_up, late = replica.slots()
+    assert made_up < newest + INTERVAL < late < newest + INTERVAL + 1_500
+    assert len(replica.pending) == 1
+
+
+async def test_what_comes_back_with_a_probe_under_way_has_missed_no_slot(
+    clock: ManualClock,
+) -> None:
+    """One that was cut off begins a probe, and another has the target until it is back."""
+    replica = Replica(clock, outcome=None)
+    replica.put()
+    await advance(clock, 10, replica)
+    replica.schedule.release("a")
+    newest = slot_at(clock.now(), INTERVAL, phase("a", INTERVAL)) + INTERVAL
+    await advance(clock, 11, replica)
+    replica.put(taken=Taken(well=True, since=newest - 1))
+    replica.pending.pop()(BAD)
+    await advance(clock, 0.2, replica)
+    assert len(replica.pending) == 1, "the slot that nobody probed is made up for"
 
 
 async def test_after_a_standstill_only_what_is_still_owned_is_probed(clock: ManualClock) -> None:
