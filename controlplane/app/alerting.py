@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -11,6 +10,7 @@ from controlplane.alerts.ledger import Ledger
 from controlplane.alerts.metrics import AlertMetrics, LedgerMetrics
 from controlplane.alerts.provider import Alerts
 from controlplane.app.deciding import Deciding
+from controlplane.app.delivering import Replica, build_delivering
 from controlplane.app.notifying import Senders
 from controlplane.app.silencing import Silencing
 from controlplane.app.storms import Storms, build_storms
@@ -21,7 +21,7 @@ from controlplane.model.alert import AlertStatus
 from controlplane.model.labels import Labels
 from controlplane.model.origin import Origin
 from controlplane.model.secret import Secret
-from controlplane.model.share import ALL_ROLES, WHOLE, Role, Share
+from controlplane.model.share import Role
 from controlplane.mute.hours import Hours
 from controlplane.mute.inhibition import Inhibitor
 from controlplane.mute.metrics import MuteMetrics
@@ -39,43 +39,15 @@ from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.ports import Integration, Interactive, NotificationStore
 from controlplane.notify.silence_news import SilenceNews
 from controlplane.notify.sweeper import Sweeper
-from controlplane.notify.worker import LONGEST_SLEEP, Worker
+from controlplane.notify.worker import Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
-from controlplane.routing.ports import Flush, Fresh, Stage, always_fresh
 from controlplane.routing.tree import build_tree
 from controlplane.storage.alerts import SqlAlerts
 from controlplane.storage.database import Database
 from controlplane.storage.ledger import SqlLedger
 from controlplane.storage.notifications import SqlNotifications
 from controlplane.storage.silences import SqlPast, SqlSilences
-
-# Where several replicas queue messages, each looks so often for those of others, in seconds.
-_LOOK: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """What this process is among several: alone, unless said otherwise.
-
-    `run` tells it from an earlier process of its name. `share` is its part of
-    the notifiers' work; `fresh` returns when it knows what others wrote.
-    """
-
-    name: str
-    run: str = ""
-    roles: frozenset[Role] = ALL_ROLES
-    share: Share = WHOLE
-    fresh: Fresh = always_fresh
-
-    @property
-    def owner(self) -> str:
-        """The name that it claims messages by."""
-        return f"{self.name}/{self.run}" if self.run else self.name
-
-    @property
-    def alone(self) -> bool:
-        return self.share is WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +129,6 @@ class Alerting:
         return message
 
 
-def ends_first(alerts: Alerts, stage: Stage) -> Stage:
-    """Return a stage before which the ends that nobody named are written down.
-
-    An alert that ran out, and was told so, would else fire again after a
-    restart, which gives what has no end some time to be spoken of.
-    """
-
-    async def settled(flushes: Sequence[Flush]) -> None:
-        now = max((flush.at for flush in flushes), default=0)
-        ended = (alert for flush in flushes for alert in flush.resolved())
-        if any(alert.updated_at < alert.ends_at for alert in ended):
-            await alerts.settle(now)
-        await stage(flushes)
-
-    return settled
-
-
 def build_alerting(
     config: Config,
     database: Database,
@@ -209,7 +164,7 @@ def build_alerting(
         alerts,
         senders.clients,
         last_outcome=last_outcome,
-        release=lambda labels, now: dispatcher.hurry(labels, now),  # noqa: PLW0108 - made below
+        release=lambda labels, now: delivering.dispatcher.hurry(labels, now),  # noqa: PLW0108 - below
         clock=clock,
         registry=registry,
         replica="" if replica.alone else replica.name,
@@ -219,49 +174,25 @@ def build_alerting(
     silencing = Silencing(silences, clock)
     senders = replace(senders, silenced_by=silencing.silenced_by)
     channels = Channels(senders.build(config))
-    worker = Worker(
-        notifications,
+    # Whoever mutes hears of an alert before it is grouped.
+    alerts.subscribe(ledger.heard, origin=Origin.HERE)
+    alerts.subscribe(ledger.learned, origin=Origin.ELSEWHERE)
+    for subscriber in (inhibitor.heard, silences.heard, storms.heard):
+        alerts.subscribe(subscriber)
+    delivering = build_delivering(
+        config.route,
         channels,
-        clock,
-        owner=replica.owner,
+        notifications,
+        alerts,
+        clock=clock,
+        replica=replica,
         options=delivery,
         metrics=metrics,
-        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
-        longest_sleep=LONGEST_SLEEP if replica.alone else _LOOK,
-    )
-    pipeline = Pipeline(
-        notifications,
-        channels,
-        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
-        sender=worker,
-        wake=worker.wake,
-        options=delivery,
-        metrics=metrics,
+        routing_metrics=RoutingMetrics(registry),
         muters=(silences, inhibitor, hours, storms.dependencies, storms.network),
-        record=deciding.told,
-    )
-    dispatcher = Dispatcher(
-        build_tree(config.route),
-        ends_first(alerts, pipeline),
-        clock,
-        RoutingMetrics(registry),
-        tells=lambda receiver: bool(channels.of(receiver)),
-        record=deciding.grouped,
-        share=share,
-        kept=lambda alert: alerts.get(alert.fingerprint) is not None,
-        fresh=replica.fresh,
-    )
-    sweeper = Sweeper(
-        notifications,
-        channels,
-        clock,
-        owned=dispatcher.owned,
-        find_alert=alerts.get,
-        wake=worker.wake,
-        options=delivery,
-        metrics=metrics,
-        share=share,
-        fresh=replica.fresh,
+        grouped=deciding.grouped,
+        told=deciding.told,
+        dead_letters=DeadLetterAlerts(alerts, alerts.get, clock),
     )
     silence_news = SilenceNews(
         notifications,
@@ -269,7 +200,7 @@ def build_alerting(
         clock,
         silenced_by=silencing.silenced_by,
         find_alert=alerts.get,
-        wake=worker.wake,
+        wake=delivering.worker.wake,
         options=delivery,
         metrics=metrics,
         share=share,
@@ -283,12 +214,6 @@ def build_alerting(
         record=deciding.clicked,
         metrics=SlackMetrics(registry),
     )
-    # Whoever mutes hears of an alert before it is grouped.
-    alerts.subscribe(ledger.heard, origin=Origin.HERE)
-    alerts.subscribe(ledger.learned, origin=Origin.ELSEWHERE)
-    for subscriber in (inhibitor.heard, silences.heard, storms.heard):
-        alerts.subscribe(subscriber)
-    alerts.subscribe(dispatcher.offer, dispatcher.gathering)
     return Alerting(
         clock,
         replica,
@@ -300,12 +225,12 @@ def build_alerting(
         inhibitor,
         hours,
         storms,
-        dispatcher,
+        delivering.dispatcher,
         channels,
         notifications,
-        worker,
-        pipeline,
-        sweeper,
+        delivering.worker,
+        delivering.pipeline,
+        delivering.sweeper,
         silence_news,
         Changes(channels, clock, metrics=metrics, share=share),
         interactions,

@@ -13,7 +13,7 @@ from controlplane.api.application import create_application
 from controlplane.api.query_pool import QueryPool
 from controlplane.api.surface import Surface
 from controlplane.api.throttle import Throttle
-from controlplane.app.alerting import Replica, build_alerting
+from controlplane.app.alerting import build_alerting
 from controlplane.app.bounds import (
     database_url,
     engine_options,
@@ -25,6 +25,7 @@ from controlplane.app.bounds import (
 from controlplane.app.bus import build_bus, start_bus
 from controlplane.app.caching import build_cache
 from controlplane.app.counting import build_counter
+from controlplane.app.delivering import Replica
 from controlplane.app.inforce import InForce
 from controlplane.app.job_runner import JobMetrics, JobRunner
 from controlplane.app.mirrored import build_mirrors

@@ -33,9 +33,7 @@ async def house(
         database = Database(url)
         await Shards(database).move(ALL, part)
         await database.close()
-        async with alerting(
-            directory, ROUTE, receivers, url=url, share=part, longest_sleep=1.0
-        ) as system:
+        async with alerting(directory, ROUTE, receivers, url=url, share=part) as system:
             yield system, server
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from controlplane.alerts.metrics import AlertMetrics
 from controlplane.alerts.options import AlertOptions
 from controlplane.alerts.provider import Alerts
-from controlplane.app.alerting import ends_first
+from controlplane.app.delivering import Replica, build_delivering
 from controlplane.app.mirroring import MirrorMetrics, Mirrors
 from controlplane.clock import Clock, SystemClock, Timestamp
 from controlplane.model.alert import Alert, AlertStatus
@@ -33,7 +33,7 @@ from controlplane.notify.options import DeliveryOptions, Receiver
 from controlplane.notify.pipeline import Pipeline
 from controlplane.notify.rendering import Templates
 from controlplane.notify.sweeper import Sweeper
-from controlplane.notify.worker import LONGEST_SLEEP, Worker
+from controlplane.notify.worker import Worker
 from controlplane.routing.dispatcher import Dispatcher
 from controlplane.routing.metrics import RoutingMetrics
 from controlplane.routing.options import Route
@@ -164,7 +164,7 @@ async def alerting(
     mute: MuteOptions = _NEVER,
     url: str = "",
     share: Share = WHOLE,
-    longest_sleep: float = LONGEST_SLEEP,
+    longest_sleep: float | None = None,
 ) -> AsyncIterator[Alerting]:
     """Put the parts together on the SQLite file in `directory`; stop them at the end.
 
@@ -176,7 +176,6 @@ async def alerting(
     options = options or QUICK
     registry = CollectorRegistry()
     store = SqlNotifications(db)
-    metrics = NotifyMetrics(registry)
     around = around or Surroundings(
         Templates(external_url=EXTERNAL_URL),
         plain_client,
@@ -198,51 +197,22 @@ async def alerting(
     mirrors = Mirrors(SqlChanges(db), handlers, clock, MirrorMetrics(registry))
     fresh = always_fresh if share is WHOLE else mirrors.fresh
     inhibitor, hours = Inhibitor(mute.inhibit_rules), Hours(mute.time_intervals)
-    worker = Worker(
-        store,
+    for subscriber in (inhibitor.heard, silences.heard):
+        alerts.subscribe(subscriber)
+    delivering = build_delivering(
+        route,
         channels,
-        clock,
-        owner=owner,
+        store,
+        alerts,
+        clock=clock,
+        replica=Replica(owner, share=share, fresh=fresh),
         options=options,
-        metrics=metrics,
+        metrics=NotifyMetrics(registry),
+        routing_metrics=RoutingMetrics(registry),
+        muters=(silences, inhibitor, hours),
         dead_letters=DeadLetterAlerts(alerts, alerts.get, clock) if tell_deaths else None,
         breaker=breaker,
         longest_sleep=longest_sleep,
-    )
-    pipeline = Pipeline(
-        store,
-        channels,
-        owned=lambda: dispatcher.owned(),  # noqa: PLW0108 - it is made below
-        sender=worker,
-        wake=worker.wake,
-        options=options,
-        metrics=metrics,
-        muters=(silences, inhibitor, hours),
-    )
-    dispatcher = Dispatcher(
-        build_tree(route),
-        ends_first(alerts, pipeline),
-        clock,
-        RoutingMetrics(registry),
-        tells=lambda receiver: bool(channels.of(receiver)),
-        share=share,
-        kept=lambda alert: alerts.get(alert.fingerprint) is not None,
-        fresh=fresh,
-    )
-    for subscriber in (inhibitor.heard, silences.heard):
-        alerts.subscribe(subscriber)
-    alerts.subscribe(dispatcher.offer, dispatcher.gathering)
-    sweeper = Sweeper(
-        store,
-        channels,
-        clock,
-        owned=dispatcher.owned,
-        find_alert=alerts.get,
-        wake=worker.wake,
-        options=options,
-        metrics=metrics,
-        share=share,
-        fresh=fresh,
     )
     whole = Alerting(
         db,
@@ -251,14 +221,14 @@ async def alerting(
         silences,
         inhibitor,
         hours,
-        dispatcher,
+        delivering.dispatcher,
         channels,
         store,
-        worker,
-        sweeper,
+        delivering.worker,
+        delivering.sweeper,
         around,
         registry,
-        pipeline,
+        delivering.pipeline,
         None if share is WHOLE else mirrors,
     )
     try:
