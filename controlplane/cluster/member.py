@@ -2,7 +2,7 @@
 
 import orjson
 
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 from controlplane.model.share import Role
 
 
@@ -16,6 +16,7 @@ def write_member(member: Member) -> bytes:
             "joined_at": member.joined_at,
             "version": member.version,
             "config_digest": member.config_digest,
+            "network": member.network,
         }
     )
 
@@ -36,4 +37,10 @@ def read_member(name: str, written: bytes) -> Member:
         fields["joined_at"],
         version=fields.get("version", ""),
         config_digest=fields.get("config_digest", ""),
+        network=_network(fields.get("network")),
     )
+
+
+def _network(written: object) -> Network:
+    """Return what a member says of its network; what is not known here is no reason to doubt it."""
+    return next((each for each in Network if each.value == written), Network.CONNECTED)

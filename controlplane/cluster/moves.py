@@ -7,13 +7,16 @@
 
 Whose a shard is stands in the database; who should have it follows from who is
 alive. What is held here is only what this process believes, and so acts upon.
+
+A prober whose own network is down is alive, and of no use: who is isolated has
+no shards of that role while another one is not. Where all are, nothing moves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlplane.cluster.rendezvous import wanted
-from controlplane.model.member import Member, Ownership
+from controlplane.model.member import Member, Network, Ownership
 from controlplane.model.share import SHARED_ROLES, Role
 
 # One shard of one role.
@@ -56,7 +59,8 @@ def decide(view: View) -> Moves:
     if view.members is None:  # as before: nobody can tell who should have what
         return Moves(lost, _missing(ours, view.held, lost))
     wants = _wants(view.me, view.members)
-    kept = {place: token for place, token in ours.items() if place in wants}
+    stays = wants | (_of_prober(ours) if _awaits_others(view.me, view.members) else frozenset())
+    kept = {place: token for place, token in ours.items() if place in stays}
     claim = {
         role: frozenset(
             row.shard
@@ -68,7 +72,7 @@ def decide(view: View) -> Moves:
     return Moves(
         lost,
         _missing(kept, view.held, lost),
-        frozenset(place for place in ours if place not in wants),
+        frozenset(place for place in ours if place not in stays),
         {role: shards for role, shards in claim.items() if shards},
     )
 
@@ -76,9 +80,32 @@ def decide(view: View) -> Moves:
 def _wants(me: Member, members: Sequence[Member]) -> frozenset[Place]:
     places: set[Place] = set()
     for role in SHARED_ROLES:
-        names = [member.name for member in members if role in member.roles]
+        names = [member.name for member in _fit(role, members)]
         places.update((role, shard) for shard in wanted(role, me.name, names))
     return frozenset(places)
+
+
+def _fit(role: Role, members: Sequence[Member]) -> Sequence[Member]:
+    """Return who may have shards of a role: of probers those that can reach something, if any."""
+    having = [member for member in members if role in member.roles]
+    if role is not Role.PROBER:
+        return having
+    return [each for each in having if each.network is not Network.ISOLATED] or having
+
+
+def _awaits_others(me: Member, members: Sequence[Member]) -> bool:
+    """Tell whether we are isolated, and of no other prober it is certain that it is not.
+
+    When the network of all breaks they find out one after the other: what the
+    first one let go meanwhile would come back to it a moment later.
+    """
+    probers = {each.name: each.network for each in members if Role.PROBER in each.roles}
+    isolated = probers.get(me.name) is Network.ISOLATED
+    return isolated and Network.CONNECTED not in probers.values()
+
+
+def _of_prober(places: Iterable[Place]) -> frozenset[Place]:
+    return frozenset(place for place in places if place[0] is Role.PROBER)
 
 
 def _missing(

@@ -1,9 +1,22 @@
 """A replica as the others know it, and what it owns of the work that is shared out."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from controlplane.clock import Timestamp
 from controlplane.model.share import Role
+
+
+class Network(StrEnum):
+    """The network that a replica is in, as it judges it itself by its canaries.
+
+    DOUBTED is one in which a mass failure may be the replica's own; ISOLATED one
+    in which it has been found to be.
+    """
+
+    CONNECTED = "connected"
+    DOUBTED = "doubted"
+    ISOLATED = "isolated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,7 @@ class Member:
     joined_at: Timestamp = 0
     version: str = ""
     config_digest: str = ""
+    network: Network = Network.CONNECTED
 
     @property
     def owner(self) -> str:

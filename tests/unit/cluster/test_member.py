@@ -3,7 +3,7 @@
 import orjson
 
 from controlplane.cluster.member import read_member, write_member
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 from controlplane.model.share import Role
 
 _MEMBER = Member(
@@ -14,6 +14,7 @@ _MEMBER = Member(
     7,
     version="1.2.3",
     config_digest="c0ffee",
+    network=Network.ISOLATED,
 )
 
 
@@ -23,7 +24,7 @@ def test_a_member_is_read_as_it_was_written() -> None:
 
 
 def test_a_member_of_an_older_version_is_read() -> None:
-    """One that does not say its version and its configuration has neither."""
+    """One that does not say its version and its configuration has neither, nor doubts itself."""
     older = orjson.dumps({"incarnation": "1", "roles": ["api"], "url": "", "joined_at": 7})
     assert read_member("a", older) == Member("a", "1", frozenset({Role.API}), "", 7)
 
@@ -32,3 +33,9 @@ def test_a_member_of_a_later_version_is_read() -> None:
     """Roles and fields that are not known here are passed over."""
     later = {**orjson.loads(write_member(_MEMBER)), "roles": ["api", "oracle"], "mood": "good"}
     assert read_member("a", orjson.dumps(later)).roles == {Role.API}
+
+
+def test_a_network_that_is_not_known_is_not_doubted() -> None:
+    """What a later version says of its network in other words is no reason to take its work."""
+    later = {**orjson.loads(write_member(_MEMBER)), "network": "upside down"}
+    assert read_member("a", orjson.dumps(later)).network is Network.CONNECTED

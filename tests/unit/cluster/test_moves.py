@@ -1,11 +1,14 @@
 """What follows from who is alive and who owns what."""
 
 from dataclasses import replace
+from itertools import product
+
+import pytest
 
 from controlplane.cluster.moves import Moves, View, decide
 from controlplane.cluster.rendezvous import wanted
-from controlplane.model.member import Member, Ownership
-from controlplane.model.share import ALL_ROLES, SHARDS, Role
+from controlplane.model.member import Member, Network, Ownership
+from controlplane.model.share import ALL_ROLES, SHARDS, SHARED_ROLES, Role
 
 _A = Member("a", "1", ALL_ROLES)
 _B = Member("b", "1", ALL_ROLES)
@@ -122,3 +125,81 @@ def test_without_redis_what_another_took_is_lost_all_the_same() -> None:
     """The database has the last word, also while Redis is away."""
     moves = _decide(_row(_FOR_A, _B.owner, 2), members=None, held={_FOR_A: 1})
     assert moves == Moves(lost=frozenset({(Role.PROBER, _FOR_A)}))
+
+
+def _in(network: Network, *members: Member) -> tuple[Member, ...]:
+    return tuple(replace(member, network=network) for member in members)
+
+
+_NETWORKS = list(product(Network, repeat=3))
+_C = Member("c", "1", ALL_ROLES)
+_ROWS = [_row(shard, role=role) for role in SHARED_ROLES for shard in range(SHARDS)]
+
+
+def _wanted(*members: Member) -> dict[Role, list[frozenset[int]]]:
+    """What each of some replicas reaches for when everything is free."""
+    moves = [_decide(*_ROWS, members=members, me=member) for member in members]
+    return {role: [each.claim.get(role, frozenset()) for each in moves] for role in SHARED_ROLES}
+
+
+@pytest.mark.parametrize("networks", _NETWORKS)
+def test_each_shard_is_wanted_by_one_whatever_the_networks_are(
+    networks: tuple[Network, ...],
+) -> None:
+    """No target is left without a prober, and none has two, while anybody is alive."""
+    members = [
+        replace(member, network=network)
+        for member, network in zip((_A, _B, _C), networks, strict=True)
+    ]
+    for shares in _wanted(*members).values():
+        assert sum(map(len, shares)) == SHARDS
+        assert frozenset[int]().union(*shares) == frozenset(range(SHARDS))
+
+
+@pytest.mark.parametrize("networks", _NETWORKS)
+def test_only_probes_are_given_to_those_that_are_not_isolated(
+    networks: tuple[Network, ...],
+) -> None:
+    """Rules and pages stay; probes too where all are isolated, and what is doubted changes none."""
+    members = [
+        replace(member, network=network)
+        for member, network in zip((_A, _B, _C), networks, strict=True)
+    ]
+    before, after = _wanted(_A, _B, _C), _wanted(*members)
+    assert after[Role.EVALUATOR] == before[Role.EVALUATOR]
+    assert after[Role.NOTIFIER] == before[Role.NOTIFIER]
+    isolated = [network is Network.ISOLATED for network in networks]
+    if all(isolated) or not any(isolated):
+        assert after == before
+        return
+    for was, share, cut_off in zip(before[Role.PROBER], after[Role.PROBER], isolated, strict=True):
+        assert not share if cut_off else share >= was
+
+
+def test_one_that_is_isolated_lets_its_probes_go() -> None:
+    """A healthy move: it stops and releases, and the other does not reach for what it still has."""
+    cut_off = replace(_A, network=Network.ISOLATED)
+    row = _row(_FOR_A, _A.owner, 1)
+    moves = _decide(row, members=(cut_off, _B), held={_FOR_A: 1}, me=_A)
+    assert moves == Moves(release=frozenset({(Role.PROBER, _FOR_A)}))
+    assert _decide(row, members=(cut_off, _B), me=_B) == Moves()
+    assert _decide(_row(_FOR_A), members=(cut_off, _B), me=_B).claim == {
+        Role.PROBER: frozenset({_FOR_A})
+    }
+
+
+def test_where_all_are_isolated_nothing_moves() -> None:
+    """Nor while the others find out one after the other that they are."""
+    cut_off = replace(_A, network=Network.ISOLATED)
+    row = _row(_FOR_A, _A.owner, 1)
+    for other in (Network.DOUBTED, Network.ISOLATED):
+        members = (cut_off, *_in(other, _B))
+        assert _decide(row, members=members, held={_FOR_A: 1}, me=_A) == Moves()
+        assert _decide(row, members=members, me=_B) == Moves()
+
+
+def test_one_that_is_isolated_takes_up_what_it_must_not_let_go_yet() -> None:
+    """After a pause it finds what is still its own, while nobody else is certain of itself."""
+    members = _in(Network.ISOLATED, _A) + _in(Network.DOUBTED, _B)
+    moves = _decide(_row(_FOR_A, _A.owner, 1), members=members, me=_A)
+    assert moves == Moves(found={(Role.PROBER, _FOR_A): 1})
