@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from controlplane.clock import Clock, sleep_unless
+from controlplane.cluster.chronicle import Chronicle
 from controlplane.cluster.connection import Connection
 from controlplane.cluster.ending import end_if_cancelled
 from controlplane.cluster.metrics import ClusterMetrics
@@ -47,6 +48,7 @@ class Membership:
         self._clock = clock
         self._options = options
         self._metrics = metrics
+        self._chronicle = Chronicle(metrics)
         self._changed: list[Callable[[], None]] = []
         self._woken = asyncio.Event()
         self._seen = Seen(())
@@ -217,31 +219,13 @@ class Membership:
 
     def _note(self, seen: Seen, *, known: bool) -> None:
         """Keep what was seen, and tell those who want to know that it differs."""
-        before, self._seen, self._known = self._seen, seen, known
+        self._seen, self._known = seen, known
         member = self.is_member
         self._metrics.members.set(len(seen.members))
         self._metrics.member.set(member)
-        _log_changes(before, seen, joining=self._joining)
+        self._chronicle.note(seen, settled=self.settled, joining=self._joining)
         standing = (seen.members, known, member)
         if standing != self._standing or self._heard:
             self._standing, self._heard = standing, False
             for changed in self._changed:
                 changed()
-
-
-def _log_changes(before: Seen, after: Seen, *, joining: bool) -> None:
-    old, new = _working(before), _working(after)
-    for owner in sorted(new.keys() - old.keys()):
-        roles = sorted(role.value for role in new[owner].roles)
-        log.info("replica joined", replica=new[owner].name, roles=roles)
-    for owner in sorted(old.keys() - new.keys()):
-        log.info("replica left", replica=old[owner].name)
-    if after.taken_for and not before.taken_for and joining:
-        log.info("an earlier process of this name is waited for", lease_ms=after.taken_for)
-    elif after.taken_for and not before.taken_for:
-        log.error("another process has the name of this replica", lease_ms=after.taken_for)
-
-
-def _working(seen: Seen) -> dict[str, Member]:
-    """Return who has roles: one that is idle, at its start, is not there yet for the reader."""
-    return {member.owner: member for member in seen.members if member.roles}

@@ -60,6 +60,11 @@ class ClusterMetrics:
             "1 while this replica is a member, else 0.",
             registry=registry,
         )
+        self.configurations = Gauge(
+            "controlplane_cluster_configurations",
+            "Different configurations that the replicas have which are alive and say which.",
+            registry=registry,
+        )
         self.lapses = Counter(
             "controlplane_cluster_lapses_total",
             "Times that this replica had stood still for longer than its lease, and began anew.",

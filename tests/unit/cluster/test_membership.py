@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -63,6 +63,11 @@ async def _running(*memberships: Membership) -> AsyncIterator[None]:
                 await task
 
 
+def _told_of(name: str, logs: Sequence[Mapping[str, object]]) -> Counter[object]:
+    """Count the lines about a replica, by event."""
+    return Counter(line["event"] for line in logs if line.get("replica") == name)
+
+
 def _names(membership: Membership) -> list[str]:
     return [member.name for member in membership.members()]
 
@@ -107,8 +112,8 @@ async def test_who_comes_and_goes_is_logged_once(join: Join) -> None:
             await _until(lambda: Role.PROBER in first.members()[1].roles)
             await second.leave()
             await _until(lambda: _names(first) == ["a"])
-    seen = Counter(line["event"] for line in logs if line["replica"] == "b")
-    assert seen == {"replica joined": 2, "replica left": 2}  # by each of the two
+            once = {"replica joined": 2, "replica left": 2}  # by each of the two
+            await _until(lambda: _told_of("b", logs) == once)
 
 
 async def test_a_change_is_told_at_once(join: Join) -> None:
@@ -264,6 +269,34 @@ async def test_a_redis_that_forgot_is_noticed(join: Join) -> None:
         assert not first.settled
         await clock.advance(4)
         assert first.settled
+        await connection.close()
+
+
+async def test_a_redis_that_forgot_has_nobody_leave() -> None:
+    """Who comes back to an empty Redis never left; who does not has, once all have had time."""
+    with valkey.started() as redis, capture_logs() as logs:
+        clock, options = ManualClock(), ClusterOptions(prefix=cluster.prefix(), lease=600_000)
+        connection = cluster.connect(redis.url, clock)
+        first, second, third = (
+            cluster.membership(connection, cluster.member(name), clock, options) for name in "abc"
+        )
+        for each in (first, second, third, first):
+            await each.join()
+        await clock.advance(4)
+        for each in (first, second, third):
+            await each.look()
+        assert first.settled
+        await connection.ask(lambda client: client.flushall())
+        await first.look()
+        assert _names(first) == ["a"]
+        await second.look()
+        await first.look()
+        assert _names(first) == ["a", "b"]
+        assert "replica left" not in _told_of("b", logs) + _told_of("c", logs)
+        await clock.advance(4)
+        await first.look()
+        assert _told_of("c", logs)["replica left"] == 1
+        assert _told_of("b", logs) == {"replica joined": 3}
         await connection.close()
 
 
