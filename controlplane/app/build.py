@@ -215,6 +215,8 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         pages=settings.data_dir / "status",
     )
     targets, scrapes, uptimes = probing.targets, probing.scrapes, probing.uptimes
+    if probing.outcomes is not None:
+        alerting.storms.network.among(sharing, probing.outcomes.get)
 
     # What other replicas change is known here.
     mirrors: Mirrors | None = None
@@ -270,6 +272,7 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         rules=rules,
         scaling=scaling,
         probing=probing,
+        sharing=sharing,
     )
     reloader = Reloader(
         settings.config,

@@ -6,6 +6,7 @@ from controlplane.app.alerting import Alerting
 from controlplane.app.notifying import configuration_change
 from controlplane.app.probing import Probing
 from controlplane.app.scaling import Scaling
+from controlplane.app.sharing import Sharing
 from controlplane.app.trying import Rehearsal
 from controlplane.clock import Clock
 from controlplane.config.config import Config
@@ -35,6 +36,7 @@ class InForce:
     rules: Manager
     scaling: Scaling
     probing: Probing
+    sharing: Sharing
 
     async def begin(self, config: Config) -> None:
         """Put the first configuration in force, with what was kept from before."""
@@ -69,6 +71,7 @@ class InForce:
         self.scaling.change(new)
         await self.engines.keep_only([*new.datasources(), *self.scaling.datasources()])
         self._scrape(new)
+        self.sharing.configured(new.digest)
         self.alerting.changes.announce(configuration_change(old, new, self.clock.now()))
 
     def _watch(self, config: Config) -> None:

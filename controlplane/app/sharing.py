@@ -1,19 +1,21 @@
 """How replicas share the work out; one that is alone has all of it, at no cost."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from controlplane import __version__
 from controlplane.app.heartbeat import Heartbeat
 from controlplane.app.supervisor import Supervisor
 from controlplane.clock import Clock, Timestamp
 from controlplane.config.config import Config
 from controlplane.config.replicas import own_database, own_samples
 from controlplane.errors import InvalidInput
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 from controlplane.model.share import ALL_ROLES, SHARED_ROLES, WHOLE, Role, Share
 from controlplane.settings.settings import Settings
 from controlplane.storage.database import Database
@@ -36,13 +38,26 @@ class Sharing:
     def __init__(
         self, me: Member, heartbeat: Heartbeat | None = None, cluster: "Cluster | None" = None
     ) -> None:
-        self.me: Final = me
+        self._me = me
         self._heartbeat = heartbeat
         self._cluster = cluster
         self._joined = False
         if cluster is not None:
             self._note_joined()
             cluster.membership.subscribe(self._note_joined)
+
+    @property
+    def me(self) -> Member:
+        """This replica, as the others know it."""
+        return self._me if self._cluster is None else self._cluster.membership.me
+
+    def configured(self, digest: str) -> None:
+        """Have the others know at once which configuration is in force here."""
+        me = replace(self.me, config_digest=digest)
+        if self._cluster is None:
+            self._me = me
+        else:
+            self._cluster.membership.become(me)
 
     @property
     def connection(self) -> "Connection | None":
@@ -77,6 +92,21 @@ class Sharing:
     def members(self) -> Sequence[Member]:
         """Return who is alive, by name; this replica alone when there is no cluster."""
         return (self.me,) if self._cluster is None else self._cluster.membership.members()
+
+    def networks(self) -> Mapping[str, Network]:
+        """Return what each replica says of the network that it is in, by its name."""
+        return {member.name: member.network for member in self.members()}
+
+    def say(self, network: Network) -> None:
+        """Have all replicas know how our own network is, at once."""
+        if self._cluster is not None:
+            membership = self._cluster.membership
+            membership.become(replace(membership.me, network=network))
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when another replica is there, or says otherwise of itself."""
+        if self._cluster is not None:
+            self._cluster.membership.subscribe(changed)
 
     async def joined(self) -> None:
         """Return when our name is ours. Raises Conflict when another living process has it."""
@@ -161,6 +191,8 @@ async def build_sharing(
         settings.roles,
         settings.external_url,
         clock.now(),
+        version=__version__,
+        config_digest=config.digest,
     )
     if database.is_sqlite:
         return Sharing(me)

@@ -46,8 +46,9 @@ NOBODY = Receiver("nobody")
 class Config:
     """One version of the configuration. Paths are as the process can open them.
 
-    `digest` changes whenever a byte of the files does; `files` are all that
-    were read, rule files among them. `groups` are the rules of `rule_files`.
+    `digest` changes whenever a byte of the files does, and is the same wherever
+    their directory lies; it is empty without a file. `files` are all that were
+    read, rule files among them. `groups` are the rules of `rule_files`.
     """
 
     path: str = ""

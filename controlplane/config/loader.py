@@ -3,6 +3,7 @@
 import glob
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from controlplane.config.config import Config
@@ -55,15 +56,30 @@ def load(path: Path | str) -> Config:
     check_dependencies(root, values.get("targets", ()), groups, settings, found)
     found.raise_any()
     values |= {"global_": context.defaults, "rule_files": rule_files, "templates": templates}
-    read = f"{files.digest}{groups!r}{template_texts!r}"
     return Config(
         path=str(path),
-        digest=hashlib.sha256(read.encode()).hexdigest(),
+        digest=_digest(Path(path).parent, files.digest, groups, template_texts),
         files=(*map(str, files.files), *rule_files, *templates),
         groups=groups,
         template_texts=template_texts,
         **values,
     )
+
+
+def _digest(
+    home: Path, files: str, groups: Iterable[RuleGroup], texts: Iterable[tuple[str, str]]
+) -> str:
+    """Return what stands for all that was read, the same wherever its directory lies.
+
+    What stands in the files of secrets is no part of it.
+    """
+
+    def place(file: str) -> str:
+        return str(Path(file).relative_to(home)) if Path(file).is_relative_to(home) else file
+
+    rules = [replace(group, file=place(group.file)) for group in groups]
+    read = f"{files}{rules!r}{[(place(file), text) for file, text in texts]!r}"
+    return hashlib.sha256(read.encode()).hexdigest()
 
 
 def _check_routing(root: Mapping, found: Findings) -> None:

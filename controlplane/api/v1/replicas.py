@@ -17,12 +17,18 @@ On = Annotated[Surface, Depends(surface)]
 
 
 class ReplicaOut(BaseModel):
-    """One replica that is alive, as the one that was asked knows it."""
+    """One replica that is alive, as the one that was asked knows it.
+
+    `version` and `config_digest` are null of a replica that does not say: it is
+    of an older version, or has no configuration file.
+    """
 
     name: str
     roles: list[str]
     url: str
     joined_at: TimeText
+    version: str | None
+    config_digest: str | None
 
     @classmethod
     def of(cls, member: Member) -> "ReplicaOut":
@@ -32,6 +38,8 @@ class ReplicaOut(BaseModel):
             roles=sorted(member.roles),
             url=member.url,
             joined_at=member.joined_at,
+            version=member.version or None,
+            config_digest=member.config_digest or None,
         )
 
 

@@ -4,6 +4,7 @@ import httpx
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from controlplane import __version__
 from controlplane.api.roles import RoleMiddleware
 
 
@@ -17,6 +18,8 @@ async def test_one_that_is_alone_lists_itself(api: httpx.AsyncClient) -> None:
         ["api", "evaluator", "notifier", "prober"],
     )
     assert replica["joined_at"].endswith("Z")
+    assert replica["version"] == __version__
+    assert len(replica["config_digest"]) == 64
 
 
 async def here(scope: Scope, _receive: Receive, send: Send) -> None:

@@ -197,6 +197,38 @@ def test_the_digest_follows_the_bytes(tmp_path: Path) -> None:
     assert read(tmp_path, text).digest != first
 
 
+def test_the_digest_is_of_no_place(tmp_path: Path) -> None:
+    """The same files in another directory are the same; one that moved within it is another."""
+    text = "{include: [more/a.yml], templates: [own.tmpl], rule_files: ['rules/*.yml']}"
+
+    def written(name: str, rules: str = "rules/a.yml") -> str:
+        home = tmp_path / name
+        for place in ("more", "rules"):
+            (home / place).mkdir(parents=True)
+        (home / "more" / "a.yml").write_text("rule_files: [b.yml]")
+        (home / "more" / "b.yml").write_text("groups: [{name: h, rules: [{record: b, expr: up}]}]")
+        (home / "own.tmpl").write_text('{{ define "own" }}x{{ end }}')
+        (home / rules).write_text("groups: [{name: g, rules: [{record: a, expr: up}]}]")
+        return read(home, text).digest
+
+    first = written("first")
+    assert written("second") == first
+    assert written("third", rules="rules/other.yml") != first
+
+
+def test_the_digest_tells_nothing_of_files_of_secrets(tmp_path: Path) -> None:
+    """What stands in a file of its own is no part of it: it cannot be guessed by the digest."""
+    told = tmp_path / "hook"
+    text = """
+        route: {receiver: ops}
+        receivers: [{name: ops, webhook_configs: [{url_file: hook}]}]
+    """
+    told.write_text("http://one.example/secret")
+    first = read(tmp_path, text).digest
+    told.write_text("http://two.example/other")
+    assert read(tmp_path, text).digest == first
+
+
 @pytest.mark.parametrize("text", ["- a", "5", "just words"])
 def test_the_file_is_a_mapping(tmp_path: Path, text: str) -> None:
     """Anything else than a mapping is refused."""
