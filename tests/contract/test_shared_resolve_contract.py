@@ -145,16 +145,9 @@ class Pair(Machine):
 
 
 async def play(operations: Sequence[tuple[str, str]]) -> None:
-    async with PagerDutyStandIn() as pagerduty:
-        with TemporaryDirectory() as directory, postgres_schema.migrated() as url:
-            pair = Pair(Path(directory), url, pagerduty)
-            await pair.start()
-            try:
-                await pair.do(operations)
-                await pair.quiet()
-                await pair.verify()
-            finally:
-                await pair.stop()
+    with TemporaryDirectory() as directory, postgres_schema.migrated() as url:
+        async with PagerDutyStandIn() as pagerduty, Pair(Path(directory), url, pagerduty) as pair:
+            await pair.play(operations)
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=_ANY_TIME)

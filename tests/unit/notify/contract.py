@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import select
 
@@ -98,13 +98,17 @@ class Machine:
     def now(self) -> Timestamp:
         return self.system.clock.now()
 
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
     async def start(self) -> None:
         self.system = await self.stack.enter_async_context(
             alerting(self.directory, ROUTES[self.route], self.receivers(), mute=MUTES[self.muting])
         )
-
-    async def stop(self) -> None:
-        await self.stack.aclose()
 
     def receivers(self) -> list[Receiver]:
         """Return those that the route needs: `gone` takes the pagers away."""
@@ -115,6 +119,12 @@ class Machine:
         ]
         return [Receiver("nobody"), *([] if self.route == "gone" else pagers)]
 
+    async def play(self, operations: Sequence[tuple[str, str]]) -> None:
+        """Do all of it and end everything; nothing may be open then."""
+        await self.do(operations)
+        await self.quiet()
+        await self.verify()
+
     async def do(self, operations: Sequence[tuple[str, str]]) -> None:
         for name, argument in operations:
             step: Callable[[str], Awaitable[None]] = getattr(self, name)
@@ -123,6 +133,11 @@ class Machine:
     async def fire(self, name: str) -> None:
         if name not in self.firing:
             self.firing[name] = await self._raise(name, _LONG)
+
+    async def open(self, name: str) -> None:
+        """Have an alert fire, and told."""
+        await self.fire(name)
+        await self.pagerduty.wait_for(lambda: len(self.pagerduty.open_incidents()) == 1)
 
     async def mention(self, name: str, lasts: int = _SHORT) -> None:
         """Have an alert fire that ends unless somebody speaks of it again."""

@@ -1,6 +1,7 @@
 """Whoever was told "firing" is told "resolved": through mutes, faults, reloads and crashes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,16 +33,16 @@ _ANY_TIME = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 async def play(operations: list[tuple[str, str]]) -> None:
-    async with PagerDutyStandIn() as pagerduty:
-        with TemporaryDirectory() as directory:
-            machine = Machine(Path(directory), pagerduty)
-            await machine.start()
-            try:
-                await machine.do(operations)
-                await machine.quiet()
-                await machine.verify()
-            finally:
-                await machine.stop()
+    with TemporaryDirectory() as directory:
+        async with PagerDutyStandIn() as pagerduty, Machine(Path(directory), pagerduty) as machine:
+            await machine.play(operations)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    """Give a started one."""
+    async with PagerDutyStandIn() as pagerduty, Machine(tmp_path, pagerduty) as machine:
+        yield machine
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=_ANY_TIME)
@@ -74,100 +75,70 @@ def test_every_incident_is_closed_in_the_long_run(operations: list[tuple[str, st
     ids=str,
 )
 async def test_an_end_is_told_through_every_mute(
-    tmp_path: Path, mutes: list[tuple[str, str]]
+    machine: Machine, mutes: list[tuple[str, str]]
 ) -> None:
     """What was told before the mute began ends within it, once."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.do([*mutes, ("wait", ""), ("resolve", "1"), ("wait", "")])
-        await machine.quiet()
-        await machine.verify()
-        assert await machine.opened("1") == 1
-        await machine.stop()
+    await machine.open("1")
+    await machine.play([*mutes, ("wait", ""), ("resolve", "1"), ("wait", "")])
+    assert await machine.opened("1") == 1
 
 
-async def test_an_alert_that_ran_out_stays_ended_over_a_restart(tmp_path: Path) -> None:
+async def test_an_alert_that_ran_out_stays_ended_over_a_restart(machine: Machine) -> None:
     """Nobody spoke of it again and the receiver was told the end: no restart opens it anew."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.mention("1", lasts=1_500)
-        await pagerduty.wait_for(lambda: [i.resolved for i in pagerduty.incidents] == [True])
-        await machine.do([("crash", ""), ("wait", ""), ("wait", "")])
-        await machine.quiet()
-        await machine.verify()
-        await machine.stop()
+    await machine.mention("1", lasts=1_500)
+    pagerduty = machine.pagerduty
+    await pagerduty.wait_for(lambda: [i.resolved for i in pagerduty.incidents] == [True])
+    await machine.play([("crash", ""), ("wait", ""), ("wait", "")])
 
 
-async def test_an_acknowledgement_hides_one_episode(tmp_path: Path) -> None:
+async def test_an_acknowledgement_hides_one_episode(machine: Machine) -> None:
     """Its alert ends and is told so; when it fires again at once, it is told again."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.do([("silence", "1 until resolved"), ("wait", ""), ("resolve", "1")])
-        await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.incidents) == 2)
-        assert machine.acknowledged() == []
-        await machine.quiet()
-        await machine.verify()
-        await machine.stop()
+    await machine.open("1")
+    await machine.do([("silence", "1 until resolved"), ("wait", ""), ("resolve", "1")])
+    pagerduty = machine.pagerduty
+    await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
+    await machine.fire("1")
+    await pagerduty.wait_for(lambda: len(pagerduty.incidents) == 2)
+    assert machine.acknowledged() == []
+    await machine.play([])
 
 
-async def test_a_changed_route_keeps_the_incident(tmp_path: Path) -> None:
+async def test_a_changed_route_keeps_the_incident(machine: Machine) -> None:
     """The group comes under another key; the receiver sees one incident, and its end."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.reload("renamed")
-        await machine.wait("")
-        await machine.resolve("1")
-        await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
-        await machine.stop()
+    await machine.open("1")
+    await machine.do([("reload", "renamed"), ("wait", ""), ("resolve", "1")])
+    pagerduty = machine.pagerduty
+    await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
+    await machine.stack.aclose()
     assert [(i.triggers, i.resolved) for i in pagerduty.incidents] == [(1, True)]
 
 
-async def test_a_removed_receiver_is_told_the_end_at_once(tmp_path: Path) -> None:
+async def test_a_removed_receiver_is_told_the_end_at_once(machine: Machine) -> None:
     """What a reload takes away is resolved with the integration it was opened with."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.reload("gone")
-        await machine.system.sweeper.sweep(machine.system.clock.now())
-        await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
-        while await machine.system.store.open_incidents():
-            await machine.system.clock.sleep(0.01)
-        await machine.system.sweeper.sweep(machine.system.clock.now())
-        assert machine.system.channels.retired() == ()
-        await machine.stop()
+    await machine.open("1")
+    await machine.reload("gone")
+    system, pagerduty = machine.system, machine.pagerduty
+    await system.sweeper.sweep(machine.now)
+    await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
+    while await system.store.open_incidents():
+        await system.clock.sleep(0.01)
+    await system.sweeper.sweep(machine.now)
+    assert system.channels.retired() == ()
 
 
 async def test_an_alert_moved_to_another_receiver_is_resolved_at_the_first_too(
-    tmp_path: Path,
+    machine: Machine,
 ) -> None:
     """The first receiver's incident stays open while the alert fires, and ends with it."""
-    async with PagerDutyStandIn() as pagerduty:
-        machine = Machine(tmp_path, pagerduty)
-        await machine.start()
-        await machine.fire("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.reload("elsewhere")
-        await pagerduty.wait_for(lambda: len(pagerduty.incidents) == 2)
-        assert len(pagerduty.open_incidents()) == 2
-        await machine.resolve("1")
-        await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
-        await machine.system.sweeper.sweep(machine.system.clock.now())
-        await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
-        await machine.stop()
+    await machine.open("1")
+    await machine.reload("elsewhere")
+    pagerduty = machine.pagerduty
+    await pagerduty.wait_for(lambda: len(pagerduty.incidents) == 2)
+    assert len(pagerduty.open_incidents()) == 2
+    await machine.resolve("1")
+    await pagerduty.wait_for(lambda: len(pagerduty.open_incidents()) == 1)
+    await machine.system.sweeper.sweep(machine.now)
+    await pagerduty.wait_for(lambda: not pagerduty.open_incidents())
 
 
 async def test_an_orphan_ends_once_the_end_of_its_alerts_is_written_down(tmp_path: Path) -> None:
