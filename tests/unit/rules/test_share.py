@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,16 @@ groups:
 """
 
 
+@asynccontextmanager
+async def down(text: str) -> AsyncIterator[tuple[Replicas, Replica, Replica]]:
+    """Give two replicas, of which the first has the group; what that watches is down."""
+    replicas = Replicas()
+    async with replicas.running(2, text) as [one, two]:
+        await replicas.give(KEY, one)
+        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+        yield replicas, one, two
+
+
 async def test_nobody_evaluates_what_is_nobodys() -> None:
     """Without a share there are no passes, neither by the clock nor for a commit."""
     replicas = Replicas()
@@ -66,10 +77,7 @@ async def test_a_commit_sets_off_only_groups_that_are_ours() -> None:
 
 async def test_a_take_over_keeps_every_clock() -> None:
     """A pending alert fires when its `for` is over, counted from where the other saw it."""
-    replicas = Replicas()
-    async with replicas.running(2, SLOW) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(SLOW) as (replicas, one, two):
         await one.advance(10)
         (pending,) = one.manager.groups()[0].rules[0].alerts
         await one.kill()
@@ -83,10 +91,7 @@ async def test_a_take_over_keeps_every_clock() -> None:
 
 async def test_a_firing_alert_is_told_again_by_who_takes_it_over() -> None:
     """At once, with the start it had; its receivers hear of no end in between."""
-    replicas = Replicas()
-    async with replicas.running(2, FAST) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(FAST) as (replicas, one, two):
         await one.advance(2)
         (first,) = replicas.sink.alerts
         await one.kill()
@@ -99,10 +104,7 @@ async def test_a_firing_alert_is_told_again_by_who_takes_it_over() -> None:
 
 async def test_a_hand_over_is_no_end() -> None:
     """`ALERTS` has no marker while nobody has the group; then it changes as one replica's would."""
-    replicas = Replicas()
-    async with replicas.running(2, SLOW) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(SLOW) as (replicas, one, two):
         await one.advance(10)
         await replicas.hand_over(KEY, one, two, 5)
         now = replicas.world.clock.now()
@@ -168,10 +170,7 @@ async def test_the_fenced_group_costs_no_other() -> None:
 @pytest.mark.parametrize("value", [0, 1])
 async def test_who_is_killed_before_it_told_is_made_good(value: int) -> None:
     """State is saved first: its alerts are sent by who restores it, a start and an end alike."""
-    replicas = Replicas()
-    async with replicas.running(2, FAST) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(FAST) as (replicas, one, two):
         if value:
             await one.advance(1)
         replicas.sink.refuse = True
@@ -234,10 +233,7 @@ async def test_who_gives_up_waiting_leaves_no_memory_behind() -> None:
 
 async def test_others_show_how_a_group_fares() -> None:
     """Alerts come from the database, times and health from what the owner tells."""
-    replicas = Replicas()
-    async with replicas.running(2, SLOW) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(SLOW) as (replicas, one, two):
         await one.advance(21)
         (there,) = one.manager.groups()
         (here,) = two.manager.groups()
@@ -318,10 +314,7 @@ async def test_what_passed_while_nobody_had_it_is_counted() -> None:
 
 async def test_a_take_over_waits_for_the_database() -> None:
     """A group whose state cannot be read is not evaluated without it, and is as soon as it can."""
-    replicas = Replicas()
-    async with replicas.running(2, SLOW) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(SLOW) as (replicas, one, two):
         await one.advance(10)
         (pending,) = one.manager.groups()[0].rules[0].alerts
         await one.kill()
@@ -339,10 +332,7 @@ async def test_a_take_over_waits_for_the_database() -> None:
 @pytest.mark.parametrize("known", [True, False])
 async def test_what_is_not_found_after_a_take_over_is_over_if_nobody_was_away(known: bool) -> None:
     """An alert that ended meanwhile ends at once, unless nobody may have measured for a while."""
-    replicas = Replicas()
-    async with replicas.running(2, FAST) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(FAST) as (replicas, one, two):
         await one.advance(7 if known else 2)  # long enough to tell how it fares, or not
         await one.kill()
         replicas.world.put(replicas.world.clock.now(), {"up{i=a}": 1})
@@ -388,10 +378,7 @@ async def test_a_rule_that_one_does_not_know_yet_is_not_forgotten() -> None:
 
 async def test_a_reload_ends_only_what_is_ours() -> None:
     """Who does not have the group neither resolves its alerts nor ends its series."""
-    replicas = Replicas()
-    async with replicas.running(2, FAST) as [one, two]:
-        await replicas.give(KEY, one)
-        replicas.world.put(T0 + 1, {"up{i=a}": 0})
+    async with down(FAST) as (replicas, one, two):
         await one.advance(2)
         await two.apply("")
         await two.advance(5)
