@@ -1,6 +1,8 @@
 """Targets that pass from one replica's pool to another's."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from controlplane.scrape.job import Health
 from controlplane.scrape.options import ScrapeConfig, StaticConfig
@@ -23,6 +25,17 @@ def key_of(bench: Bench, instance: str) -> str:
         if each.job.labels.value("instance") == instance
     )
     return key
+
+
+@asynccontextmanager
+async def scraping() -> AsyncIterator[tuple[Bench, asyncio.Event]]:
+    """Give a pool in the midst of a scrape, which goes on once the event is set."""
+    bench = Bench()
+    bench.pool.put(job())
+    bench.target.hold = asyncio.Event()
+    async with bench.running():
+        await bench.clock.advance(15)
+        yield bench, bench.target.hold
 
 
 async def test_what_is_released_is_scraped_no_more_and_ends_nowhere() -> None:
@@ -48,16 +61,12 @@ async def test_what_is_released_is_scraped_no_more_and_ends_nowhere() -> None:
 
 async def test_a_scrape_under_way_ends_and_is_stored() -> None:
     """`quiet` waits for it, and no other follows."""
-    bench = Bench()
-    bench.pool.put(job())
-    bench.target.hold = asyncio.Event()
-    async with bench.running():
-        await bench.clock.advance(15)
+    async with scraping() as (bench, hold):
         bench.pool.release(job())
         waiting = asyncio.create_task(bench.pool.quiet())
         await bench.clock.settle()
         assert not waiting.done()
-        bench.target.hold.set()
+        hold.set()
         await waiting
         assert len(bench.recorder.writes) == 1
         await bench.clock.advance(60)
@@ -66,15 +75,11 @@ async def test_a_scrape_under_way_ends_and_is_stored() -> None:
 
 async def test_what_comes_back_during_its_scrape_goes_on() -> None:
     """It never was away: the same loop scrapes it at its next tick."""
-    bench = Bench()
-    bench.pool.put(job())
-    bench.target.hold = asyncio.Event()
-    async with bench.running():
-        await bench.clock.advance(15)
+    async with scraping() as (bench, hold):
         bench.pool.release(job())
         bench.pool.put(job())
         await bench.pool.quiet()
-        bench.target.hold.set()
+        hold.set()
         await bench.clock.settle()
         await bench.clock.advance(15)
         assert len(bench.recorder.writes) == 2
@@ -83,11 +88,7 @@ async def test_what_comes_back_during_its_scrape_goes_on() -> None:
 
 async def test_stopping_ends_what_is_about_to_leave() -> None:
     """A pool that stops waits for nobody, and nobody waits for it."""
-    bench = Bench()
-    bench.pool.put(job())
-    bench.target.hold = asyncio.Event()
-    async with bench.running():
-        await bench.clock.advance(15)
+    async with scraping() as (bench, _):
         bench.pool.release(job())
     await bench.pool.quiet()
     assert bench.recorder.writes == []
