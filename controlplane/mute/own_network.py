@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
@@ -9,7 +10,10 @@ from controlplane.clock import Clock, Duration, Timestamp, sleep_unless
 from controlplane.errors import ControlPlaneError
 from controlplane.model.alert import OWN_NETWORK_DOWN, Alert, AlertStatus
 from controlplane.model.labels import Labels
+from controlplane.model.member import Network
 from controlplane.mute.canaries import CanaryRounds
+from controlplane.mute.hearsay import Hearsay
+from controlplane.mute.isolation import NOT_ISOLATED, Isolation, judge_isolation
 from controlplane.mute.metrics import StormMetrics
 from controlplane.mute.networks import network_of
 from controlplane.mute.options import StormOptions
@@ -18,16 +22,20 @@ from controlplane.mute.ports import (
     AskCanary,
     FindAlert,
     LastOutcome,
+    LastWord,
     Moment,
     Release,
+    Replicas,
 )
 from controlplane.mute.storm import (
     CALM,
     NETWORK_REASONS,
     Failing,
+    Mass,
     Phase,
     Storm,
     mass_of,
+    ours,
     step,
     still,
 )
@@ -41,6 +49,8 @@ _PAUSE: Final[Duration] = 250
 # The alert lasts so long without being spoken of again, and is spoken of so often.
 _LASTS: Final[Duration] = 60_000
 _AGAIN: Final[Duration] = 20_000
+# While anything is in doubt it is judged so often.
+_LOOK: Final[Duration] = 1_000
 _LABELS: Final = Labels({"alertname": OWN_NETWORK_DOWN, "severity": "critical"})
 _REPLICA: Final = "replica"
 
@@ -50,8 +60,9 @@ class OwnNetwork:
 
     `failed` hears of every failed probe, `heard` of every change of an alert,
     both on the event loop. Without canaries it does nothing. Each of several
-    replicas judges the network that it is in, by the targets that it probes;
-    their alerts differ by the label `replica`.
+    replicas judges the network that it is in, and tells the others of it, once
+    it is put `among` them; their alerts differ by the label `replica`. What one
+    of them says of targets while its network is in doubt is held by all.
     """
 
     kind: Final = "held"
@@ -80,6 +91,9 @@ class OwnNetwork:
         self._find = find
         self._options = StormOptions()
         self._canaries = CanaryRounds(ask, clock, metrics)
+        self._replicas: Replicas | None = None
+        self._isolation: Isolation = NOT_ISOLATED
+        self._hearsay = Hearsay(lambda _target_id: None)
         self._failing: dict[str, Failing] = {}
         self._members: set[str] = set()
         self._jobs: frozenset[str] = frozenset()
@@ -88,9 +102,16 @@ class OwnNetwork:
         self._judged_at: Timestamp = 0
         self._told_at: Timestamp = 0
         self._reason = ""
+        self._mass: Mass | None = None  # the last one, also when it is over
         self._woken = asyncio.Event()
         self.storm: Storm = CALM
         metrics.observe_held(lambda: len(self._held) - len(self._let_go))
+
+    def among(self, replicas: Replicas, last_word: LastWord) -> None:
+        """Tell these replicas of our network from now on, and heed what they say of theirs."""
+        self._replicas, self._hearsay = replicas, Hearsay(last_word)
+        replicas.subscribe(self._hear)
+        self._hear()
 
     def configure(self, canaries: tuple[str, ...], options: StormOptions) -> None:
         """Use other canaries and limits from now on."""
@@ -99,6 +120,7 @@ class OwnNetwork:
         if not canaries:
             self._failing.clear()
             self._become(CALM)
+            self._say(NOT_ISOLATED)
         self._woken.set()
 
     def failed(self, target_id: str, at: Timestamp, reason: str, peer: str) -> None:
@@ -131,10 +153,12 @@ class OwnNetwork:
 
     def muted_by(self, labels: Labels, moment: Moment) -> tuple[str, ...]:
         """Return why an alert is held, or nothing."""
-        if not self._holds(labels, moment.at):
+        why = self._why(labels, moment.at)
+        if not why:
             return ()
         self._held.setdefault(labels, moment.at)
-        return (self._reason,)
+        self._let_go.discard(labels)
+        return (why,)
 
     def heard(self, alerts: Sequence[Alert], now: Timestamp) -> None:
         """Forget of what ended that it was held."""
@@ -156,9 +180,13 @@ class OwnNetwork:
         mass = mass_of(failing, self._options)
         if known is not None:
             mass = still(known, failing, self._options)
-        self._become(step(self.storm, mass, self._canaries.last, now, self._options))
+        canaries = self._canaries.last
+        self._become(step(self.storm, mass, canaries, now, self._options))
+        self._say(judge_isolation(self._isolation, self.storm, canaries, now))
+        self._hear()
+        self._hearsay.look(self._failing, now, self._options.hold)
         loose = {
-            labels for labels in self._held.keys() - self._let_go if not self._holds(labels, now)
+            labels for labels in self._held.keys() - self._let_go if not self._why(labels, now)
         }
         if loose:
             self._let_go |= loose
@@ -183,8 +211,9 @@ class OwnNetwork:
 
     async def tell(self, now: Timestamp) -> None:
         """Raise, keep up or end the alert about ourselves."""
-        down = self._canaries.last.down and self.storm.phase in (Phase.HOLDING, Phase.RELEASED)
-        down = down and self.storm.mass is not None
+        # What fails here is probed by others once we are isolated, and may be well for them.
+        isolated = self._isolation.network is Network.ISOLATED and self._canaries.last.down
+        down = isolated or ours(self.storm, self._canaries.last)
         self._metrics.down.set(down)
         known = self._find(self._labels.fingerprint())
         fires = known is not None and known.status(now) is AlertStatus.FIRING
@@ -195,17 +224,47 @@ class OwnNetwork:
             await self._put(replace(known, ends_at=now, updated_at=now), now)
 
     def _patience(self) -> float:
-        if not self._canaries:
-            return _LASTS / 1000
-        every = self._options.canary_interval
-        return (every if self.storm.phase is Phase.CALM else min(every, 1_000)) / 1000
+        every = self._options.canary_interval if self._canaries else _LASTS
+        calm = self.storm.phase is Phase.CALM and not self._hearsay
+        return (every if calm else min(every, _LOOK)) / 1000
 
-    def _holds(self, labels: Labels, now: Timestamp) -> bool:
-        """Tell whether an alert is to be held: it is about what fails, and not held too long."""
-        storm = self.storm
-        if not storm.holds or now >= self._held.get(labels, now) + self._options.hold:
-            return False
+    def _hear(self) -> None:
+        """Take note of what the replicas say of their networks."""
+        if self._replicas is None:
+            return
+        networks = self._replicas.networks()
+        if self._hearsay.hear(networks, self._clock.now(), self._options.hold):
+            self._woken.set()
+
+    def _say(self, isolation: Isolation) -> None:
+        """Have the other replicas know how our network is: alone there is nobody to tell."""
+        if self._replicas is None or isolation == self._isolation:
+            return
+        before, self._isolation = self._isolation.network, isolation
+        if isolation.network is not before:
+            self._replicas.say(isolation.network)
+
+    def _why(self, labels: Labels, now: Timestamp) -> str:
+        """Return why an alert is to be held that has not been held too long, or nothing."""
+        if now >= self._held.get(labels, now) + self._options.hold:
+            return ""
         about = self._targets.about(labels)
+        if self._holds(about, labels):
+            return self._reason
+        if not (about or "instance" in labels):
+            about = self._of_job(labels.value("job"))
+        return self._hearsay.why(about, now, self._options.hold)
+
+    def _of_job(self, job: str) -> set[str]:
+        """Return the targets of a job of which it is in doubt what was said."""
+        found = map(self._targets.get, self._hearsay.doubted)
+        return {each.id for each in found if each is not None and each.labels.value("job") == job}
+
+    def _holds(self, about: AbstractSet[str], labels: Labels) -> bool:
+        """Tell whether our own network is a reason to hold an alert about these targets."""
+        storm = self.storm
+        if not storm.holds:
+            return False
         if not about:
             return "instance" not in labels and labels.value("job") in self._jobs
         if storm.phase is not Phase.SETTLING:
@@ -219,6 +278,7 @@ class OwnNetwork:
 
     def _become(self, storm: Storm) -> None:
         old, self.storm = self.storm, storm
+        self._mass = storm.mass or self._mass
         if storm.holds and storm.mass is not None:
             self._join(storm.mass.began)
         elif self._members:
@@ -256,8 +316,9 @@ class OwnNetwork:
             self._jobs |= {each.labels.value("job") for each in found if each is not None}
 
     def _alert(self, starts_at: Timestamp, now: Timestamp) -> Alert:
-        canaries, mass = self._canaries.last, self.storm.mass
+        canaries, mass = self._canaries.last, self._mass
         held = len(self._held) - len(self._let_go)
+        elsewhere = "Replicas that reach theirs probe for this one meanwhile. "
         return Alert(
             labels=self._labels,
             annotations=Labels(
@@ -265,6 +326,7 @@ class OwnNetwork:
                     "summary": f"Our own network seems to be down: {mass} fail at once",
                     "description": (
                         f"All of our canaries ({canaries.failing}) fail too. "
+                        f"{'' if self._replicas is None else elsewhere}"
                         f"Notifications of {held} alerts about these targets are held now; "
                         f"each is told within {self._options.hold // 1000} s if it still fires."
                     ),

@@ -6,6 +6,7 @@ from typing import Protocol
 from controlplane.clock import Timestamp
 from controlplane.model.alert import Alert
 from controlplane.model.labels import Labels
+from controlplane.model.member import Network
 from controlplane.mute.silence import Silence, SilenceChange
 
 # Returns the alerts that fire now.
@@ -25,6 +26,39 @@ LastOutcome = Callable[[str], bool | None]
 
 # Has alerts that were held looked at again, now.
 Release = Callable[[Collection[Labels], Timestamp], None]
+
+
+class Word(Protocol):
+    """What a replica said of a target: how its probe went, by what it failed, and since when."""
+
+    @property
+    def success(self) -> bool: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def since(self) -> Timestamp: ...
+    @property
+    def replica(self) -> str: ...
+
+
+# The last word on a target, by id, whichever replica said it; None when none has.
+LastWord = Callable[[str], Word | None]
+
+
+class Replicas(Protocol):
+    """All replicas, this one too, and what each says of the network that it is in."""
+
+    def networks(self) -> Mapping[str, Network]:
+        """Return what is said, by the names of those that are alive."""
+        ...
+
+    def say(self, network: Network) -> None:
+        """Have all know how our own network is. Must return at once."""
+        ...
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on the event loop, when another is there or says otherwise."""
+        ...
 
 
 class Moment(Protocol):

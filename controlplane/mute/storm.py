@@ -108,6 +108,12 @@ class Storm:
 CALM: Final = Storm()
 
 
+def ours(storm: Storm, canaries: Canaries) -> bool:
+    """Tell whether it is our own network: the mass failure lasts, and no canary answers."""
+    looked_at = storm.phase in (Phase.HOLDING, Phase.RELEASED) and storm.mass is not None
+    return looked_at and canaries.down
+
+
 def mass_of(failing: Iterable[Failing], options: StormOptions) -> Mass | None:
     """Return the newest mass failure, if enough targets in enough networks fail alike.
 
