@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import multiprocessing
-import os
-import signal
+from multiprocessing.connection import Connection
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +10,7 @@ from sqlalchemy import text
 from controlplane.errors import Conflict, ControlPlaneError, Unavailable
 from controlplane.storage.database import Database
 from controlplane.storage.options import StorageOptions
+from tests.support.killed import killed_after
 
 INSERT = text(
     "INSERT INTO probe_failures (target_id, at, reason, evidence) VALUES (:t, 1, 'x', '{}')"
@@ -161,7 +160,7 @@ async def test_ping_answers(database: Database) -> None:
     await database.ping()
 
 
-def _write_until_killed(url: str, acknowledged: "multiprocessing.connection.Connection") -> None:
+def _write_until_killed(url: str, acknowledged: Connection) -> None:
     async def main() -> None:
         database = Database(url)
         for number in range(1_000_000):
@@ -174,22 +173,7 @@ def _write_until_killed(url: str, acknowledged: "multiprocessing.connection.Conn
 
 async def test_what_was_acknowledged_survives_kill_9(database_url: str) -> None:
     """After SIGKILL in the midst of writing, every acknowledged row is there."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_write_until_killed, args=(database_url, sender))
-    process.start()
-    sender.close()
-    newest = -1
-    while newest < 50:
-        newest = receiver.recv()
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    while True:
-        try:
-            newest = receiver.recv()
-        except EOFError:
-            break
+    newest = killed_after(50, _write_until_killed, database_url)
     database = Database(database_url)
     async with database.read() as connection:
         rows = await connection.execute(text("SELECT target_id FROM probe_failures"))

@@ -1,9 +1,6 @@
 """The registry over the real database: restarts, two at once, and kill -9."""
 
 import asyncio
-import multiprocessing
-import os
-import signal
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -16,6 +13,7 @@ from controlplane.model.target import TargetSpec
 from controlplane.storage.database import Database
 from controlplane.storage.targets import SqlTargets
 from controlplane.targets.ports import Change
+from tests.support.killed import killed_after
 from tests.support.targets import build_registry
 
 SPEC = TargetSpec("checkout", url="http://checkout.test/", labels=Labels({"team": "shop"}))
@@ -139,22 +137,7 @@ def _until_killed(url: str, acknowledged: Connection) -> None:
 
 async def test_what_was_answered_survives_kill_9(database_url: str) -> None:
     """Every registration that was answered is there after SIGKILL."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_until_killed, args=(database_url, sender))
-    process.start()
-    sender.close()
-    newest = -1
-    while newest < 30:
-        newest = receiver.recv()
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    while receiver.poll():
-        try:
-            newest = receiver.recv()
-        except EOFError:
-            break
+    newest = killed_after(30, _until_killed, database_url)
     database = Database(database_url)
     found = {target.name for target in await SqlTargets(database).load()}
     await database.close()

@@ -81,7 +81,7 @@ async def start(
     """
     out, its_out = os.pipe()
     errors, its_errors = os.pipe() if apart else (None, None)
-    process = _warm().Process(
+    process = context().Process(
         target=_run,
         args=(
             tuple(words),
@@ -99,10 +99,11 @@ async def start(
 
 
 @lru_cache(maxsize=1)
-def _warm() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PROGRAM)
-    return context
+def context() -> ForkServerContext:
+    """Return what forks processes that have the program's imports already."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(_PROGRAM)
+    return made
 
 
 def _run(
