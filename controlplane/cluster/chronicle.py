@@ -1,4 +1,4 @@
-"""What is told of who is there: who comes, who goes, and whether all have one configuration.
+"""What is told of who is there: who comes and goes, who is cut off, and who is configured how.
 
 Each thing once. While Redis has just come back, perhaps with nothing in it,
 those who are missing may yet return: until all have had the time to, nobody
@@ -10,7 +10,7 @@ from typing import Final
 
 from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.roster import Seen
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 from controlplane.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,6 +26,7 @@ class Chronicle:
         self._metrics = metrics
         # Who was said to be there, by owner, and which configurations there were.
         self._there: dict[str, Member] = {}
+        self._isolated: frozenset[str] = frozenset()
         self._digests: frozenset[str] = frozenset()
         self._taken = False
 
@@ -36,6 +37,7 @@ class Chronicle:
         this replica waits for its name.
         """
         self._note_comings(seen)
+        self._note_networks(seen)
         if settled:
             self._note_goings(seen)
             self._note_configurations(seen)
@@ -51,6 +53,16 @@ class Chronicle:
     def _note_goings(self, seen: Seen) -> None:
         for owner in sorted(self._there.keys() - _working(seen).keys()):
             log.info("replica left", replica=self._there.pop(owner).name)
+
+    def _note_networks(self, seen: Seen) -> None:
+        members = {member.name: member.network for member in seen.members}
+        isolated = frozenset(name for name in members if members[name] is Network.ISOLATED)
+        before, self._isolated = self._isolated, isolated
+        self._metrics.isolated.set(len(isolated))
+        for name in sorted(isolated - before):
+            log.warning("replica isolated", replica=name)
+        for name in sorted((before - isolated) & members.keys()):
+            log.info("replica connected again", replica=name)
 
     def _note_configurations(self, seen: Seen) -> None:
         found = configurations(seen.members)

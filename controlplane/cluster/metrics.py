@@ -60,6 +60,11 @@ class ClusterMetrics:
             "1 while this replica is a member, else 0.",
             registry=registry,
         )
+        self.isolated = Gauge(
+            "controlplane_cluster_members_isolated",
+            "Replicas that are alive and reach none of their canaries, as they say themselves.",
+            registry=registry,
+        )
         self.configurations = Gauge(
             "controlplane_cluster_configurations",
             "Different configurations that the replicas have which are alive and say which.",

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from controlplane.cluster.chronicle import Chronicle, configurations
 from controlplane.cluster.metrics import ClusterMetrics
 from controlplane.cluster.roster import Seen
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 from controlplane.model.share import ALL_ROLES
 
 _OLD, _NEW = "0" * 64, "1" * 64
@@ -32,6 +32,21 @@ class _Told:
         with capture_logs() as logs:
             self._chronicle.note(Seen(tuple(members)), settled=settled, joining=False)
         return [line["event"] for line in logs]
+
+    def networks(self, *networks: Network) -> list[str]:
+        """Return what is told of whom when replicas a, b, c ... say this of their networks."""
+        members = [
+            Member(name, "1", ALL_ROLES, network=network)
+            for name, network in zip("abcd", networks, strict=False)
+        ]
+        with capture_logs() as logs:
+            self._chronicle.note(Seen(tuple(members)), settled=False, joining=False)
+        said = (line for line in logs if line["event"] != "replica joined")
+        return [f"{line['event']} {line['replica']}" for line in said]
+
+    def isolated(self) -> float | None:
+        """Return how many replicas are isolated by the gauge."""
+        return self._registry.get_sample_value("controlplane_cluster_members_isolated")
 
     def count(self) -> float | None:
         """Return how many configurations the gauge has."""
@@ -90,3 +105,15 @@ def test_nobody_leaves_while_it_is_not_certain() -> None:
     assert told.count() == 2
     assert told.of(_OLD, _NEW, settled=False) == []
     assert told.of(_OLD) == ["replica left", _AGREE]
+
+
+def test_who_is_cut_off_from_its_network_is_told_once() -> None:
+    """And when it is not any more; one that asks itself, or is gone, is told of otherwise."""
+    told = _Told()
+    said = (Network.CONNECTED, Network.DOUBTED, Network.ISOLATED, Network.ISOLATED)
+    assert told.networks(*said[:2]) == []
+    assert told.networks(*said) == ["replica isolated c", "replica isolated d"]
+    assert told.isolated() == 2
+    assert told.networks(*said) == []
+    assert told.networks(*said[:2], Network.CONNECTED) == ["replica connected again c"]
+    assert told.isolated() == 0
