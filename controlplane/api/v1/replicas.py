@@ -9,7 +9,7 @@ from controlplane.api.fields import TimeText
 from controlplane.api.responses import problems
 from controlplane.api.surface import Surface, surface
 from controlplane.api.v1.schemas import Page
-from controlplane.model.member import Member
+from controlplane.model.member import Member, Network
 
 router = APIRouter(prefix="/api/v1/replicas", tags=["cluster"], responses=problems())
 
@@ -20,7 +20,8 @@ class ReplicaOut(BaseModel):
     """One replica that is alive, as the one that was asked knows it.
 
     `version` and `config_digest` are null of a replica that does not say: it is
-    of an older version, or has no configuration file.
+    of an older version, or has no configuration file. `network` is how it
+    judges its own network, by its canaries.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ReplicaOut(BaseModel):
     joined_at: TimeText
     version: str | None
     config_digest: str | None
+    network: Network
 
     @classmethod
     def of(cls, member: Member) -> "ReplicaOut":
@@ -40,6 +42,7 @@ class ReplicaOut(BaseModel):
             joined_at=member.joined_at,
             version=member.version or None,
             config_digest=member.config_digest or None,
+            network=member.network,
         )
 
 

@@ -20,6 +20,7 @@ async def test_one_that_is_alone_lists_itself(api: httpx.AsyncClient) -> None:
     assert replica["joined_at"].endswith("Z")
     assert replica["version"] == __version__
     assert len(replica["config_digest"]) == 64
+    assert replica["network"] == "connected"
 
 
 async def here(scope: Scope, _receive: Receive, send: Send) -> None:
