@@ -143,7 +143,7 @@ def leave(application: FastAPI) -> None:
 
 def bare_application(*layers: Middleware) -> FastAPI:
     """Return the routes alone, within `layers`: enough to describe them, not to answer."""
-    application = _Application(
+    return _Application(
         title="controlplane",
         version=__version__,
         description="Targets, alerts and deliveries; Prometheus' API is under /prometheus, "
@@ -154,10 +154,9 @@ def bare_application(*layers: Middleware) -> FastAPI:
         redoc_url=None,
         middleware=list(layers),
         exception_handlers=_handlers(),
+        # Including the routers would make each route, and what validates for it, a second time.
+        routes=[route for router in ROUTERS for route in router.routes],
     )
-    for router in ROUTERS:
-        application.include_router(router)
-    return application
 
 
 def _handlers() -> dict[int | type[Exception], Any]:
