@@ -218,15 +218,6 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
     if probing.outcomes is not None:
         alerting.storms.network.among(sharing, probing.outcomes.get)
 
-    # What other replicas change is known here.
-    mirrors: Mirrors | None = None
-    fresh: Fresh = always_fresh
-    if sharing.connection is not None:
-        mirrors = build_mirrors(
-            database, probing, alerting, rules, scaling, clock=clock, registry=registry
-        )
-        fresh = mirrors.fresh
-
     # From those who push samples.
     options = IngestOptions(
         keep=settings.retention, max_series_per_sender=settings.max_series_per_sender
@@ -260,6 +251,16 @@ async def build(  # noqa: PLR0915 - one straight line, in the order of a sample'
         checks=checks,
         registry=registry,
     )
+
+    # What other replicas change is known here.
+    mirrors: Mirrors | None = None
+    fresh: Fresh = always_fresh
+    if sharing.connection is not None:
+        mirrors = build_mirrors(
+            database, probing, alerting, rules, scaling, rehearsal, clock=clock, registry=registry
+        )
+        fresh = mirrors.fresh
+
     in_force = InForce(
         clock=clock,
         external_url=settings.external_url,

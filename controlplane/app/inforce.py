@@ -47,7 +47,7 @@ class InForce:
         self._scrape(config)
         await self.alerting.begin()
         await self.scaling.begin(config)
-        self.rehearsal.change(config)
+        await self.rehearsal.begin(config)
         self.probing.uptimes.change(config)
 
     async def change(self, old: Config, new: Config) -> None:

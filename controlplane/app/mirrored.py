@@ -8,6 +8,7 @@ from controlplane.app.alerting import Alerting
 from controlplane.app.mirroring import MirrorMetrics, Mirrors
 from controlplane.app.probing import Probing
 from controlplane.app.scaling import Scaling
+from controlplane.app.trying import Rehearsal
 from controlplane.clock import Clock
 from controlplane.rules.manager import Manager
 from controlplane.storage.changes import SqlChanges
@@ -20,6 +21,7 @@ def build_mirrors(
     alerting: Alerting,
     rules: Manager,
     scaling: Scaling,
+    rehearsal: Rehearsal,
     *,
     clock: Clock,
     registry: CollectorRegistry,
@@ -44,6 +46,7 @@ def build_mirrors(
             "incident": uptimes.incidents.refresh,
             "maintenance": uptimes.plans.refresh,
             "scaling_policy": policies,
+            "check_in": rehearsal.parts.check_ins.refresh,
         },
         clock,
         MirrorMetrics(registry),

@@ -22,6 +22,7 @@ from controlplane.notify.receiver_tests import ReceiverTests
 from controlplane.notify.trying import Trying
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.rules.status import GroupStatus
+from controlplane.storage.check_ins import SqlCheckIns
 from controlplane.storage.database import Database
 from controlplane.storage.deliveries import SqlDeliveries
 from controlplane.telemetry.logs import get_logger
@@ -36,6 +37,11 @@ class Rehearsal:
     parts: Trying
     jobs: Jobs
     scheduled: dict[str, DrillOptions]
+
+    async def begin(self, config: Config) -> None:
+        """Take up how check-ins fared, and put a configuration in force. Raises Unavailable."""
+        await self.parts.check_ins.refresh()
+        self.change(config)
 
     def change(self, config: Config) -> None:
         """Put other drills and check-ins in force. Those that stay keep their beat."""
@@ -104,7 +110,9 @@ def build_rehearsal(
         Sending(store, deliveries, worker, clock),
         Reaching(health, channels),
     )
-    check_ins = CheckIns(well, alerting.senders.clients.client, clock, metrics, share)
+    check_ins = CheckIns(
+        well, alerting.senders.clients.client, SqlCheckIns(database), clock, metrics, share
+    )
     return Rehearsal(Trying(health, tests, drills, check_ins), jobs, {})
 
 

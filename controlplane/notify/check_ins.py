@@ -1,20 +1,23 @@
 """Tells monitors elsewhere that all is well, for as long as it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import httpx
 
 from controlplane.clock import Clock
-from controlplane.errors import ControlPlaneError, Forbidden
+from controlplane.errors import ControlPlaneError, Fenced, Forbidden
+from controlplane.model.fence import Fence
 from controlplane.model.secret import Secret
 from controlplane.model.share import WHOLE, Share
 from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
 from controlplane.notify.integrations.http import scrub
+from controlplane.notify.ports import CheckInStore
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.telemetry.correlation import correlated, new_correlation_id
 from controlplane.telemetry.logs import get_logger
+from controlplane.telemetry.outages import Outage
 from controlplane.transport.options import HTTPClientConfig
 
 log = get_logger(__name__)
@@ -30,24 +33,27 @@ class CheckIns:
     """Asks for each URL at its interval while every condition holds; else says why it does not.
 
     Where several replicas share the work, a check-in is one replica's; who
-    takes one over begins at once.
+    takes one over begins at once. What came of it is kept, and known to all.
     """
 
     def __init__(
         self,
         conditions: Mapping[str, Condition],
         clients: Callable[[HTTPClientConfig], httpx.AsyncClient],
+        store: CheckInStore,
         clock: Clock,
         metrics: TryingMetrics,
         share: Share = WHOLE,
     ) -> None:
         self._conditions = conditions
         self._clients = clients
+        self._store = store
         self._clock = clock
         self._metrics = metrics
         self._check_ins: tuple[CheckInOptions, ...] = ()
         self._statuses: dict[str, CheckInStatus] = {}
         self._changed = asyncio.Event()
+        self._unstored = Outage(log, clock.monotonic)
         self._share = share
         self._ours: frozenset[str] = frozenset()
         share.subscribe(self._share_changed)
@@ -57,12 +63,20 @@ class CheckIns:
         new = tuple(check_ins)
         if new != self._check_ins:
             self._check_ins = new
-            self._statuses = {}
             self._ours = self._owned()
             self._changed.set()
 
+    async def refresh(self, _names: Collection[str] | None = None) -> None:
+        """Learn what came of the turns that other replicas made. Raises Unavailable."""
+        for status in await self._store.load():
+            if status.name not in self._ours:
+                self._statuses[status.name] = status
+
     def statuses(self) -> Sequence[CheckInStatus]:
-        """Return what came of the last turn of each, in the order of the file."""
+        """Return what came of the last turn of each, in the order of the file.
+
+        Of those that other replicas make, as of the last `refresh`.
+        """
         found = (self._statuses.get(each.name) for each in self._check_ins)
         return [status for status in found if status is not None]
 
@@ -79,6 +93,7 @@ class CheckIns:
 
     async def turn(self, options: CheckInOptions, client: httpx.AsyncClient) -> CheckInStatus:
         """Look whether all is well and tell the monitor, or say why not."""
+        fence = self._fence(options.name)
         problems = await self._problems()
         url = options.fail_url if problems else options.url
         failure = ""
@@ -89,16 +104,35 @@ class CheckIns:
         words = "; ".join(f"{name}: {problem}" for name, problem in problems.items()) or failure
         status = CheckInStatus(options.name, result, self._clock.now(), words)
         self._note(status, failure)
+        if fence is not None:
+            await self._save(status, fence)
         return status
 
     def _owned(self) -> frozenset[str]:
         names = (each.name for each in self._check_ins)
-        return frozenset(name for name in names if self._share.owns(f"check-in/{name}"))
+        return frozenset(name for name in names if self._share.owns(_key(name)))
+
+    def _fence(self, name: str) -> Fence | None:
+        """Return what must still hold when a turn is kept; None when it does not."""
+        try:
+            return self._share.fence([_key(name)])
+        except Fenced:
+            return None
+
+    async def _save(self, status: CheckInStatus, fence: Fence) -> None:
+        try:
+            await self._store.save(status, fence)
+        except Fenced:
+            return  # the replica that has it now says how it fares
+        except ControlPlaneError as error:
+            event = "check-in not stored"
+            self._unstored.fails(event, check_in=status.name, reason=str(error))
+        else:
+            self._unstored.works("check-ins are stored again")
 
     def _share_changed(self) -> None:
         ours = self._owned()
         if ours != self._ours:
-            self._statuses = {n: each for n, each in self._statuses.items() if n in ours}
             self._ours = ours
             self._changed.set()
 
@@ -146,6 +180,11 @@ class CheckIns:
             log.info("check-in works again", check_in=status.name)
         if status.result is Result.WITHHELD and failure:
             log.warning("check-in failed", check_in=status.name, problem=failure)
+
+
+def _key(name: str) -> str:
+    """Return the key by which replicas share the check-in of a name."""
+    return f"check-in/{name}"
 
 
 async def _ask(

@@ -10,6 +10,7 @@ from controlplane.model.alert import Alert
 from controlplane.model.fence import OPEN, Fence
 from controlplane.model.labels import Labels
 from controlplane.model.secret import Secret
+from controlplane.notify.check_in import CheckInStatus
 from controlplane.notify.incident import Incident
 from controlplane.notify.message import (
     Attempt,
@@ -253,4 +254,19 @@ class NotificationStore(Protocol):
 
     async def attempts(self, message_ids: Collection[int]) -> Sequence[Attempt]:
         """Return the attempts of some messages, in their order."""
+        ...
+
+
+class CheckInStore(Protocol):
+    """Keeps the last turn of each check-in. Each call has its own time-out. Raises Unavailable."""
+
+    async def load(self) -> Sequence[CheckInStatus]:
+        """Return all, by name."""
+        ...
+
+    async def save(self, status: CheckInStatus, fence: Fence) -> None:
+        """Keep one in the place of what has its name.
+
+        Raises Fenced when the check-in has become another replica's since.
+        """
         ...

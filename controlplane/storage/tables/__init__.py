@@ -13,6 +13,7 @@ from controlplane.storage.tables import (
     alerts,
     autoscaling,
     changes,
+    check_ins,
     cluster,
     failures,
     jobs,
@@ -42,6 +43,7 @@ AREAS: Final = (
     changes,
     outcomes,
     jobs,
+    check_ins,
 )
 
 

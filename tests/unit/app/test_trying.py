@@ -23,6 +23,7 @@ from controlplane.notify.receiver_tests import ReceiverTests
 from controlplane.notify.trying import Trying
 from controlplane.notify.trying_metrics import TryingMetrics
 from controlplane.routing.options import Route
+from controlplane.storage.check_ins import SqlCheckIns
 from controlplane.storage.deliveries import SqlDeliveries
 from controlplane.storage.jobs import SqlJobRuns
 from tests.support.alerting import Alerting, alerting, plain_client
@@ -65,7 +66,7 @@ def rehearsal(system: Alerting, jobs: Jobs) -> Rehearsal:
         wake=system.worker.wake,
         metrics=metrics,
     )
-    check_ins = CheckIns({}, plain_client, system.clock, metrics)
+    check_ins = CheckIns({}, plain_client, SqlCheckIns(system.db), system.clock, metrics)
     return Rehearsal(Trying(health, tests, drills_of(system), check_ins), jobs, {})
 
 

@@ -1,7 +1,7 @@
 """Check-ins: a monitor elsewhere hears from us while all is well, and only then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from controlplane.errors import Forbidden, InvalidInput, Unavailable
+from controlplane.model.fence import Fence
 from controlplane.model.secret import Secret
 from controlplane.model.share import WHOLE, Role, Share
 from controlplane.notify.check_in import CheckInOptions, CheckInStatus, Result
@@ -35,15 +36,35 @@ def says(*words: str) -> Condition:
     return condition
 
 
+class Kept:
+    """A CheckInStore in memory; while it is `away`, it fails."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, CheckInStatus] = {}
+        self.fences: list[Fence] = []
+        self.away = False
+
+    async def load(self) -> Sequence[CheckInStatus]:
+        return list(self.rows.values())
+
+    async def save(self, status: CheckInStatus, fence: Fence) -> None:
+        if self.away:
+            raise Unavailable("the database does not answer")
+        self.fences.append(fence)
+        self.rows[status.name] = status
+
+
 class World:
     """Check-ins with a clock and a registry of their own."""
 
     def __init__(self, conditions: Mapping[str, Condition]) -> None:
         self.clock = ManualClock()
         self.registry = CollectorRegistry()
+        self.kept = Kept()
         self.check_ins = CheckIns(
             conditions,
             lambda _config: httpx.AsyncClient(trust_env=False),
+            self.kept,
             self.clock,
             TryingMetrics(self.registry),
         )
@@ -204,7 +225,53 @@ async def test_of_several_replicas_one_checks_in() -> None:
         share.take()
         await world.clock.advance(30)
         assert len(asked) == 3
-        assert world.check_ins.statuses() == []
+
+
+async def test_what_another_replica_did_is_known() -> None:
+    """The last turn of each is shown, whoever made it; of one that is ours, our own."""
+    share = SettableShare(["check-in/mine"], role=Role.NOTIFIER)
+    async with running(lambda _request: httpx.Response(200), share) as (world, _):
+        mine = CheckInOptions("mine", Secret("http://m/mine"), interval=10_000)
+        other = CheckInOptions("other", Secret("http://m/other"), interval=10_000)
+        world.check_ins.configure([mine, other])
+        await world.clock.settle()
+        told = CheckInStatus("other", Result.WITHHELD, 7, "loops: down")
+        old = CheckInStatus("mine", Result.FAILED, 7, "status 404")
+        gone = CheckInStatus("gone", Result.SENT, 7)
+        world.kept.rows |= {each.name: each for each in (told, old, gone)}
+        await world.check_ins.refresh()
+        ours, theirs = world.check_ins.statuses()
+        assert (ours.name, ours.result, ours.at) == ("mine", Result.SENT, world.clock.now())
+        assert theirs == told
+        share.give("check-in/other")
+        await world.clock.settle()
+        assert [each.result for each in world.check_ins.statuses()] == [Result.SENT] * 2
+
+
+async def test_a_turn_is_kept_for_the_others() -> None:
+    """With what must still hold then; of one that has been lost meanwhile nothing is kept."""
+    share = SettableShare(["check-in/mine"], role=Role.NOTIFIER)
+    async with running(lambda _request: httpx.Response(404), share) as (world, _):
+        mine = CheckInOptions("mine", Secret("http://127.0.0.1:1/"), interval=10_000)
+        world.check_ins.configure([mine])
+        await world.clock.settle()
+        assert list(world.kept.rows.values()) == world.check_ins.statuses()
+        assert world.kept.fences == [share.fence(["check-in/mine"])]
+        share.take()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await world.check_ins.turn(mine, client)
+        assert len(world.kept.fences) == 1
+
+
+async def test_the_monitor_is_asked_without_the_database() -> None:
+    """What cannot be kept is said once; when it can again, that is said too."""
+    world = World({})
+    async with web(answer()) as site:
+        with capture_logs() as lines:
+            for world.kept.away in (True, True, False):
+                assert (await world.turn(options(site))).result is Result.SENT
+    events = [line["event"] for line in lines]
+    assert events == ["check-in not stored", "check-ins are stored again"]
 
 
 def test_a_request_is_shorter_than_the_interval() -> None:
@@ -229,7 +296,7 @@ async def running(
         return httpx.AsyncClient(transport=httpx.MockTransport(note))
 
     metrics = TryingMetrics(CollectorRegistry())
-    world.check_ins = CheckIns({}, client, world.clock, metrics, share)
+    world.check_ins = CheckIns({}, client, world.kept, world.clock, metrics, share)
     task = asyncio.create_task(world.check_ins.run())
     try:
         yield world, asked
