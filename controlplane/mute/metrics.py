@@ -39,7 +39,8 @@ class StormMetrics:
         )
         self.down = Gauge(
             "controlplane_own_network_down",
-            "1 while many targets in many networks fail, and all canaries too.",
+            "1 while many targets in many networks fail, and all canaries too; "
+            "once other replicas probe them, while all canaries fail.",
             registry=registry,
         )
         self.holds = Counter(
