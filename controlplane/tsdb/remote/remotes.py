@@ -71,6 +71,7 @@ class RemoteWrites:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="remote-write")
         self._running = False
         self._highest = 0
+        self._commits = 0
         store.hold_log(self.needed)
         store.subscribe(self.on_commit)
 
@@ -104,7 +105,11 @@ class RemoteWrites:
         return min((remote.sender.needs for remote in remotes), default=None)
 
     def on_commit(self, writes: Sequence[Write]) -> None:
-        """Take note of the newest instant, on the store's thread."""
+        """Take note that there is something new, and of the newest instant; on the store's thread.
+
+        What is told of here is in the log already.
+        """
+        self._commits += 1
         newest = self._highest
         for write in writes:
             times = write.times
@@ -225,6 +230,7 @@ class RemoteWrites:
             clock=self._clock,
             metrics=self._metrics,
             thread=self._thread,
+            commits=lambda: self._commits,
             chance=self._chance,
         )
         return _Remote(sender, None if version_2 else self._metadata(remote, poster))

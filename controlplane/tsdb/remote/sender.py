@@ -63,9 +63,14 @@ class Sender:
         clock: Clock,
         metrics: RemoteWriteMetrics,
         thread: Executor,
+        commits: Callable[[], int],
         chance: Random,
     ) -> None:
-        """`thread` is a single one: what it is given is done in order."""
+        """`thread` is a single one: what it is given is done in order.
+
+        `commits` tells how often something was added to the log: the log is
+        not looked at while there is nothing new in it.
+        """
         self.remote = remote
         self.external = external
         self.settings = settings
@@ -78,8 +83,11 @@ class Sender:
         self._clock = clock
         self._metrics = metrics
         self._thread = thread
+        self._commits = commits
         self._chance = chance
         self._gatherer: Gatherer | None = None
+        # The commits that it has read, None while it may have left something of them.
+        self._read: int | None = None
         self._began = -inf  # the last round, by the monotonic clock
         self._progress = Progress(Position(-1, 0))
         # By shard, the request of a resumed round that may have arrived already.
@@ -126,6 +134,7 @@ class Sender:
         target = end_of_log(self._directory)
         while self._progress.begin < target and await self._round(0):
             pass
+        self._metrics.log_bytes.labels(self._key).set(self.unsent())
 
     def unsent(self) -> int:
         """Return how many bytes of the log are not done with."""
@@ -142,30 +151,28 @@ class Sender:
 
     async def _round(self, patience: Duration) -> bool:
         """Gather and send a round; return False when there was nothing within `patience`."""
-        found = await self._next(patience)
-        if found is None:
+        round_ = await self._next(patience)
+        if round_ is None:
             return False
-        round_, done = found
         self._answered = {}
         self._metrics.shards.labels(self._key).set(len(round_.shards))
         self._metrics.pending.labels(self._key).set(len(round_.batch))
-        await self._note(Progress(round_.begin, round_.end, done, round_.most))
         try:
             async with asyncio.TaskGroup() as shards:
-                for shard, answered in enumerate(done):
+                for shard, answered in enumerate(self._progress.done):
                     shards.create_task(self._send_shard(round_, shard, answered))
         except* OverBound:
             left = zip(round_.shards, self._progress.done, strict=True)
             unsent = sum(len(each) for shard, n in left for each in shard[n:])
             self._over_bound(unsent - sum(self._answered.values()))
         self._under_way = {}
-        await self._note(Progress(round_.end))
+        if self._progress.end is not None:  # some of it is given up
+            await self._note(Progress(round_.end))
         self._metrics.pending.labels(self._key).set(0)
-        self._metrics.log_bytes.labels(self._key).set(self.unsent())
         return True
 
-    async def _next(self, patience: Duration) -> tuple[Round, tuple[int, ...]] | None:
-        """Return a round, and how many requests of each shard were answered already."""
+    async def _next(self, patience: Duration) -> Round | None:
+        """Return a round; `_progress` says how many requests of each shard were answered."""
         progress = self._progress
         if self._gatherer is None:
             self._gatherer = self._new_gatherer()
@@ -180,24 +187,32 @@ class Sender:
         shards = min(
             max(-(-gatherer.samples // most), self._queue.min_shards), self._queue.max_shards
         )
-        return await self._cut(gatherer, shards, most), (0,) * shards
+        return await self._on_thread(partial(self._cut, gatherer, shards, most))
 
     async def _same_round(
         self, gatherer: Gatherer, progress: Progress, end: Position
-    ) -> tuple[Round, tuple[int, ...]] | None:
+    ) -> Round | None:
         """Return the round that was under way when sending ended."""
         await self._on_thread(partial(gatherer.read, end))
         if not gatherer.samples:
             return None
-        round_ = await self._cut(gatherer, len(progress.done), progress.most)
-        if round_.end != end:
-            # The log does not hold all of it any more: it is another round.
-            return round_, (0,) * len(progress.done)
-        self._under_way = dict(enumerate(progress.done))
-        return round_, progress.done
+        cut = partial(self._cut, gatherer, len(progress.done), progress.most, progress)
+        round_ = await self._on_thread(cut)
+        # Where the log does not hold all of it any more it is another round.
+        if round_.end == end:
+            self._under_way = dict(enumerate(progress.done))
+        return round_
 
-    async def _cut(self, gatherer: Gatherer, shards: int, most: int) -> Round:
-        return await self._on_thread(partial(gatherer.cut, shards, most))
+    def _cut(
+        self, gatherer: Gatherer, shards: int, most: int, resumed: Progress | None = None
+    ) -> Round:
+        """Cut what was gathered, and note it; called on the thread, in one go."""
+        round_ = gatherer.cut(shards, most)
+        same = resumed if resumed is not None and resumed.end == round_.end else None
+        done = (0,) * shards if same is None else same.done
+        self._progress = Progress(round_.begin, round_.end, done, most)
+        self._place.save(self._progress)
+        return round_
 
     async def _gather(self, gatherer: Gatherer, patience: Duration) -> None:
         """Wait until a request is full, or the round before has begun a while ago.
@@ -206,8 +221,7 @@ class Sender:
         while a request is under way, the more go in the next.
         """
         while True:
-            await self._on_thread(gatherer.read)
-            self._metrics.pending.labels(self._key).set(gatherer.samples)
+            await self._look(gatherer)
             now = self._clock.monotonic()
             due = self._began + patience / 1000 / _PROMPT
             full = gatherer.full or gatherer.samples >= self._queue.max_samples_per_send
@@ -217,7 +231,17 @@ class Sender:
             wait = min(_LOOK_SECONDS, patience / 1000)
             await self._clock.sleep(min(wait, due - now) if gatherer.samples else wait)
 
+    async def _look(self, gatherer: Gatherer) -> None:
+        """Take in what was committed since the last look."""
+        commits = self._commits()
+        if commits == self._read:
+            return
+        await self._on_thread(gatherer.read)
+        self._read = None if gatherer.full else commits
+        self._metrics.pending.labels(self._key).set(gatherer.samples)
+
     def _new_gatherer(self) -> Gatherer:
+        self._read = None
         most = self._queue.capacity * self._queue.max_shards
         return Gatherer(self._directory, self._outgoing, self._progress.begin, most)
 
@@ -226,11 +250,16 @@ class Sender:
         for number in range(answered, len(round_.shards[shard])):
             repeated = self._under_way.get(shard) == number
             await self._send_request(round_, shard, number, repeated=repeated)
-            done = self._progress.done
             self._answered[shard] = 0
-            await self._note(
-                replace(self._progress, done=(*done[:shard], number + 1, *done[shard + 1 :]))
-            )
+            await self._note(self._after(round_, shard, number))
+
+    def _after(self, round_: Round, shard: int, number: int) -> Progress:
+        """Return the progress once a request is done with."""
+        done = self._progress.done
+        done = (*done[:shard], number + 1, *done[shard + 1 :])
+        if all(answered == len(each) for answered, each in zip(done, round_.shards, strict=True)):
+            return Progress(round_.end)
+        return replace(self._progress, done=done)
 
     async def _send_request(
         self, round_: Round, shard: int, number: int, *, repeated: bool

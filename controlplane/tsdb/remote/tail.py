@@ -55,9 +55,10 @@ class Tail:
             if not self._known:
                 yield from self._series_before()
                 self._known = True
-            finished = yield from self._rest_of_segment()
+            if not (yield from self._rest_of_segment()):
+                return
             following = self._following()
-            if not finished or following is None:
+            if following is None:
                 return
             self.position, self._known = Position(following, 0), False
 

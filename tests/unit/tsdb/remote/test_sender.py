@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -337,32 +336,6 @@ async def test_a_reload_keeps_the_place(world: World) -> None:
     assert len(list((world.directory / "remote_write").glob("*.json"))) == 1
 
 
-async def test_a_lone_sample_does_not_wait_for_others(world: World) -> None:
-    """With little to send, a sample leaves long before the deadline of a full request."""
-    async with receiving() as receiver:
-        await world.apply(remote(receiver.url, QueueOptions(), name="r"))
-        world.start()
-        for number in range(1, 4):
-            began = world.clock.monotonic()
-            world.tick(series(1))
-            await eventually(partial(_has, receiver, number), "it")
-            assert world.clock.monotonic() - began < 2.5
-
-
-async def test_samples_that_come_one_by_one_share_requests(world: World) -> None:
-    """Requests that are not full leave a fiftieth of the deadline apart."""
-    async with receiving() as receiver:
-        await world.apply(remote(receiver.url, QueueOptions(batch_send_deadline=20_000), name="r"))
-        world.start()
-        began = world.clock.monotonic()
-        for number in range(1, 101):
-            world.tick(series(1))
-            await world.clock.sleep(0.01)
-            assert number >= sum(map(len, receiver.times.values()))
-        await eventually(lambda: sum(map(len, receiver.times.values())) == 100, "all of them")
-        assert len(receiver.taken) <= 2 + (world.clock.monotonic() - began) / 0.4
-
-
 async def test_a_reload_while_the_thread_is_busy_keeps_the_place(world: World) -> None:
     """What was answered is noted although the sender ends before the note is written."""
     free = threading.Event()
@@ -454,7 +427,3 @@ async def test_native_histograms_are_left_out_unless_asked_for(world: World) -> 
         await eventually(lambda: world.metric("samples_total") == 1, "the float")
         assert list(receiver.times) == [str(series(2)[1])]
     assert world.metric("samples_dropped_total", reason="histogram") == 1
-
-
-def _has(receiver: Receiver, samples: int) -> bool:
-    return sum(map(len, receiver.times.values())) == samples

@@ -125,6 +125,43 @@ def test_a_place_is_kept(tmp_path_factory: pytest.TempPathFactory, progress: Pro
     assert file.load() == progress
 
 
+def test_a_place_is_a_line(tmp_path: Path) -> None:
+    """The last counts that is whole: what a crash tore is as if it had not been written."""
+    path = tmp_path / "place.json"
+    file = ProgressFile(path)
+    for offset in (1, 2, 3):
+        file.save(Progress(Position(0, offset)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3
+    path.write_bytes(b"".join(lines)[:-5])
+    with capture_logs() as told:
+        assert file.load() == Progress(Position(0, 2))
+    assert told == []
+
+
+def test_who_opens_a_place_begins_its_file_anew(tmp_path: Path) -> None:
+    """What another process left torn at its end is not written on."""
+    path = tmp_path / "place.json"
+    ProgressFile(path).save(Progress(Position(0, 1)))
+    path.write_bytes(path.read_bytes() + b"123 {")
+    file = ProgressFile(path)
+    file.save(Progress(Position(0, 2)))
+    file.save(Progress(Position(0, 3)))
+    assert len(path.read_bytes().splitlines()) == 2
+    assert ProgressFile(path).load() == Progress(Position(0, 3))
+
+
+def test_the_file_of_a_place_stays_small(tmp_path: Path) -> None:
+    """However often it is written, and however many shards it tells of."""
+    path = tmp_path / "place.json"
+    file = ProgressFile(path)
+    for offset in range(3_000):
+        place = Progress(Position(0, offset), Position(1, 0), (7,) * (offset % 200), 2_000)
+        file.save(place)
+    assert path.stat().st_size <= 1 << 16
+    assert file.load() == place
+
+
 def test_a_damaged_place(tmp_path: Path) -> None:
     """It is told, and nothing is made of it; one that was never there is none."""
     path = tmp_path / "place.json"
