@@ -114,6 +114,16 @@ def test_nginx_has_both_replicas_behind_it() -> None:
     assert targets == found
 
 
+def test_what_nginx_keeps_has_room() -> None:
+    """It is in memory, of which all of nginx has so much: a quarter, at most, is for pages."""
+    text = (ROOT / "deploy/nginx/nginx.conf").read_text()
+    [(place, megabytes)] = re.findall(r"proxy_cache_path (\S+) .*max_size=(\d+)m", text)
+    service = services()["nginx"]
+    assert any(place.startswith(f"{each}/") for each in service["tmpfs"])
+    limit = service["deploy"]["resources"]["limits"]["memory"]
+    assert int(megabytes) * 4 <= int(limit.removesuffix("M"))
+
+
 def test_we_take_our_own_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check config` finds the rules where compose mounts them, and nothing amiss."""
     storage = tmp_path / "storage_url"

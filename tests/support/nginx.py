@@ -1,6 +1,7 @@
 """The nginx that we ship, on loopback in front of services of a test."""
 
 import asyncio
+import os
 import re
 import shutil
 import socket
@@ -19,14 +20,28 @@ _SERVER: Final = re.compile(r"^( *server )controlplane-\d:8080(.*;)$", re.MULTIL
 
 
 @asynccontextmanager
-async def nginx(directory: Path, upstreams: Sequence[str]) -> AsyncIterator[str]:
-    """Run it in front of services, each HOST:PORT; give its own address."""
+async def nginx(
+    directory: Path, upstreams: Sequence[str], *, keeps: bool = True, page_host: str = ""
+) -> AsyncIterator[str]:
+    """Run it in front of services, each HOST:PORT; give its own address.
+
+    Public pages are asked for each time unless it `keeps` them; `page_host` is a
+    host that is a status page and nothing else.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     file = directory / "nginx.conf"
-    file.write_text(_configuration(directory, address, upstreams))
-    words = [str(NGINX), "-c", str(file), "-g", "daemon off;"]
+    text = _configuration(directory, address, upstreams)
+    if not keeps:
+        text = _replaced(text, "proxy_cache public;", "proxy_cache off;")
+    if page_host:
+        first = "map $host $page_host {"
+        text = _replaced(text, first, f"{first}\n{page_host} {page_host};")
+    file.write_text(text)
+    # Of root its workers become somebody else, to whom a test's directory is closed.
+    user = "user root;" if os.geteuid() == 0 else ""
+    words = [str(NGINX), "-c", str(file), "-g", f"daemon off; {user}"]
     process = await asyncio.create_subprocess_exec(*words)
 
     async def answers() -> bool:
@@ -54,3 +69,8 @@ def _configuration(directory: Path, address: str, upstreams: Sequence[str]) -> s
     servers = "\n".join(line.format(upstream) for upstream in upstreams)
     text = text.replace("least_conn;", f"least_conn;\n{servers}")
     return text.replace("listen 8080", f"listen {address}").replace("/tmp/", f"{directory}/")
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
