@@ -15,10 +15,11 @@ _TARGETS: Final = 200
 _ALERTS: Final = 100
 _CHANGES: Final = 20  # a second
 _CONNECTIONS: Final = 16
+_PUBLIC: Final = "status page"
 _PATHS: Final = {
     "targets": "/api/v1/targets?limit=50",
     "overview": "/",
-    "status page": "/status/bench",
+    _PUBLIC: "/status/bench",
     "alert groups": "/alertmanager/api/v2/alerts/groups",
 }
 _SAID: Final = re.compile(
@@ -35,10 +36,16 @@ async def run(directory: Path, seconds: int) -> None:
         await _post_alerts(made)
         # Targets are probed once, so that there is something to show, and pages are made.
         await asyncio.sleep(5)
-        async with nginx(directory, made.listens) as front:
-            ways = {"one replica, directly": made.listens[0], "two, by nginx": front}
+        (asking := directory / "asking").mkdir()
+        async with (
+            nginx(directory, made.listens) as front,
+            nginx(asking, made.listens, keeps=False) as asked,
+        ):
+            direct = {"one replica, directly": made.listens[0]}
+            plain = {**direct, "two, by nginx": front}
+            kept = {**direct, "two, by nginx that keeps nothing": asked, "two, by nginx": front}
             for name, path in _PATHS.items():
-                for way, address in ways.items():
+                for way, address in (kept if name == _PUBLIC else plain).items():
                     quiet = await _wrk(f"http://{address}{path}", seconds)
                     async with _changing(made, ids["t0"]):
                         busy = await _wrk(f"http://{address}{path}", seconds)
