@@ -1,8 +1,8 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that a test moves."""
 
 import asyncio
 
-from controlplane.clock import Timestamp
+from controlplane.clock import Duration, SystemClock, Timestamp
 
 
 class ManualClock:
@@ -52,3 +52,13 @@ class ManualClock:
     def _move_to(self, monotonic: float) -> None:
         self._now += round((monotonic - self._monotonic) * 1000)
         self._monotonic = monotonic
+
+
+class AheadClock(SystemClock):
+    """The machine's own clock, whose wall time is `ahead` by as much as a test says."""
+
+    def __init__(self) -> None:
+        self.ahead: Duration = 0
+
+    def now(self) -> Timestamp:
+        return super().now() + self.ahead

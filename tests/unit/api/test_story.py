@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from controlplane.api.surface import Surface
 from controlplane.app.build import build
-from controlplane.clock import SystemClock
+from controlplane.clock import Clock, SystemClock
 from controlplane.config.loader import load
 from controlplane.demo.standins import Fault, WebhookStandIn
 from controlplane.model.labels import Labels
@@ -57,7 +57,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path, **extra: object) -> AsyncIterator[World]:
+async def world(
+    directory: Path, *, clock: Clock | None = None, **extra: object
+) -> AsyncIterator[World]:
     """Give an application whose one receiver is a real server; `extra` are keys of its file."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(WebhookStandIn())
@@ -69,7 +71,11 @@ async def world(directory: Path, **extra: object) -> AsyncIterator[World]:
         settings.data_dir.mkdir(mode=0o700)
         migrated(settings.data_dir / "controlplane.db")
         service = await build(
-            settings, load(path), clock=SystemClock(), registry=CollectorRegistry(), stack=stack
+            settings,
+            load(path),
+            clock=clock or SystemClock(),
+            registry=CollectorRegistry(),
+            stack=stack,
         )
         transport = httpx.ASGITransport(service.application, client=("127.0.0.1", 4711))
         client = httpx.AsyncClient(transport=transport, base_url="http://localhost")

@@ -11,6 +11,7 @@ import httpx
 
 from controlplane.api.surface import Surface
 from controlplane.auth.guard import CSRF_FIELD
+from controlplane.clock import Clock
 from tests.unit.api.test_story import world
 
 _TOKEN = re.compile(rf'name="{CSRF_FIELD}" value="([^"]+)"')
@@ -52,7 +53,9 @@ def words(page: str) -> str:
 
 
 @asynccontextmanager
-async def console(directory: Path, **extra: object) -> AsyncIterator[Reader]:
+async def console(
+    directory: Path, *, clock: Clock | None = None, **extra: object
+) -> AsyncIterator[Reader]:
     """Give a reader of an application with one receiver, `ops`; `extra` are keys of its file."""
-    async with world(directory, **extra) as there:
+    async with world(directory, clock=clock, **extra) as there:
         yield Reader(there.client, there.surface)
