@@ -106,10 +106,10 @@ api-client: setup-dev
 openapi: setup
 	$(BIN)/python -m controlplane.api.openapi > docs/openapi.json
 
-# The catalogues of the console's texts, brought up to date with the templates.
+# The catalogues of the console's texts, brought up to date with the templates and the code.
 words: setup-dev
-	$(BIN)/pybabel -q extract -F controlplane/ui/words/babel.cfg -k say --no-location --omit-header \
-		-o build/console.pot controlplane/ui
+	$(BIN)/pybabel -q extract -F controlplane/ui/words/babel.cfg -k say -k Sentence --no-location \
+		--omit-header -o build/console.pot controlplane
 	$(BIN)/pybabel -q update -i build/console.pot -d controlplane/ui/words -l de --no-fuzzy-matching \
 		--ignore-obsolete --no-wrap -o controlplane/ui/words/de.po
 

@@ -1,7 +1,7 @@
 """Evaluates policies, each at its interval, keeps what changes, and acts where a policy says so."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ from controlplane.autoscale.options import Mode, Policy
 from controlplane.autoscale.ports import DecisionStore, Hook, QueryFunc, Scales, Tell
 from controlplane.autoscale.reading import Reading, count, reading
 from controlplane.autoscale.recommend import Seen, State, carried_out, decide, followed
+from controlplane.autoscale.sentence import Said, Sentence
 from controlplane.autoscale.told import told
 from controlplane.clock import Clock, Timestamp
 from controlplane.errors import Conflict, ControlPlaneError, Fenced, NotFound, Unavailable
@@ -87,6 +88,13 @@ class Autoscaler:
         """Take up what was decided before the start. Raises Unavailable."""
         for decision in await self._store.latest():
             self._remember(decision)
+        await self.refresh()
+
+    async def refresh(self, names: Collection[str] | None = None) -> None:
+        """Learn what policies of other replicas say now, of some or all. Raises Unavailable."""
+        for decision in await self._store.current(names):
+            if not self._share.owns(key_of(decision.policy)):
+                self._learn(decision)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell somebody of each decision from now on; return what ends it."""
@@ -114,7 +122,7 @@ class Autoscaler:
     def decision(self, name: str) -> Decision | None:
         """Return what a policy decided last, if it has. Raises NotFound.
 
-        Of a policy that another replica evaluates, what was stored last.
+        Of a policy that another replica evaluates, as of the last `refresh`.
         """
         return self._decisions.get(self.policy(name).name)
 
@@ -219,12 +227,18 @@ class Autoscaler:
             return
         self._unread.works("scaling decisions are read again")
         for _, decision in found:
-            if decision == self._decisions.get(policy.name):
-                continue
-            self._remember(decision)
-            self._decisions[policy.name] = decision
-            for listener in tuple(self._listeners):
-                listener(decision)
+            known = self._decisions.get(policy.name)
+            if known is None or known.at < decision.at:  # else it only repeats this one
+                self._learn(decision)
+
+    def _learn(self, decision: Decision) -> None:
+        """Take what another replica decided for what holds."""
+        if decision == self._decisions.get(decision.policy):
+            return
+        self._remember(decision)
+        self._decisions[decision.policy] = decision
+        for listener in tuple(self._listeners):
+            listener(decision)
 
     def _remember(self, decision: Decision) -> None:
         self._stored[decision.policy] = decision
@@ -257,7 +271,8 @@ class Autoscaler:
             async with asyncio.timeout(_QUERY_SECONDS):
                 return reading(await self._query(policy, expr, now))
         except TimeoutError:
-            return Reading(problem=f"no answer within {_QUERY_SECONDS:g} s")
+            seconds = {"seconds": f"{_QUERY_SECONDS:g}"}
+            return Reading(problem=Sentence("no answer within %(seconds)s s", seconds))
         except ControlPlaneError as error:
             return Reading(problem=str(error))
 
@@ -289,12 +304,14 @@ class Autoscaler:
             done = decision if policy.mode is Mode.SHADOW else _with(decision, Outcome.SCALED)
             return carried_out(state, decision), done
         if await self._is_lost(policy.name, fence):
-            return state, _with(decision, Outcome.RECOMMENDED, "another replica has taken over")
+            said = Sentence("another replica has taken over")
+            return state, _with(decision, Outcome.RECOMMENDED, said)
         try:
             await self._act(policy, decision)
         except ControlPlaneError as error:
             log.error("scaling failed", policy=policy.name, reason=str(error))
-            return state, _with(decision, Outcome.FAILED, f"it could not be carried out: {error}")
+            said = Sentence("it could not be carried out: %(error)s", {"error": str(error)})
+            return state, _with(decision, Outcome.FAILED, said)
         done = _with(decision, Outcome.SCALED)
         log.info("scaled", policy=policy.name, before=decision.current, after=decision.desired)
         return carried_out(state, decision), done
@@ -317,10 +334,11 @@ class Autoscaler:
             listener(decision)
 
     async def _keep_decision(self, decision: Decision, fence: Fence) -> None:
-        if decision.repeats(self._stored.get(decision.policy)):
-            return
+        repeats = decision.repeats(self._stored.get(decision.policy))
+        if repeats and not fence:
+            return  # there is no other replica that shows it
         try:
-            await self._store.add(decision, fence)
+            await (self._store.renew if repeats else self._store.add)(decision, fence)
         except Fenced as error:
             log.info("scaling decision fenced", policy=decision.policy, reason=str(error))
         except ControlPlaneError as error:
@@ -352,5 +370,5 @@ def _assumes(policy: Policy) -> bool:
     return not policy.replicas and policy.workload is None
 
 
-def _with(decision: Decision, outcome: Outcome, *said: str) -> Decision:
+def _with(decision: Decision, outcome: Outcome, *said: Said) -> Decision:
     return replace(decision, outcome=outcome, steps=(*decision.steps, *said))

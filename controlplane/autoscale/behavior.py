@@ -18,6 +18,7 @@ from controlplane.autoscale.options import (
     ScalingRules,
     SelectPolicy,
 )
+from controlplane.autoscale.sentence import Said, Sentence
 from controlplane.clock import Timestamp
 from controlplane.model.duration import SECOND
 
@@ -48,7 +49,7 @@ class Bounded:
     """What became of a proposal, and what was done to it, in words."""
 
     replicas: int
-    steps: Sequence[str]
+    steps: Sequence[Sentence]
     limited_by_max: bool = False
 
 
@@ -74,7 +75,7 @@ def bound(
     return _recorded(past, proposal, window, behavior, now), result
 
 
-def _highest(proposal: int, past: Past, now: Timestamp) -> tuple[int, list[str]]:
+def _highest(proposal: int, past: Past, now: Timestamp) -> tuple[int, list[Sentence]]:
     cutoff = now - _DOWN_WINDOW
     highest = max((proposal, *(number for at, number in past.recommendations if at >= cutoff)))
     return highest, _said_stable(proposal, highest)
@@ -86,7 +87,7 @@ def _stabilised(
     past: Past,
     now: Timestamp,
     windows: tuple[int, int],
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[Sentence]]:
     """Bring the current number between the lowest and the highest of the windows."""
     up, down = windows
     least = min((proposal, *_since(past.recommendations, now - up)))
@@ -99,14 +100,20 @@ def _since(entries: Iterable[tuple[Timestamp, int]], cutoff: Timestamp) -> Itera
     return (number for at, number in entries if at > cutoff)
 
 
-def _said_stable(proposal: int, stable: int) -> list[str]:
+def _said_stable(proposal: int, stable: int) -> list[Sentence]:
     if stable == proposal:
         return []
-    kind = "highest" if stable > proposal else "lowest"
-    return [f"stabilisation: {stable} instead of {proposal}, the {kind} within the window"]
+    highest = Sentence("the highest within the window")
+    lowest = Sentence("the lowest within the window")
+    return [
+        Sentence(
+            "stabilisation: %(stable)s instead of %(asked)s, %(kind)s",
+            {"stable": stable, "asked": proposal, "kind": highest if stable > proposal else lowest},
+        )
+    ]
 
 
-def _within(stable: int, current: int, bounds: tuple[int, int], steps: list[str]) -> Bounded:
+def _within(stable: int, current: int, bounds: tuple[int, int], steps: list[Sentence]) -> Bounded:
     least, most = bounds
     limit = max(_FACTOR * current, _AT_LEAST)
     if stable < least:
@@ -115,7 +122,8 @@ def _within(stable: int, current: int, bounds: tuple[int, int], steps: list[str]
         said = _said("max_replicas", most, stable)
         return Bounded(most, [*steps, said], limited_by_max=True)
     if stable > limit:
-        return Bounded(limit, [*steps, _said("at most twice as many at once", limit, stable)])
+        said = _said(Sentence("at most twice as many at once"), limit, stable)
+        return Bounded(limit, [*steps, said])
     return Bounded(stable, steps)
 
 
@@ -126,21 +134,23 @@ def _at_rate(
     behavior: Behavior,
     changes: Sequence[tuple[Timestamp, int]],
     now: Timestamp,
-    steps: list[str],
+    steps: list[Sentence],
 ) -> Bounded:
     least, most = bounds
     if stable > current:
         limit = max(current, _up_limit(current, changes, behavior.scale_up, now))
         if stable > min(limit, most):
             if limit < most:
-                return Bounded(limit, [*steps, _said("the policies of scaleUp", limit, stable)])
+                said = _said(Sentence("the policies of scaleUp"), limit, stable)
+                return Bounded(limit, [*steps, said])
             said = _said("max_replicas", most, stable)
             return Bounded(most, [*steps, said], limited_by_max=True)
     elif stable < current:
         limit = min(current, _down_limit(current, changes, behavior.scale_down, now))
         if stable < max(limit, least):
             if limit > least:
-                return Bounded(limit, [*steps, _said("the policies of scaleDown", limit, stable)])
+                said = _said(Sentence("the policies of scaleDown"), limit, stable)
+                return Bounded(limit, [*steps, said])
             return Bounded(least, [*steps, _said("min_replicas", least, stable)])
     return Bounded(stable, steps)
 
@@ -185,8 +195,11 @@ def _limit(
     )
 
 
-def _said(what: str, allowed: int, asked: int) -> str:
-    return f"{what}: {allowed} instead of {asked}"
+def _said(limit: Said, allowed: int, asked: int) -> Sentence:
+    return Sentence(
+        "%(limit)s: %(allowed)s instead of %(asked)s",
+        {"limit": limit, "allowed": allowed, "asked": asked},
+    )
 
 
 def _window(rules: ScalingRules) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controlplane.autoscale.options import Mode
+from controlplane.autoscale.sentence import Said
 from controlplane.clock import Timestamp
 
 
@@ -31,7 +32,7 @@ class Verdict:
     value: float | None
     proposal: int | None
     verdict: str
-    because: str
+    because: Said
 
     @property
     def missing(self) -> bool:
@@ -53,7 +54,7 @@ class Decision:
     current: int | None
     desired: int | None
     verdicts: Sequence[Verdict] = ()
-    steps: Sequence[str] = ()
+    steps: Sequence[Said] = ()
     limited_by_max: bool = False
     correlation_id: str = ""
 

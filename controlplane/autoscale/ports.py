@@ -1,6 +1,6 @@
 """What autoscaling needs of others: values, a place for decisions, ways out."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from controlplane.autoscale.decision import Decision
@@ -53,7 +53,18 @@ class DecisionStore(Protocol):
     """Keeps decisions. Each call has its own time-out. Raises Unavailable."""
 
     async def add(self, decision: Decision, fence: Fence) -> None:
-        """Keep one. Raises Fenced when its policy has become another replica's since."""
+        """Keep one. Raises Fenced when its policy has become another replica's since.
+
+        With a fence it is also what the policy says now, to other replicas.
+        """
+        ...
+
+    async def renew(self, decision: Decision, fence: Fence) -> None:
+        """Keep one that repeats the last only as what its policy says now. Raises Fenced."""
+        ...
+
+    async def current(self, policies: Collection[str] | None = None) -> Sequence[Decision]:
+        """Return what policies say now, of all or of some, where several replicas have any."""
         ...
 
     async def confirm(self, fence: Fence) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from controlplane.autoscale.sentence import Said, Sentence
 from controlplane.promql.values import Scalar, Vector
 
 
@@ -11,7 +12,7 @@ class Reading:
     """The values of a query's series, at least one; or the `problem` that there are none."""
 
     values: tuple[float, ...] = ()
-    problem: str = ""
+    problem: Said = ""
 
     @property
     def total(self) -> float:
@@ -23,19 +24,24 @@ def reading(result: Vector | Scalar) -> Reading:
     if isinstance(result, Scalar):
         values: tuple[float, ...] = (result.value,)
     elif result.histograms is not None:
-        return Reading(problem="the query gives histograms")
+        return Reading(problem=Sentence("the query gives histograms"))
     else:
         values = tuple(float(value) for value in result.values)
     if not values:
-        return Reading(problem="the query gives no series")
+        return Reading(problem=Sentence("the query gives no series"))
     spoiled = [value for value in values if not math.isfinite(value)]
-    return Reading(problem=f"the query gives {spoiled[0]:g}") if spoiled else Reading(values)
+    if spoiled:
+        return Reading(problem=Sentence("the query gives %(value)s", {"value": f"{spoiled[0]:g}"}))
+    return Reading(values)
 
 
 def only(read: Reading) -> Reading:
     """Return a reading that is good only with a single series: a ratio cannot be added up."""
     if len(read.values) > 1:
-        return Reading(problem=f"the query gives {len(read.values)} series where one is needed")
+        count = {"count": len(read.values)}
+        return Reading(
+            problem=Sentence("the query gives %(count)s series where one is needed", count)
+        )
     return read
 
 
@@ -43,5 +49,6 @@ def count(read: Reading) -> Reading:
     """Return a reading that is good only as a number of replicas."""
     read = only(read)
     if read.values and (read.total < 0 or read.total != int(read.total)):
-        return Reading(problem=f"{read.total:g} is no number of replicas")
+        value = {"value": f"{read.total:g}"}
+        return Reading(problem=Sentence("%(value)s is no number of replicas", value))
     return read

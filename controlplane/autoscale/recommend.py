@@ -13,13 +13,22 @@ from controlplane.autoscale import thresholds
 from controlplane.autoscale.behavior import Past, bound
 from controlplane.autoscale.calculator import Tolerances, propose
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
-from controlplane.autoscale.options import DOWN, UP, Behavior, MetricOptions, MetricTarget, Policy
+from controlplane.autoscale.options import (
+    DOWN,
+    UP,
+    Behavior,
+    MetricOptions,
+    MetricTarget,
+    Policy,
+    Threshold,
+)
 from controlplane.autoscale.reading import Reading, only
-from controlplane.autoscale.thresholds import Side, Watch
+from controlplane.autoscale.sentence import Said, Sentence
+from controlplane.autoscale.thresholds import Ask, Side, Watch
 from controlplane.clock import Timestamp
 from controlplane.model.duration import format_duration
 
-_UNKNOWN: Final = Reading(problem="it was not asked for")
+_UNKNOWN: Final = Reading(problem=Sentence("it was not asked for"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,14 @@ class State:
 def decide(policy: Policy, state: State, seen: Seen, now: Timestamp) -> tuple[State, Decision]:
     """Return the decision, whose outcome is that of shadow mode, and the state after it."""
     if seen.current.problem:
-        said = f"the number of replicas is not known: {seen.current.problem}"
-        return state, _held(policy, state, None, (), said, now)
+        unknown = Sentence(
+            "the number of replicas is not known: %(problem)s", {"problem": seen.current.problem}
+        )
+        return state, _held(policy, state, None, (), unknown, now)
     current = int(seen.current.total)
     state = replace(state, past=state.past.begun(current, now))
     if current == 0 and policy.min_replicas:
-        said = "there are no replicas: somebody switched it off"
+        said = Sentence("there are no replicas: somebody switched it off")
         return replace(state, desired=0), _made(
             policy, Outcome.DISABLED, current, 0, (), (said,), now
         )
@@ -100,9 +111,12 @@ def _by_metrics(
     asked = [each.proposal for each in verdicts if each.proposal is not None]
     proposal = max(asked, default=current)
     if missing and (len(missing) == len(verdicts) or proposal < current):
-        said = f"no value of {', '.join(missing)}: nothing is scaled down on what is left"
+        said = Sentence(
+            "no value of %(metrics)s: nothing is scaled down on what is left",
+            {"metrics": ", ".join(missing)},
+        )
         if len(missing) == len(verdicts):
-            said = "no metric has a value"
+            said = Sentence("no metric has a value")
         return state, _held(policy, state, current, tuple(verdicts), said, now)
     limits = (policy.min_replicas, policy.max_replicas)
     past, bounded = bound(proposal, current, limits, policy.behavior, state.past, now)
@@ -132,18 +146,30 @@ def _judge(
     up, down = metric.thresholds
     watch, ask = thresholds.step(watch, read.total, current, now, up, down)
     limit = {Side.HIGH: up, Side.LOW: down, Side.CALM: None}[ask.side]
-    because = f"{read.total:.6g} is within its thresholds"
-    word = "calm"
-    if limit is not None:
-        relation = "over" if ask.side is Side.HIGH else "under"
-        because = f"{read.total:.6g} is {relation} {limit.threshold:g}"
-        word = "up" if ask.side is Side.HIGH else "down"
-        if ask.wait:
-            word = "waiting"
-            because += f", but must be so for {format_duration(ask.wait)} more"
-        elif limit.for_:
-            because += f" for {format_duration(limit.for_)}"
+    word, because = _against_thresholds(read.total, ask, limit)
     return watch, Verdict(metric.name, read.total, ask.replicas, word, because)
+
+
+def _against_thresholds(value: float, ask: Ask, limit: Threshold | None) -> tuple[str, Sentence]:
+    """Return how a value stands to the limit that it has passed, in one word and in many."""
+    shown = f"{value:.6g}"
+    if limit is None:
+        return "calm", Sentence("%(value)s is within its thresholds", {"value": shown})
+    values = {"value": shown, "limit": f"{limit.threshold:g}"}
+    if ask.side is Side.HIGH:
+        word, because = "up", Sentence("%(value)s is over %(limit)s", values)
+    else:
+        word, because = "down", Sentence("%(value)s is under %(limit)s", values)
+    if ask.wait:
+        return "waiting", Sentence(
+            "%(finding)s, but must be so for %(wait)s more",
+            {"finding": because, "wait": format_duration(ask.wait)},
+        )
+    if limit.for_:
+        return word, Sentence(
+            "%(finding)s for %(time)s", {"finding": because, "time": format_duration(limit.for_)}
+        )
+    return word, because
 
 
 def _against_target(
@@ -155,12 +181,22 @@ def _against_target(
     tolerances: Tolerances,
 ) -> Verdict:
     asked = propose(read.values, target, current, ready, tolerances)
-    because = f"{read.total:.6g} is {asked.ratio:.4g} times the target of {target.value:g}"
+    because = Sentence(
+        "%(value)s is %(ratio)s times the target of %(target)s",
+        {
+            "value": f"{read.total:.6g}",
+            "ratio": f"{asked.ratio:.4g}",
+            "target": f"{target.value:g}",
+        },
+    )
     if len(read.values) > 1:
-        because = f"{len(read.values)} series, {because}"
+        because = Sentence(
+            "%(count)s series, %(finding)s", {"count": len(read.values), "finding": because}
+        )
     word = "hold"
     if asked.tolerated:
-        word, because = "tolerated", f"{because}, within the tolerance"
+        word = "tolerated"
+        because = Sentence("%(finding)s, within the tolerance", {"finding": because})
     elif asked.replicas != current:
         word = "up" if asked.replicas > current else "down"
     return Verdict(name, read.total, asked.replicas, word, because)
@@ -174,18 +210,24 @@ def tolerances_of(behavior: Behavior | None) -> Tolerances:
     return Tolerances(usual_down if down is None else down, usual_up if up is None else up)
 
 
-def _highest(verdicts: list[Verdict], proposal: int, current: int) -> str:
+def _highest(verdicts: list[Verdict], proposal: int, current: int) -> Sentence:
     named = [each.metric for each in verdicts if each.proposal == proposal]
     if not named:
-        return f"no metric asks for anything: {current} as it is"
-    return f"{', '.join(named)} asks for {proposal}, the highest of all"
+        return Sentence("no metric asks for anything: %(current)s as it is", {"current": current})
+    return Sentence(
+        "%(metrics)s asks for %(proposal)s, the highest of all",
+        {"metrics": ", ".join(named), "proposal": proposal},
+    )
 
 
 def _settled(
     policy: Policy, state: State, current: int, limit: int, name: str, now: Timestamp
 ) -> tuple[State, Decision]:
-    steps = (f"{name} is {limit}, and there are {current}: metrics are not asked",)
-    decision = _made(policy, Outcome.RECOMMENDED, current, limit, (), steps, now)
+    said = Sentence(
+        "%(bound)s is %(limit)s, and there are %(current)s: metrics are not asked",
+        {"bound": name, "limit": limit, "current": current},
+    )
+    decision = _made(policy, Outcome.RECOMMENDED, current, limit, (), (said,), now)
     return replace(state, desired=limit), decision
 
 
@@ -194,13 +236,13 @@ def _held(
     state: State,
     current: int | None,
     verdicts: tuple[Verdict, ...],
-    said: str,
+    said: Said,
     now: Timestamp,
 ) -> Decision:
     desired = current if state.desired is None else state.desired
     if desired:
         desired = min(max(desired, policy.min_replicas), policy.max_replicas)
-    steps = (said, "what was decided last stands")
+    steps = (said, Sentence("what was decided last stands"))
     return _made(policy, Outcome.HELD, current, desired, verdicts, steps, now)
 
 
@@ -210,7 +252,7 @@ def _made(
     current: int | None,
     desired: int | None,
     verdicts: tuple[Verdict, ...],
-    steps: tuple[str, ...],
+    steps: tuple[Said, ...],
     now: Timestamp,
 ) -> Decision:
     return Decision(policy.name, now, policy.mode, outcome, current, desired, verdicts, steps)

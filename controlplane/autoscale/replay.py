@@ -16,6 +16,7 @@ from controlplane.autoscale.options import MetricOptions, Policy, TargetType
 from controlplane.autoscale.ports import RangeFunc
 from controlplane.autoscale.reading import Reading, count, only
 from controlplane.autoscale.recommend import Seen, State, carried_out, decide, tolerances_of
+from controlplane.autoscale.sentence import Sentence
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import HOUR
@@ -126,7 +127,7 @@ def _readings(value: object, start: Timestamp, step: Duration, length: int) -> S
     if not isinstance(value, Matrix):
         raise InvalidInput("the query gives no series over time")
     if value.histograms is not None:
-        return [Reading(problem="the query gives histograms")] * length
+        return [Reading(problem=Sentence("the query gives histograms"))] * length
     found: list[list[float]] = [[] for _ in range(length)]
     for values, present in zip(value.values, value.present, strict=True):
         for column in present.nonzero()[0]:
@@ -139,7 +140,7 @@ def _readings(value: object, start: Timestamp, step: Duration, length: int) -> S
 
 def _reading(values: Sequence[float]) -> Reading:
     if not values or not all(map(math.isfinite, values)):
-        return Reading(problem="no value was stored")
+        return Reading(problem=Sentence("no value was stored"))
     return Reading(tuple(values))
 
 

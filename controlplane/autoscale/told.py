@@ -34,7 +34,7 @@ def told(policy: Policy, decision: Decision, external_url: str) -> Alert:
         annotations=Labels(
             {
                 "summary": f"{policy.scales} scaled from {change} replicas",
-                "description": "; ".join([*reasons, *decision.steps]),
+                "description": "; ".join([*reasons, *map(str, decision.steps)]),
             }
         ),
         generator_url=f"{external_url}/autoscaling/{policy.name}",

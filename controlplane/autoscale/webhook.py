@@ -76,10 +76,10 @@ def body(policy: Policy, decision: Decision) -> bytes:
             "min": policy.min_replicas,
             "max": policy.max_replicas,
             "metrics": [
-                {"name": each.metric, "value": each.value, "because": each.because}
+                {"name": each.metric, "value": each.value, "because": str(each.because)}
                 for each in decision.verdicts
             ],
-            "steps": list(decision.steps),
+            "steps": [str(each) for each in decision.steps],
         }
     )
 

@@ -3,21 +3,34 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, update
 
 from controlplane.autoscale.autoscaler import key_of
 from controlplane.autoscale.decision import Decision, Outcome, Verdict
 from controlplane.autoscale.options import Mode
 from controlplane.autoscale.owned import Sent
+from controlplane.autoscale.sentence import Sentence
 from controlplane.errors import Fenced
 from controlplane.model.fence import OPEN, Fence
 from controlplane.storage.autoscaling import SqlDecisions, SqlPolicies
 from controlplane.storage.database import Database
 from controlplane.storage.options import RetentionOptions
 from controlplane.storage.retention import trim
+from controlplane.storage.tables.autoscaling import scaling_decisions
 from tests.support.plans import full_scans, recording
 from tests.support.share import moved
 
 NOW = 1_700_000_000_000
+
+
+_LIMITED = Sentence(
+    "%(limit)s: %(allowed)s instead of %(asked)s",
+    {
+        "limit": Sentence("the policies of %(rules)s", {"rules": "scaleUp"}),
+        "allowed": 6,
+        "asked": 9,
+    },
+)
 
 
 def decision(policy: str = "shop", at: int = NOW, desired: int | None = 6) -> Decision:
@@ -30,10 +43,10 @@ def decision(policy: str = "shop", at: int = NOW, desired: int | None = 6) -> De
         4,
         desired,
         (
-            Verdict("cpu", 0.9, 6, "up", "0.9 is über 0.7"),
-            Verdict("queue", None, None, "missing", "the query gives no series"),
+            Verdict("cpu", 0.9, 6, "up", Sentence("%(value)s is über 0.7", {"value": "0.9"})),
+            Verdict("queue", None, None, "missing", "it does not answer"),
         ),
-        ("cpu asks for 6", "max_replicas: 6 instead of 9"),
+        (Sentence("cpu asks for it"), _LIMITED),
         limited_by_max=True,
         correlation_id="c-1",
     )
@@ -52,6 +65,20 @@ async def test_a_decision_comes_back_whole(database: Database) -> None:
     rest = await store.list("shop", before=page[-1][0], limit=2)
     assert [each for _, each in rest] == [made[0]]
     assert await store.list("nobody", before=None, limit=2) == []
+
+
+async def test_decisions_of_before_are_read_as_they_are(database: Database) -> None:
+    """A trace has its texts in English, and that is all that older rows have."""
+    store = SqlDecisions(database)
+    await store.add(decision(), OPEN)
+    async with database.begin() as connection:
+        trace = (await connection.execute(select(scaling_decisions.c.trace))).scalar_one()
+        assert trace["steps"] == ["cpu asks for it", "the policies of scaleUp: 6 instead of 9"]
+        old = {name: trace[name] for name in ("verdicts", "steps")}
+        await connection.execute(update(scaling_decisions).values(trace=old))
+    (read,) = await store.latest()
+    assert [each.because for each in read.verdicts] == ["0.9 is über 0.7", "it does not answer"]
+    assert list(read.steps) == trace["steps"]
 
 
 async def test_the_latest_of_each_policy(database: Database) -> None:

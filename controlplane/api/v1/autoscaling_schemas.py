@@ -31,7 +31,7 @@ class VerdictOut(BaseModel):
             value=verdict.value,
             proposal=verdict.proposal,
             verdict=verdict.verdict,
-            because=verdict.because,
+            because=str(verdict.because),
         )
 
 
@@ -59,7 +59,7 @@ class DecisionOut(BaseModel):
             current=decision.current,
             desired=decision.desired,
             metrics=[VerdictOut.of(each) for each in decision.verdicts],
-            steps=list(decision.steps),
+            steps=[str(each) for each in decision.steps],
             correlation_id=decision.correlation_id,
         )
 

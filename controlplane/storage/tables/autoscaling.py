@@ -18,11 +18,26 @@ scaling_decisions: Final = Table(
     Column("current", Integer),
     Column("desired", Integer),
     Column("limited_by_max", Boolean, nullable=False),
-    # The verdicts of the metrics and the steps, as JSON.
+    # The verdicts of the metrics, the steps, and of what their sentences are made, as JSON.
     Column("trace", Document, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Index("ix_scaling_decisions_policy_id", "policy", "id"),
     Index("ix_scaling_decisions_at", "at"),
+)
+
+# What each policy says now, repeats too. Written where several replicas are to show it.
+scaling_states: Final = Table(
+    "scaling_states",
+    metadata,
+    Column("policy", Text, primary_key=True),
+    Column("at", Millis, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("current", Integer),
+    Column("desired", Integer),
+    Column("limited_by_max", Boolean, nullable=False),
+    Column("trace", Document, nullable=False),
+    Column("correlation_id", Text, nullable=False),
 )
 
 # What the API was sent, with the secrets in it.
@@ -38,5 +53,6 @@ scaling_policies: Final = Table(
 
 GROWTH: Final[tuple[Growth, ...]] = (
     Bounded(scaling_policies, because="at most a thousand, of people and programs that send them"),
+    Bounded(scaling_states, because="one for each policy; it goes with one that the API deletes"),
     Expires(scaling_decisions, since=scaling_decisions.c.at, keep="ledger"),
 )

@@ -1,6 +1,6 @@
 """Autoscaling policies: how many replicas each wants, how many there are, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from controlplane.autoscale.decision import Decision, Outcome
 from controlplane.autoscale.options import Mode, Policy
+from controlplane.autoscale.sentence import spoken
 from controlplane.ui.console import Page
 
 PATH: Final = "/autoscaling"
@@ -52,7 +53,7 @@ def row_of(page: Page, policy: Policy, decision: Decision | None) -> PolicyRow:
         SIGNS[outcome],
         words_of_outcome(page)[outcome],
         sentence(page, decision),
-        reason(decision),
+        reason(page.say, decision),
     )
 
 
@@ -74,20 +75,22 @@ def sentence(page: Page, decision: Decision | None) -> str:
     }
 
 
-def reason(decision: Decision | None) -> str:
+def reason(say: Callable[[str], str], decision: Decision | None) -> str:
     """Return the reason in a few words: what metrics said that had a say, else the first step."""
     if decision is None:
         return ""
+    steps = [spoken(each, say) for each in decision.steps]
     if decision.outcome in (Outcome.HELD, Outcome.FAILED, Outcome.DISABLED):
-        steps = decision.steps
         return (steps[-1] if decision.outcome is Outcome.FAILED else steps[0]) if steps else ""
     wanted = max(
         (each.proposal for each in decision.verdicts if each.proposal is not None), default=None
     )
     said = [
-        f"{each.metric}: {each.because}" for each in decision.verdicts if each.proposal == wanted
+        f"{each.metric}: {spoken(each.because, say)}"
+        for each in decision.verdicts
+        if each.proposal == wanted
     ]
-    return "; ".join(said) if said else "; ".join(decision.steps[:1])
+    return "; ".join(said or steps[:1])
 
 
 def words_of_mode(page: Page) -> dict[Mode, str]:

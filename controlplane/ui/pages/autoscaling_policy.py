@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from controlplane.autoscale.decision import Decision, Outcome
 from controlplane.autoscale.options import MetricOptions, Policy
+from controlplane.autoscale.sentence import Said, spoken
 from controlplane.clock import Duration
 from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import format_duration, parse_duration
@@ -37,7 +39,7 @@ class MetricRow:
     limits: Sequence[str]
     value: str
     proposal: str
-    because: str
+    because: Said
     missing: bool
     address: str
 
@@ -52,6 +54,7 @@ async def show(page: Page) -> Response:
         "owned": page.on.scaling_policies.get(policy.name),
         "row": row_of(page, policy, decision),
         "modes": words_of_mode(page),
+        "spoken": partial(spoken, say=page.say),
         "metrics": [metric_row(each, decision) for each in policy.metrics],
         "grafana": link(
             page,

@@ -108,7 +108,7 @@ async def test_a_scale_that_cannot_be_changed() -> None:
     scaler = world.autoscaler(WORKLOAD)
     failed = await scaler.evaluate(WORKLOAD, world.clock.now())
     assert failed.outcome is Outcome.FAILED
-    assert failed.steps[-1] == "it could not be carried out: it does not answer"
+    assert str(failed.steps[-1]) == "it could not be carried out: it does not answer"
     assert world.told == []
     world.refusal = None
     await world.clock.advance(15)
@@ -266,7 +266,7 @@ async def test_a_replica_that_lost_a_policy_meanwhile_does_not_act() -> None:
     world.elsewhere.add("shop")
     decision = await scaler.evaluate(HOOK, world.clock.now())
     assert decision.outcome is Outcome.RECOMMENDED
-    assert decision.steps[-1] == "another replica has taken over"
+    assert str(decision.steps[-1]) == "another replica has taken over"
     assert world.hooked == []
     assert world.stored == []
 

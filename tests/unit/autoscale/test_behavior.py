@@ -143,16 +143,18 @@ def test_bounds_are_named_in_words() -> None:
     """What is cut off says by what; only the maximum is pressure."""
     _, most = bound(90, 8, (2, 10), Behavior(), Past(), NOW)
     assert (most.replicas, most.limited_by_max) == (10, True)
-    assert most.steps == ["max_replicas: 10 instead of 90"]
+    assert list(map(str, most.steps)) == ["max_replicas: 10 instead of 90"]
     _, least = bound(0, 8, (2, 10), Behavior(), Past(), NOW)
     assert (least.replicas, least.limited_by_max) == (2, False)
-    assert least.steps == ["min_replicas: 2 instead of 0"]
+    assert list(map(str, least.steps)) == ["min_replicas: 2 instead of 0"]
     _, rate = bound(90, 8, (2, 100), Behavior(), Past(), NOW)
-    assert rate.steps == ["the policies of scaleUp: 16 instead of 90"]
+    assert list(map(str, rate.steps)) == ["the policies of scaleUp: 16 instead of 90"]
     _, plain = bound(90, 8, (2, 10), None, Past(), NOW)
     assert (plain.replicas, plain.limited_by_max) == (10, True)
     _, stable = bound(3, 8, (2, 10), None, past((60, 5)), NOW)
-    assert stable.steps == ["stabilisation: 5 instead of 3, the highest within the window"]
+    assert list(map(str, stable.steps)) == [
+        "stabilisation: 5 instead of 3, the highest within the window"
+    ]
 
 
 def test_the_past_does_not_grow() -> None:

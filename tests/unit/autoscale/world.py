@@ -1,6 +1,6 @@
 """What an autoscaler lives in, played by a test: values, a store, scales, a hook."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,7 @@ class World:
 
     values: dict[str, float | ControlPlaneError] = field(default_factory=dict)
     stored: list[Decision] = field(default_factory=list)
+    states: dict[str, Decision] = field(default_factory=dict)
     scaled: list[tuple[str, int]] = field(default_factory=list)
     hooked: list[Decision] = field(default_factory=list)
     told: list[Alert] = field(default_factory=list)
@@ -69,8 +70,18 @@ class World:
         return vector() if found is None else vector(found)
 
     async def add(self, decision: Decision, fence: Fence) -> None:
-        await self.confirm(fence)
+        await self.renew(decision, fence)
         self.stored.append(decision)
+
+    async def renew(self, decision: Decision, fence: Fence) -> None:
+        await self.confirm(fence)
+        if fence:
+            self.states[decision.policy] = decision
+
+    async def current(self, policies: Collection[str] | None = None) -> Sequence[Decision]:
+        return [
+            each for each in self.states.values() if policies is None or each.policy in policies
+        ]
 
     async def confirm(self, fence: Fence) -> None:
         if self.database is not None:

@@ -1,6 +1,10 @@
 """The pages of autoscaling: what each policy wants, and why."""
 
+import json
+import re
 from dataclasses import replace
+from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +20,12 @@ from controlplane.autoscale.options import (
     TargetType,
     Threshold,
 )
-from controlplane.clock import SystemClock
+from controlplane.autoscale.sentence import Sentence
+from controlplane.ui.asking import step_for
 from controlplane.ui.pages.autoscaling import reason
-from controlplane.ui.pages.autoscaling_policy import history_of, limits, marks_of
+from controlplane.ui.pages.autoscaling_policy import RANGES, history_of, limits, marks_of
+from tests.support.clock import AheadClock
+from tests.support.service import eventually
 from tests.unit.ui.console import Reader, console, words
 
 _POLICIES: list[dict[str, Any]] = [
@@ -59,12 +66,11 @@ _RISE = Decision(
 
 
 async def decided(reader: Reader) -> None:
-    """Wait until every policy has decided."""
+    """Wait until every policy has decided, and the database has it."""
     scaler = reader.on.autoscaler
-    for _ in range(400):
-        if all(scaler.decision(each.name) for each in scaler.policies()):
-            return
-        await SystemClock().sleep(0.05)
+    for policy in scaler.policies():
+        first = partial(scaler.decisions, policy.name, before=None, limit=1)
+        await eventually(first, f"a decision of {policy.name}")
 
 
 async def test_policies_in_words(tmp_path: Path) -> None:
@@ -118,6 +124,24 @@ async def test_a_policy_tells_each_step(tmp_path: Path) -> None:
     assert "hush" not in blind
 
 
+async def test_a_policy_tells_each_step_in_german(tmp_path: Path) -> None:
+    """What was decided is said in the reader's language, also where it comes from the database."""
+    async with console(tmp_path, autoscaling=_POLICIES) as reader:
+        await decided(reader)
+        policies = words(await reader.get("/autoscaling?lang=de"))
+        shop = await reader.get("/autoscaling/shop?lang=de")
+        blind = words(await reader.get("/autoscaling/blind?lang=de"))
+    last, _, before = words(shop).partition("Replikate: empfohlen und tatsächlich")
+    for text in (policies, last, before):
+        assert "0.9 ist das 1.8-Fache des Ziels von 0.5" in text
+    for text in (last, before):
+        assert "0.1 liegt innerhalb der Schwellen" in text
+        assert "load: 8 verlangt, die höchste Zahl von allen" in text
+    assert "es gibt, ist nicht bekannt: die Abfrage liefert keine Reihe" in policies
+    assert "was zuletzt entschieden wurde, gilt weiter" in blind
+    assert not [each for each in ("target", "thresholds", "asks for") if each in words(shop)]
+
+
 async def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
     """It is said, not guessed."""
     async with console(tmp_path) as reader:
@@ -126,14 +150,22 @@ async def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
 
 async def test_replicas_are_drawn(tmp_path: Path) -> None:
     """Both numbers, from what the service says of itself."""
-    async with console(tmp_path, autoscaling=_POLICIES[:1], **_OFTEN) as reader:
-        await decided(reader)
-        for _ in range(200):
-            if '<svg class="chart"' in (page := await reader.get("/autoscaling/shop")):
-                break
-            await SystemClock().sleep(0.1)
-    assert "recommended" in page
-    assert "data-plot" in page
+    clock = AheadClock()
+    async with console(tmp_path, clock=clock, autoscaling=_POLICIES[:1], **_OFTEN) as reader:
+        policy = reader.on.autoscaler.policy("shop")
+
+        async def recorded() -> bool:
+            query = {"query": history_of(policy)}
+            answer = await reader.client.get("/prometheus/api/v1/query", params=query)
+            return len(answer.json()["data"]["result"]) == 2
+
+        await eventually(recorded, "both numbers")
+        clock.ahead = step_for(RANGES[0])  # The chart has instants that are whole steps.
+        page = await reader.get("/autoscaling/shop")
+    assert '<svg class="chart"' in page
+    (plot,) = re.findall(r'data-plot="([^"]+)"', page)
+    lines = {each["label"]: each["values"][-1] for each in json.loads(unescape(plot))["series"]}
+    assert lines == {"recommended": 8, "actual": 4}
 
 
 _OFTEN: dict[str, Any] = {"global": {"scrape_interval": "1s", "evaluation_interval": "1h"}}
@@ -158,7 +190,18 @@ _OFTEN: dict[str, Any] = {"global": {"scrape_interval": "1s", "evaluation_interv
 )
 def test_the_reason_is_what_had_a_say(decision: Decision | None, said: str) -> None:
     """The metric whose proposal counted; where none did, the step that says why."""
-    assert reason(decision) == said
+    assert reason(str, decision) == said
+
+
+def test_the_reason_is_in_the_language_of_the_reader() -> None:
+    """Of metrics and of steps; what was decided before there were translations is as it was."""
+    missing = Sentence("no value of %(metrics)s", {"metrics": "load"})
+    held = replace(_RISE, outcome=Outcome.HELD, steps=(missing,))
+    rise = replace(_RISE, verdicts=(replace(_RISE.verdicts[0], because=missing),))
+    say = {missing.template: "%(metrics)s hat keinen Wert"}.__getitem__
+    assert reason(say, held) == "load hat keinen Wert"
+    assert reason(say, rise) == "load: load hat keinen Wert"
+    assert reason(say, _RISE) == "load: 0.9 is 1.8 times the target of 0.5"
 
 
 def test_what_a_metric_is_held_against() -> None:
