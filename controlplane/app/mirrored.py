@@ -46,6 +46,7 @@ def build_mirrors(
             "incident": uptimes.incidents.refresh,
             "maintenance": uptimes.plans.refresh,
             "scaling_policy": policies,
+            "scaling_state": scaling.autoscaler.refresh,
             "check_in": rehearsal.parts.check_ins.refresh,
         },
         clock,
