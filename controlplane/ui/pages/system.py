@@ -56,7 +56,7 @@ class Look:
 async def show(page: Page) -> Response:
     """Show how the process fares."""
     look = await page.on.queries.run(lambda: _look(page))
-    flags = page.on.flags
+    flags, replicas = page.on.flags, page.on.replicas()
     context = {
         "verdicts": await run_checks(page.on.checks),
         "loops": loops(look.values),
@@ -69,7 +69,8 @@ async def show(page: Page) -> Response:
         "started": page.on.started,
         "uptime": page.now - page.on.started,
         "replica": flags["replica"],
-        "replicas": page.on.replicas(),
+        "replicas": replicas,
+        "configurations": len({each.config_digest for each in replicas if each.config_digest}),
         "redis_away": 0 in look.values["controlplane_redis_up"].values(),
         "version": __version__,
     }

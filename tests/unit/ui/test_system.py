@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from controlplane.api.surface import Check
 from controlplane.model.duration import MINUTE
+from controlplane.model.member import Member
+from controlplane.model.share import ALL_ROLES
 from controlplane.ui.pages.system_view import Loop, bytes_in, loops, measures, own_values, size
 from tests.unit.ui.console import console, words
 from tests.unit.ui.samples import put
@@ -71,6 +73,38 @@ async def test_who_is_alive_is_not_known_without_redis(tmp_path: Path) -> None:
         assert "was alive test" in text
         redis.set(1)
         assert "Redis does not answer" not in words(await reader.get("/system"))
+
+
+async def test_replicas_of_two_configurations_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its version and the beginning of its digest; one that says neither has none."""
+    old, new, none = (
+        Member(name, "1", ALL_ROLES, joined_at=1, version=version, config_digest=digest)
+        for name, version, digest in (("a", "1.0", "0" * 64), ("b", "1.1", "f" * 64), ("c", "", ""))
+    )
+    async with console(tmp_path) as reader:
+        monkeypatch.setattr(type(reader.on), "replicas", staticmethod(lambda: (old, new, none)))
+        text = words(await reader.get("/system"))
+        assert "The replicas differ in configuration" in text
+        assert "Version 1.0 · configuration 000000000000 · since" in text
+        assert "Version 1.1 · configuration ffffffffffff · since" in text
+        monkeypatch.setattr(type(reader.on), "replicas", staticmethod(lambda: (old, none)))
+        assert "differ in configuration" not in words(await reader.get("/system"))
+
+
+async def test_the_digest_is_of_the_configuration_in_force(tmp_path: Path) -> None:
+    """A file that is taken has another one told at once; one that is refused has not."""
+    path, digests = tmp_path / "controlplane.yml", []
+    async with console(tmp_path) as reader:
+        good = path.read_text()
+        for text in (good, '{"nonsense": 1}', good.replace("1s", "2s")):
+            path.write_text(text)
+            await reader.send("/system", {"do": "reload"})
+            answer = await reader.client.get("/api/v1/replicas")
+            digests.append(answer.json()["items"][0]["config_digest"])
+            assert digests[-1] == reader.on.standing().digest
+    assert digests[0] == digests[1] != digests[2]
 
 
 async def test_the_process_tells_of_itself(tmp_path: Path) -> None:
