@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from controlplane.clock import Clock, SystemClock
 from controlplane.errors import Conflict, InvalidInput, Unavailable
 from controlplane.model.secret import Secret
 from controlplane.storage.engines import engines, migration_engine, parse_url
@@ -38,11 +39,13 @@ class Database:
         url: Secret | str,
         options: StorageOptions | None = None,
         standby_metrics: StandbyMetrics | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Connect to nothing yet. Raises InvalidInput for a URL that cannot be used."""
+        self._clock = clock or SystemClock()
         self._options = options or StorageOptions()
         self._url = parse_url(url.reveal() if isinstance(url, Secret) else url)
-        self._writer, self._reader = engines(self._url, self._options)
+        self._writer, self._reader = engines(self._url, self._options, self._clock)
         self._standby = self._standby_of(standby_metrics)
         self._turns = asyncio.Semaphore(1 if self.is_sqlite else self._capacity)
         # A full disk is read from as ever: only a write tells.
@@ -142,7 +145,7 @@ class Database:
         url = parse_url(self._options.read_url.reveal())
         if self.is_sqlite or url.get_backend_name() == "sqlite":
             raise InvalidInput("storage.read_url: a standby of a PostgreSQL in storage.url")
-        return Standby(url, self._options, metrics)
+        return Standby(url, self._options, metrics, self._clock)
 
     @property
     def _capacity(self) -> int:

@@ -9,8 +9,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from controlplane.clock import Clock
 from controlplane.errors import InvalidInput
 from controlplane.storage import documents
+from controlplane.storage.liveness import watch
 from controlplane.storage.options import StorageOptions
 from controlplane.storage.sqlite_connection import ThreadedConnection
 
@@ -38,7 +40,7 @@ def parse_url(text: str) -> URL:
     return _check_sqlite(url) if driver == _DRIVERS["sqlite"] else _check_postgresql(url)
 
 
-def engines(url: URL, options: StorageOptions) -> tuple[AsyncEngine, AsyncEngine]:
+def engines(url: URL, options: StorageOptions, clock: Clock) -> tuple[AsyncEngine, AsyncEngine]:
     """Return the engine that writes and the one that only reads."""
     if url.get_backend_name() == "sqlite":
         writer = _sqlite(url, options, begin="BEGIN IMMEDIATE", pool_size=1)
@@ -53,8 +55,8 @@ def engines(url: URL, options: StorageOptions) -> tuple[AsyncEngine, AsyncEngine
         max_overflow=options.max_overflow,
         pool_timeout=options.pool_timeout / 1000,
         pool_recycle=options.pool_recycle // 1000,
-        pool_pre_ping=True,
     )
+    watch(writer, clock)
     return writer, writer.execution_options(postgresql_readonly=True)
 
 

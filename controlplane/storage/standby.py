@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy import URL, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from controlplane.clock import Clock
 from controlplane.storage.engines import engines
 from controlplane.storage.options import StorageOptions
 from controlplane.telemetry.logs import get_logger
@@ -43,8 +44,10 @@ class StandbyMetrics:
 class Standby:
     """Reads on the standby where it is up to date."""
 
-    def __init__(self, url: URL, options: StorageOptions, metrics: StandbyMetrics | None) -> None:
-        self._reader: AsyncEngine = engines(url, options)[1]
+    def __init__(
+        self, url: URL, options: StorageOptions, metrics: StandbyMetrics | None, clock: Clock
+    ) -> None:
+        self._reader: AsyncEngine = engines(url, options, clock)[1]
         self._metrics = metrics
         self._told = ""
 
