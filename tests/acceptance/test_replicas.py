@@ -158,6 +158,33 @@ async def test_redis_may_go_and_come_back(two: Two) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("two", ENGINES[:1], indirect=True)
+async def test_another_file_at_one_replica_is_noticed(two: Two) -> None:
+    """Both tell it when one of them has loaded it, and that it is over when the other has too."""
+    replicas = (two.first, two.second)
+
+    async def digests() -> list[set[str]]:
+        found = [(await each.get("/api/v1/replicas"))["items"] for each in replicas]
+        return [{replica["config_digest"] for replica in items} for items in found]
+
+    [digest] = set.union(*await digests())
+    two.first.configure({**two.configuration, "canaries": ["127.0.0.1:1"]})
+    two.first.hang_up()
+    for each in replicas:
+        line = await each.logged("replicas differ in configuration")
+        assert sorted(text[14:] for text in line["configurations"]) == ["first", "second"]
+        metrics = (await each.request("GET", "/metrics")).text
+        assert "controlplane_cluster_configurations 2.0" in metrics
+    assert [len(each) for each in await digests()] == [2, 2]
+    two.second.configure({**two.configuration, "canaries": ["127.0.0.1:1"]})
+    two.second.hang_up()
+    for each in replicas:
+        await each.logged("replicas agree in configuration again")
+    [other] = set.union(*await digests())
+    assert other != digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("two", ENGINES[:1], indirect=True)
 async def test_one_more_that_does_not_fit_is_refused(two: Two, tmp_path: Path) -> None:
     """Without Redis, without an engine, or on SQLite, a third does not start, and says why."""
     third = tmp_path / "third"

@@ -242,6 +242,48 @@ async def test_what_another_replica_evaluates_is_only_looked_at() -> None:
     assert told == [other]
 
 
+async def test_of_several_replicas_each_evaluation_is_kept() -> None:
+    """What repeats the last is no new decision, and what the others are to show all the same."""
+    world = World({"count": 4, "load": 15})
+    scaler = world.autoscaler(SHADOW)
+    await scaler.evaluate(SHADOW, world.clock.now())
+    await world.clock.advance(15)
+    world.values["load"] = 14.9
+    made = await scaler.evaluate(SHADOW, world.clock.now())
+    assert [each.desired for each in world.stored] == [6]
+    assert world.states == {"shop": made}
+
+
+async def test_one_that_is_alone_keeps_no_repeats() -> None:
+    """Nobody else shows them; what they cost is spared."""
+    world = World({"count": 4, "load": 15}, alone=True)
+    scaler = world.autoscaler(SHADOW)
+    for _ in range(2):
+        await scaler.evaluate(SHADOW, world.clock.now())
+    assert len(world.stored) == 1
+    assert world.states == {}
+
+
+async def test_what_another_replica_says_is_taken_up() -> None:
+    """Only of a policy that is not our own, and each once."""
+    world = World({"load": 9.0, "count": 4.0}, elsewhere={"shop"})
+    scaler = world.autoscaler(PULLED)
+    told: list[Decision] = []
+    scaler.subscribe(told.append)
+    said = Decision("shop", 7, Mode.ACT, Outcome.SCALED, 4, 6)
+    world.states["shop"] = said
+    for _ in range(2):
+        await scaler.refresh(["shop"])
+    world.stored.append(Decision("shop", 6, Mode.ACT, Outcome.SCALED, 2, 4))
+    await scaler.turn(PULLED)
+    assert scaler.desired("shop") == (6, said)
+    assert told == [said]
+    world.elsewhere.clear()
+    world.states["shop"] = replace(said, desired=9)
+    await scaler.refresh()
+    assert scaler.desired("shop") == (6, said)
+
+
 async def test_a_policy_passes_from_one_replica_to_another() -> None:
     """Whoever takes it up goes on from what was decided last; whoever loses it falls silent."""
     world = World({"load": 9.0, "count": 4.0}, elsewhere={"shop"})

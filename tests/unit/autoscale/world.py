@@ -15,6 +15,7 @@ from controlplane.errors import ControlPlaneError, Unavailable
 from controlplane.model.alert import Alert
 from controlplane.model.fence import Fence
 from controlplane.model.labels import EMPTY
+from controlplane.model.share import WHOLE
 from controlplane.promql.values import Scalar, Vector
 from tests.support.clock import ManualClock
 from tests.support.share import SettableShare
@@ -39,6 +40,7 @@ class World:
     database: ControlPlaneError | None = None
     refusal: ControlPlaneError | None = None
     elsewhere: set[str] = field(default_factory=set)
+    alone: bool = False
     unreadable: ControlPlaneError | None = None
     clock: ManualClock = field(default_factory=ManualClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -54,10 +56,13 @@ class World:
             clock=self.clock,
             metrics=AutoscaleMetrics(self.registry),
             external_url="http://cp/",
-            share=SettableShare(lambda key: key not in {key_of(name) for name in self.elsewhere}),
+            share=WHOLE if self.alone else SettableShare(self._is_here),
         )
         made.configure(policies)
         return made
+
+    def _is_here(self, key: str) -> bool:
+        return key not in {key_of(name) for name in self.elsewhere}
 
     def value(self, name: str, **labels: str) -> float | None:
         """Return a metric of the autoscaler."""
