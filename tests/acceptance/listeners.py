@@ -68,7 +68,7 @@ class Collector:
         return {span.name for span in self.spans if span.trace_id == wanted}
 
 
-class Service:
+class Counting:
     """Answers each request with `status`, and counts."""
 
     def __init__(self) -> None:

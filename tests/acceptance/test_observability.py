@@ -1,8 +1,6 @@
 """The service can be followed: one id from a tick to the delivery, and no secret on the way."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from controlplane.telemetry.traces import trace_id_of
-from tests.acceptance.listeners import Collector, Service, Unkind, listening
-from tests.acceptance.running import Program, eventually
+from tests.acceptance.listeners import Collector, Counting, Unkind, listening
+from tests.support.service import Service, eventually, run_command, running
 
 _PARENT: Final = 0x0AF7651916CD43DD8448EB211C80319C
 _TRACEPARENT: Final = f"00-{_PARENT:032x}-b7ad6b7169203331-01"
@@ -27,84 +25,85 @@ _SECRETS: Final = {
 }
 
 
-def test_one_id_leads_from_the_tick_to_the_delivery(tmp_path: Path) -> None:
+async def test_one_id_leads_from_the_tick_to_the_delivery(tmp_path: Path) -> None:
     """Lines, the story and one trace tell how a failed probe became a message."""
-    collector, service, receiver = Collector(), Service(), Service()
+    collector, shop, receiver = Collector(), Counting(), Counting()
     with (
         listening(collector.answer) as traces,
-        listening(service.answer) as target,
+        listening(shop.answer) as target,
         listening(receiver.answer) as hook,
     ):
         hooks = [{"url": f"{hook}/hook"}]
         configuration = _configuration(tmp_path, target, webhook_configs=hooks)
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces, "CONTROLPLANE_TRACES_RATIO": "1"}
-        with Program(tmp_path, configuration, traced) as run:
-            eventually(lambda: _probes(run) >= 2, "two probes")
-            service.status = 500
-            run.client.get("/api/v1/targets", headers={"traceparent": _TRACEPARENT})
-            (delivered,) = eventually(lambda: run.lines("notification delivered"), "a delivery")
-            told = delivered["correlation_id"]
-            (firing,) = run.lines("alert firing")
+        async with running(tmp_path, configuration, environment=traced) as run:
+            await _probed(run, 2)
+            shop.status = 500
+            await run.request("GET", "/api/v1/targets", headers={"traceparent": _TRACEPARENT})
+            told = (await _only(run, "notification delivered"))["correlation_id"]
+            (firing,) = run.events("alert firing")
             assert firing["correlation_id"] == told
             # On a busy machine a probe may have run out of its time before.
             (down,) = [
                 line
-                for line in run.lines("target down")
+                for line in run.events("target down")
                 if line["correlation_id"] == firing["triggered_by"]
             ]
             assert down["reason"] == "status"
-            assert [line["correlation_id"] for line in run.lines("notification queued")] == [told]
-            (alert,) = run.get("/api/v1/alerts")["items"]
-            (message,) = run.get(f"/api/v1/alerts/{alert['fingerprint']}/story")["notifications"]
+            assert [line["correlation_id"] for line in run.events("notification queued")] == [told]
+            (alert,) = (await run.get("/api/v1/alerts"))["items"]
+            story = await run.get(f"/api/v1/alerts/{alert['fingerprint']}/story")
+            (message,) = story["notifications"]
             assert message["correlation_id"] == told
             assert [attempt["outcome"] for attempt in message["attempts"]] == ["delivered"]
+            assert await run.terminate() == 0
     assert receiver.requests == 1
     assert {"rule group", "flush", "delivery attempt"} <= collector.names(trace_id_of(told))
     assert collector.names(_PARENT) == {"GET /api/v1/targets"}
 
 
-def test_nothing_is_said_of_what_goes_well(tmp_path: Path) -> None:
+async def test_nothing_is_said_of_what_goes_well(tmp_path: Path) -> None:
     """A tick that changes nothing writes no line; a reload writes one with an id."""
-    with listening(Service().answer) as target:
-        configuration = _configuration(tmp_path, target)
-        with Program(tmp_path, configuration) as run:
-            eventually(lambda: _probes(run) >= 3, "three probes")
+    with listening(Counting().answer) as target:
+        async with running(tmp_path, _configuration(tmp_path, target)) as run:
+            await _probed(run, 3)
             run.hang_up()
-            (reloaded,) = eventually(lambda: run.lines("configuration reloaded"), "a reload")
-            assert reloaded["correlation_id"]
+            assert (await _only(run, "configuration reloaded"))["correlation_id"]
             run.config.write_text("nonsense: [")
             run.hang_up()
-            (refused,) = eventually(lambda: run.lines("configuration refused"), "a refusal")
-            assert refused["reason"]
-        ours = {"serving", "stopping", "stopped", "schema migrated", "request"}
-        said = {json.loads(line)["event"] for line in run.text().splitlines()}
-        ticks = {event for event in said if "probe" in event or "scrape" in event}
-        assert ours <= said
-        assert ticks == set()
+            assert (await _only(run, "configuration refused"))["reason"]
+            assert await run.terminate() == 0
+    ours = {"serving", "stopping", "stopped", "schema migrated", "request"}
+    said = {line["event"] for line in run.lines}
+    ticks = {event for event in said if "probe" in event or "scrape" in event}
+    assert ours <= said
+    assert ticks == set()
 
 
 @pytest.mark.slow
-def test_secrets_stay_secret_when_everything_fails(tmp_path: Path) -> None:
+async def test_secrets_stay_secret_when_everything_fails(tmp_path: Path) -> None:
     """No log line, answer, metric or shown configuration holds a secret, however things fail."""
     unkind, token = Unkind(), _SECRETS["token"]
+
+    async def is_met() -> bool:
+        return len(unkind.seen) == 7
+
     with listening(unkind.answer) as receiver:
         configuration = _with_secrets(tmp_path, receiver)
-        with Program(tmp_path, configuration, token=token) as run:
-            eventually(lambda: len(unkind.seen) == 7, "every way to fail")
-            eventually(lambda: run.lines("notification failed"), "a failure")
-            eventually(lambda: _dead(run), "a dead letter")
-            run.client.post("/-/reload")
-            run.config.write_text(json.dumps({**configuration, "surprise": _SECRETS["bearer"]}))
-            run.client.post("/-/reload")
-            answers = _everything(run)
-            run.config.write_text(json.dumps(configuration))
-        shown = subprocess.run(
-            [sys.executable, "-m", "controlplane", "check", "config", "--show", str(run.config)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    places = {**answers, "the log": run.text(), "check config --show": shown.stdout + shown.stderr}
+        environment = {"CONTROLPLANE_API_TOKEN": token}
+        async with running(tmp_path, configuration, environment=environment, token=token) as run:
+            await eventually(is_met, "every way to fail")
+            await run.logged("notification failed")
+            await eventually(lambda: _dead(run), "a dead letter")
+            await run.request("POST", "/-/reload")
+            run.configure({**configuration, "surprise": _SECRETS["bearer"]})
+            await run.request("POST", "/-/reload")
+            answers = await _everything(run)
+            run.configure(configuration)
+            assert await run.terminate() == 0
+        code, out, errors = await run_command("check", "config", "--show", str(run.config))
+    assert code == 0
+    places = {**answers, "the log": json.dumps(run.lines), "check config --show": out + errors}
     found = [
         f"{name} in {place}"
         for place, text in places.items()
@@ -160,10 +159,10 @@ def _with_secrets(directory: Path, receiver: str) -> dict[str, Any]:
     }
 
 
-def _everything(run: Program) -> Mapping[str, str]:
+async def _everything(run: Service) -> Mapping[str, str]:
     """Return every answer that may tell of the configuration or of what failed."""
-    fingerprints = [alert["fingerprint"] for alert in run.get("/api/v1/alerts")["items"]]
-    ids = [target["id"] for target in run.get("/api/v1/targets")["items"]]
+    fingerprints = [alert["fingerprint"] for alert in (await run.get("/api/v1/alerts"))["items"]]
+    ids = [target["id"] for target in (await run.get("/api/v1/targets"))["items"]]
     paths = [
         "/metrics",
         "/ready",
@@ -179,15 +178,27 @@ def _everything(run: Program) -> Mapping[str, str]:
         *(f"/api/v1/alerts/{each}/story" for each in fingerprints),
         *(f"/api/v1/targets/{each}/failures" for each in ids),
     ]
-    answers = {path: run.client.get(path).text for path in paths}
-    refused = run.client.post("/-/reload", headers={"authorization": "Bearer wrong"})
+    answers = {path: (await run.request("GET", path)).text for path in paths}
+    wrong = {"authorization": "Bearer wrong"}
+    refused = await run.client.post(f"{run.url}/-/reload", headers=wrong)
     return {**answers, "a refused reload": refused.text}
 
 
-def _probes(run: Program) -> float:
-    answer = run.get("/prometheus/api/v1/query?query=count_over_time(probe_success[1m])")
-    return float(answer["data"]["result"][0]["value"][1]) if answer["data"]["result"] else 0
+async def _probed(run: Service, times: int) -> None:
+    """Return once there were so many probes."""
+
+    async def look() -> bool:
+        return (await run.value("count_over_time(probe_success[1m])") or 0) >= times
+
+    await eventually(look, f"{times} probes")
 
 
-def _dead(run: Program) -> Any:
-    return run.get("/api/v1/dead-letters")["items"]
+async def _only(run: Service, event: str) -> Mapping[str, Any]:
+    """Return the line of an event, once it is there; it is the only one."""
+    line = await run.logged(event)
+    assert run.events(event) == [line]
+    return line
+
+
+async def _dead(run: Service) -> Any:
+    return (await run.get("/api/v1/dead-letters"))["items"]
