@@ -106,6 +106,22 @@ def context() -> ForkServerContext:
     return made
 
 
+def imported() -> frozenset[str]:
+    """Return the modules that are there when `controlplane serve` begins."""
+    receiver, sender = context().Pipe(duplex=False)
+    process = context().Process(target=_tell_modules, args=(sender,))
+    process.start()
+    sender.close()
+    with receiver:
+        found: frozenset[str] = receiver.recv()
+    process.join()
+    return found
+
+
+def _tell_modules(to: Connection) -> None:
+    to.send(frozenset(sys.modules))
+
+
 def _run(
     words: Sequence[str],
     environment: Mapping[str, str],
