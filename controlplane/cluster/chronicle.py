@@ -17,6 +17,8 @@ log = get_logger(__name__)
 
 # So much of a digest tells two apart.
 _SHOWN: Final = 12
+# It may go on like this for a while: that is told as one.
+_CUT_OFF: Final = (Network.ISOLATED, Network.RECOVERING)
 
 
 class Chronicle:
@@ -56,7 +58,7 @@ class Chronicle:
 
     def _note_networks(self, seen: Seen) -> None:
         members = {member.name: member.network for member in seen.members}
-        isolated = frozenset(name for name in members if members[name] is Network.ISOLATED)
+        isolated = frozenset(name for name in members if members[name] in _CUT_OFF)
         before, self._isolated = self._isolated, isolated
         self._metrics.isolated.set(len(isolated))
         for name in sorted(isolated - before):

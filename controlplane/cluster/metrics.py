@@ -62,7 +62,7 @@ class ClusterMetrics:
         )
         self.isolated = Gauge(
             "controlplane_cluster_members_isolated",
-            "Replicas that are alive and reach none of their canaries, as they say themselves.",
+            "Replicas that are alive and reach none of their canaries, or not for a minute yet.",
             registry=registry,
         )
         self.configurations = Gauge(

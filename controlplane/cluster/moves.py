@@ -10,10 +10,12 @@ alive. What is held here is only what this process believes, and so acts upon.
 
 A prober whose own network is down is alive, and of no use: who is isolated has
 no shards of that role while another one is not. Where all are, nothing moves.
+Who recovers keeps what it has, and gets nothing else before its network stays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from controlplane.cluster.rendezvous import wanted
 from controlplane.model.member import Member, Network, Ownership
@@ -21,6 +23,8 @@ from controlplane.model.share import SHARED_ROLES, Role
 
 # One shard of one role.
 Place = tuple[Role, int]
+
+_CUT_OFF: Final = (Network.ISOLATED, Network.RECOVERING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def decide(view: View) -> Moves:
     if view.members is None:  # as before: nobody can tell who should have what
         return Moves(lost, _missing(ours, view.held, lost))
     wants = _wants(view.me, view.members)
-    stays = wants | (_of_prober(ours) if _awaits_others(view.me, view.members) else frozenset())
+    stays = wants | (_of_prober(ours) if _keeps_probes(view.me, view.members) else frozenset())
     kept = {place: token for place, token in ours.items() if place in stays}
     claim = {
         role: frozenset(
@@ -90,18 +94,21 @@ def _fit(role: Role, members: Sequence[Member]) -> Sequence[Member]:
     having = [member for member in members if role in member.roles]
     if role is not Role.PROBER:
         return having
-    return [each for each in having if each.network is not Network.ISOLATED] or having
+    return [each for each in having if each.network not in _CUT_OFF] or having
 
 
-def _awaits_others(me: Member, members: Sequence[Member]) -> bool:
-    """Tell whether we are isolated, and of no other prober it is certain that it is not.
+def _keeps_probes(me: Member, members: Sequence[Member]) -> bool:
+    """Tell whether we are cut off, or were a moment ago, and probe on for the time being.
 
-    When the network of all breaks they find out one after the other: what the
-    first one let go meanwhile would come back to it a moment later.
+    When the network of all breaks they find out one after the other, and it
+    comes back to them so: what the first one let go, or took, would change
+    hands again a moment later. So an isolated one waits until somebody is
+    certain of itself, and one that recovers reaches its targets.
     """
     probers = {each.name: each.network for each in members if Role.PROBER in each.roles}
-    isolated = probers.get(me.name) is Network.ISOLATED
-    return isolated and Network.CONNECTED not in probers.values()
+    mine = probers.get(me.name)
+    certain = Network.CONNECTED in probers.values()
+    return mine is Network.RECOVERING or (mine is Network.ISOLATED and not certain)
 
 
 def _of_prober(places: Iterable[Place]) -> frozenset[Place]:

@@ -11,12 +11,14 @@ class Network(StrEnum):
     """The network that a replica is in, as it judges it itself by its canaries.
 
     DOUBTED is one in which a mass failure may be the replica's own; ISOLATED one
-    in which it has been found to be.
+    in which it has been found to be; RECOVERING one that is there again, and may
+    not stay.
     """
 
     CONNECTED = "connected"
     DOUBTED = "doubted"
     ISOLATED = "isolated"
+    RECOVERING = "recovering"
 
 
 @dataclass(frozen=True, slots=True)

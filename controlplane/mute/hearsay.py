@@ -45,13 +45,13 @@ def follow(known: Trouble | None, network: Network | None, now: Timestamp) -> Tr
     is well is believed, what it said before is not. One that is gone cannot
     take back what it said.
     """
-    if network in (None, Network.CONNECTED):
-        cleared = network is Network.CONNECTED and known is not None and not known.isolated
-        return None if known is None or cleared else replace(known, over=True)
-    isolated = network is Network.ISOLATED
-    if known is None or known.over:
+    isolated = network in (Network.ISOLATED, Network.RECOVERING)
+    if network in (Network.DOUBTED, Network.ISOLATED) and (known is None or known.over):
         return Trouble(now, isolated)
-    return replace(known, isolated=known.isolated or isolated)
+    if known is None or (network is Network.CONNECTED and not known.isolated):
+        return None
+    over = network not in (Network.DOUBTED, Network.ISOLATED)
+    return replace(known, isolated=known.isolated or isolated, over=over)
 
 
 def doubt(

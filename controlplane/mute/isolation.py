@@ -1,16 +1,17 @@
 """Is it only we? What a replica tells the others of its own network, and when that changes.
 
-    CONNECTED ──a mass failure may be ours──> DOUBTED ──it is, and for a while──> ISOLATED
-        ^                                        │                                  │
-        ├────────it is not, or it is over────────┘                                  │
-        └────────────────────canaries have answered for long enough─────────────────┘
+    CONNECTED ──a mass failure may be ours──> DOUBTED ──it is, for a while──> ISOLATED
+        ^  └<──────────it is not, or is over─────┘                              │  ^
+        │                                                       a canary answers│  │none does
+        │                                                                       v  │
+        └──────────────────canaries have answered for long enough────────── RECOVERING
 
 A canary alone proves nothing: only a mass failure makes a replica doubt its
 network. Once it is isolated others probe its targets, and the canaries alone
 tell when it is well again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from controlplane.clock import Duration, Timestamp
@@ -27,11 +28,10 @@ _SETTLED: Final[Duration] = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What is said of our network since `since`; `answered` is when a canary did again."""
+    """What is said of our network, and since when."""
 
     network: Network = Network.CONNECTED
     since: Timestamp = 0
-    answered: Timestamp | None = None
 
 
 NOT_ISOLATED: Final = Isolation()
@@ -40,25 +40,28 @@ NOT_ISOLATED: Final = Isolation()
 def judge_isolation(
     known: Isolation, storm: Storm, canaries: Canaries, now: Timestamp
 ) -> Isolation:
-    """Return what is to be said now. When the clock was set back nobody waits longer for that."""
-    if known.network is Network.ISOLATED:
-        return _recover(known, canaries, now)
+    """Return what is to be said now."""
+    network = _next(known, storm, canaries, now)
+    return known if network is known.network else Isolation(network, now)
+
+
+def _next(known: Isolation, storm: Storm, canaries: Canaries, now: Timestamp) -> Network:
     down = ours(storm, canaries)
+    # When the clock was set back nobody waits longer for that.
+    certain, settled = (
+        not known.since <= now < known.since + each for each in (_CERTAIN, _SETTLED)
+    )
     match known.network:
         case Network.CONNECTED if storm.holds or down:
-            return Isolation(Network.DOUBTED, now)
+            return Network.DOUBTED
         case Network.DOUBTED if not (storm.holds or down):
-            return Isolation(Network.CONNECTED, now)
-        case Network.DOUBTED if down and not known.since <= now < known.since + _CERTAIN:
-            return Isolation(Network.ISOLATED, now)
-    return known
-
-
-def _recover(known: Isolation, canaries: Canaries, now: Timestamp) -> Isolation:
-    if canaries.down:
-        return replace(known, answered=None)
-    if known.answered is None:
-        return replace(known, answered=now)
-    if known.answered <= now < known.answered + _SETTLED:
-        return known
-    return Isolation(Network.CONNECTED, now)
+            return Network.CONNECTED
+        case Network.DOUBTED if down and certain:
+            return Network.ISOLATED
+        case Network.ISOLATED if not canaries.down:
+            return Network.RECOVERING
+        case Network.RECOVERING if canaries.down:
+            return Network.ISOLATED
+        case Network.RECOVERING if settled:
+            return Network.CONNECTED
+    return known.network

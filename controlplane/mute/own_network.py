@@ -212,7 +212,7 @@ class OwnNetwork:
     async def tell(self, now: Timestamp) -> None:
         """Raise, keep up or end the alert about ourselves."""
         # What fails here is probed by others once we are isolated, and may be well for them.
-        isolated = self._isolation.network is Network.ISOLATED and self._canaries.last.down
+        isolated = self._isolation.network is Network.ISOLATED
         down = isolated or ours(self.storm, self._canaries.last)
         self._metrics.down.set(down)
         known = self._find(self._labels.fingerprint())

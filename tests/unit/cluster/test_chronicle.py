@@ -115,5 +115,6 @@ def test_who_is_cut_off_from_its_network_is_told_once() -> None:
     assert told.networks(*said) == ["replica isolated c", "replica isolated d"]
     assert told.isolated() == 2
     assert told.networks(*said) == []
+    assert told.networks(*said[:3], Network.RECOVERING) == []
     assert told.networks(*said[:2], Network.CONNECTED) == ["replica connected again c"]
     assert told.isolated() == 0

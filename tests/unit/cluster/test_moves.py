@@ -168,7 +168,7 @@ def test_only_probes_are_given_to_those_that_are_not_isolated(
     before, after = _wanted(_A, _B, _C), _wanted(*members)
     assert after[Role.EVALUATOR] == before[Role.EVALUATOR]
     assert after[Role.NOTIFIER] == before[Role.NOTIFIER]
-    isolated = [network is Network.ISOLATED for network in networks]
+    isolated = [network in (Network.ISOLATED, Network.RECOVERING) for network in networks]
     if all(isolated) or not any(isolated):
         assert after == before
         return
@@ -203,3 +203,12 @@ def test_one_that_is_isolated_takes_up_what_it_must_not_let_go_yet() -> None:
     members = _in(Network.ISOLATED, _A) + _in(Network.DOUBTED, _B)
     moves = _decide(_row(_FOR_A, _A.owner, 1), members=members, me=_A)
     assert moves == Moves(found={(Role.PROBER, _FOR_A): 1})
+
+
+def test_one_that_recovers_keeps_what_it_has_and_gets_nothing_yet() -> None:
+    """After an outage of all the first one to be certain does not take everything."""
+    recovering = replace(_A, network=Network.RECOVERING)
+    row = _row(_FOR_A, _A.owner, 1)
+    assert _decide(row, members=(recovering, _B), held={_FOR_A: 1}, me=_A) == Moves()
+    assert _decide(row, members=(recovering, _B), me=_B) == Moves()
+    assert _decide(_row(_FOR_A), members=(recovering, _B), me=_A) == Moves()

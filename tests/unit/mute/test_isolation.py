@@ -11,7 +11,7 @@ MASS = Mass(NOW, 4, 2, 15_000)
 UP, DOWN = Canaries(NOW, 2, 1), Canaries(NOW, 2, 2)
 DOUBTED = Isolation(Network.DOUBTED, NOW)
 ISOLATED = Isolation(Network.ISOLATED, NOW)
-ANSWERED = Isolation(Network.ISOLATED, NOW, NOW)
+RECOVERING = Isolation(Network.RECOVERING, NOW)
 
 
 def storm(phase: Phase, mass: Mass | None = MASS) -> Storm:
@@ -35,10 +35,11 @@ def storm(phase: Phase, mass: Mass | None = MASS) -> Storm:
         (DOUBTED, Phase.SETTLING, UP, 3_000, Network.DOUBTED),
         (DOUBTED, Phase.RELEASED, UP, 3_000, Network.CONNECTED),
         (ISOLATED, Phase.CALM, DOWN, 600_000, Network.ISOLATED),
-        (ISOLATED, Phase.HOLDING, UP, 600_000, Network.ISOLATED),
-        (ANSWERED, Phase.RELEASED, UP, 59_999, Network.ISOLATED),
-        (ANSWERED, Phase.RELEASED, UP, 60_000, Network.CONNECTED),
-        (ANSWERED, Phase.CALM, UP, -1, Network.CONNECTED),
+        (ISOLATED, Phase.HOLDING, UP, 600_000, Network.RECOVERING),
+        (RECOVERING, Phase.RELEASED, UP, 59_999, Network.RECOVERING),
+        (RECOVERING, Phase.CALM, DOWN, 59_999, Network.ISOLATED),
+        (RECOVERING, Phase.RELEASED, UP, 60_000, Network.CONNECTED),
+        (RECOVERING, Phase.CALM, UP, -1, Network.CONNECTED),
     ],
 )
 def test_transitions(
@@ -62,7 +63,7 @@ def test_a_cable_that_comes_and_goes_stays_isolated() -> None:
         for canaries in (UP, UP, DOWN):
             now += 20_000
             state = judge_isolation(state, CALM, canaries, now)
-            assert state.network is Network.ISOLATED
+            assert state.network is not Network.CONNECTED
     for _ in range(4):
         now += 20_000
         state = judge_isolation(state, CALM, UP, now)

@@ -91,7 +91,7 @@ async def test_who_is_cut_off_says_so_and_is_believed_again_when_canaries_stay(p
     assert pair.network() is Network.ISOLATED
     pair.west.answering.update(pair.east.answering)
     await pair.wait(60)
-    assert pair.network() is Network.ISOLATED
+    assert pair.network() is Network.RECOVERING
     await pair.wait(15)
     assert pair.network() is Network.CONNECTED
 
