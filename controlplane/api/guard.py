@@ -3,9 +3,10 @@
 import asyncio
 from base64 import urlsafe_b64decode
 from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qs, quote
 
+from fastapi import Depends
 from fastapi import Request as HttpRequest
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
@@ -94,6 +95,10 @@ def actor(request: HttpRequest) -> str:
     """Return the name that stands beside what this request changes."""
     principal: Principal = request.scope[_PRINCIPAL]
     return principal.name
+
+
+# What a route takes that notes who changes something.
+Actor = Annotated[str, Depends(actor)]
 
 
 def sender(request: HttpRequest) -> str:

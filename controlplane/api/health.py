@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 
 from controlplane.api.guard import is_anonymous
-from controlplane.api.surface import Check, Surface, surface
+from controlplane.api.surface import Check, On, Surface
 from controlplane.errors import ControlPlaneError
 from controlplane.model.share import ALL_ROLES, Role
 from controlplane.telemetry.logs import get_logger
@@ -27,8 +27,6 @@ _SUFFERING: Final = {
     "database": frozenset({Role.API, Role.EVALUATOR, Role.NOTIFIER}),
     "store": frozenset({Role.API, Role.PROBER, Role.EVALUATOR}),
 }
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @dataclass(frozen=True, slots=True)

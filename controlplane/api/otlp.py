@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from controlplane.api.guard import sender
 from controlplane.api.problems import kind_of
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.errors import ControlPlaneError, InvalidInput, Overloaded
 from controlplane.ingest.incoming import Tally
 from controlplane.ingest.otlp.decode import Encoding
@@ -21,7 +21,6 @@ from controlplane.ingest.wire import message_class
 
 router = APIRouter(tags=["otlp"])
 
-On = Annotated[Surface, Depends(surface)]
 
 # Of gRPC, by HTTP status: what a `Status` message says.
 _CODES: Final[Mapping[int, int]] = {400: 3, 413: 8, 415: 3, 503: 14}

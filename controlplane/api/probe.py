@@ -1,11 +1,11 @@
 """`GET /probe`: one probe on demand, asked for and answered as blackbox_exporter does."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.errors import InvalidInput
 from controlplane.probes.once import probe_once, scrape_timeout, with_hostname
 from controlplane.probes.render import CONTENT_TYPE, render_debug, render_metrics
@@ -17,8 +17,6 @@ _DEFAULT_MODULE: Final = "http_2xx"
 _TIMEOUT_HEADER: Final = "x-prometheus-scrape-timeout-seconds"
 # Whoever asks names the time-out; nobody scrapes more slowly than this.
 LONGEST_SECONDS: Final = 600.0
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get(

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Annotated, Protocol, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from controlplane.alerts.ledger import Ledger
@@ -137,3 +137,7 @@ class Surface:
 def surface(request: Request) -> Surface:
     """Return the surface of the application that answers the request."""
     return cast("Surface", request.app.state.surface)
+
+
+# What every route takes that answers with the surface.
+On = Annotated[Surface, Depends(surface)]

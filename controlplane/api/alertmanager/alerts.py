@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from controlplane.alerts.merge import received
 from controlplane.api.alertmanager.answers import (
@@ -16,7 +16,7 @@ from controlplane.api.alertmanager.answers import (
 from controlplane.api.alertmanager.bodies import ALERTS_BODY, PostableAlert, read_alerts
 from controlplane.api.alertmanager.parameters import AlertParameters, matchers_of
 from controlplane.api.alertmanager.shapes import Suppression, alert_json
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.alert import Alert, AlertStatus
@@ -25,8 +25,6 @@ from controlplane.model.matchers import matches_all
 from controlplane.telemetry.correlation import correlation_id
 
 router = APIRouter(prefix="/alertmanager/api/v2", tags=["alertmanager"], responses=DESCRIBED)
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("/alerts")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from controlplane.api.alertmanager.alerts import is_asked_for, suppression
 from controlplane.api.alertmanager.answers import (
@@ -18,7 +18,7 @@ from controlplane.api.alertmanager.answers import (
 from controlplane.api.alertmanager.parameters import GroupParameters, matchers_of
 from controlplane.api.alertmanager.shapes import Suppression, alert_json, group_json
 from controlplane.api.cache import Shelf
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.events.event import Kind
 from controlplane.model.alert import Alert, AlertStatus
 from controlplane.model.duration import SECOND
@@ -28,7 +28,6 @@ from controlplane.routing.ports import Flush
 
 router = APIRouter(prefix="/alertmanager/api/v2", tags=["alertmanager"], responses=DESCRIBED)
 
-On = Annotated[Surface, Depends(surface)]
 
 _SHELF: Final = Shelf(
     "alertmanager_groups",

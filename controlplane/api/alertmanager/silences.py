@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from controlplane.api.alertmanager.answers import (
     DESCRIBED,
@@ -23,7 +23,7 @@ from controlplane.api.alertmanager.bodies import (
 from controlplane.api.alertmanager.parameters import SilenceParameters, are_among, matchers_of
 from controlplane.api.alertmanager.shapes import matcher_of, silence_json
 from controlplane.api.guard import actor
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput, NotFound
 from controlplane.model.labels import Labels
@@ -32,7 +32,6 @@ from controlplane.mute.silence import Silence, SilenceState
 
 router = APIRouter(prefix="/alertmanager/api/v2", tags=["alertmanager"], responses=DESCRIBED)
 
-On = Annotated[Surface, Depends(surface)]
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\Z", re.IGNORECASE)
 _STATES: Final = (SilenceState.ACTIVE, SilenceState.PENDING, SilenceState.EXPIRED)

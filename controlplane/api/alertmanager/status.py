@@ -2,21 +2,20 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from controlplane import __version__
 from controlplane.api import health
 from controlplane.api.alertmanager.answers import DESCRIBED, done, found
 from controlplane.api.alertmanager.parameters import Filters, receiver_matchers_of
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.errors import ControlPlaneError
 from controlplane.model.duration import format_time
 from controlplane.model.matchers import matches_all
 
 router = APIRouter(prefix="/alertmanager", tags=["alertmanager"], responses=DESCRIBED)
 
-On = Annotated[Surface, Depends(surface)]
 
 # The version whose API is spoken here; clients choose what they ask by it.
 _SPEAKS: Final = "0.34.0"

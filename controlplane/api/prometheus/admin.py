@@ -1,15 +1,15 @@
 """`/prometheus/api/v1/admin/tsdb/*`: deleting samples, where an operator allowed it."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from controlplane.api.guard import actor
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.guard import Actor
+from controlplane.api.prometheus.parameters import Given
 from controlplane.api.selectors import PARAMETER, selectors
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.telemetry.logs import get_logger
@@ -19,9 +19,6 @@ log = get_logger(__name__)
 
 router = APIRouter(prefix="/prometheus/api/v1/admin/tsdb", tags=["prometheus"])
 
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 
 # Beyond all instants that a store holds.
 _FURTHEST: Final[Timestamp] = 2**53

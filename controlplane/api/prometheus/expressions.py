@@ -1,21 +1,16 @@
 """`format_query`, `parse_query` and `query_exemplars`: what is asked of expressions alone."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane.api.prometheus.encode import Json, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.parameters import Given, Parameters
 from controlplane.api.prometheus.tree import tree
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.errors import InvalidInput
 from controlplane.promql.ast import Expr
 from controlplane.promql.printer import format as format_expression
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
-
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("/format_query")

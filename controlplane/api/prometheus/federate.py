@@ -1,16 +1,16 @@
 """`/prometheus/federate` and `/prometheus/metrics`: what another Prometheus scrapes of us."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from controlplane.api import health
 from controlplane.api.prometheus.labels import refs_of
 from controlplane.api.selectors import PARAMETER, selectors
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.clock import Duration, Timestamp
 from controlplane.model.labels import METRIC_NAME, Labels, is_classic_metric_name
 from controlplane.model.matchers import Matcher
@@ -19,7 +19,6 @@ from controlplane.tsdb.ports import Querier
 
 router = APIRouter(prefix="/prometheus", tags=["prometheus"])
 
-On = Annotated[Surface, Depends(surface)]
 
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _CONTENT_TYPE_UTF8: Final = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"

@@ -7,18 +7,18 @@ to offer what its queries find, at each of several replicas.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from controlplane.api.prometheus.elsewhere import forwarded
 from controlplane.api.prometheus.encode import Json, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.parameters import Given, Parameters
 from controlplane.api.query_pool import Canceled
 from controlplane.api.selectors import PARAMETER, selectors
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.labels import Labels
@@ -31,9 +31,6 @@ router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 _ESCAPED: Final = re.compile(r"(?<!_)_([0-9a-fA-F]{1,6})_(?!_)")
 # Beyond all instants that a store holds, and safe to subtract.
 _FURTHEST: Final[Timestamp] = 2**53
-
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("/series")

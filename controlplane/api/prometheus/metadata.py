@@ -1,22 +1,19 @@
 """`metadata` and `targets/metadata`: what targets and senders say of their metrics."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane.api.prometheus.encode import Json, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.parameters import Given, Parameters
 from controlplane.api.selectors import selectors
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.errors import InvalidInput
 from controlplane.model.labels import EMPTY, Labels
 from controlplane.model.matchers import matches_all
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 # A target's labels, a family, what is said of it.
 Said = tuple[Labels, str, Mapping[str, str]]

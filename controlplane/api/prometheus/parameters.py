@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from controlplane.clock import Duration, Timestamp
 from controlplane.errors import InvalidInput
@@ -86,6 +86,10 @@ async def read_parameters(request: Request) -> Parameters:
             raise InvalidInput(f"send the parameters as {_FORM}, not {kind or 'untyped'}")
     pairs += request.query_params.multi_items()
     return Parameters(tuple(pairs))
+
+
+# What a route takes whose parameters may stand in the address or in a form.
+Given = Annotated[Parameters, Depends(read_parameters)]
 
 
 def _milliseconds(seconds: float) -> int:

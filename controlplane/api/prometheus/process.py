@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane.api.prometheus.encode import Json, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
-from controlplane.api.surface import Surface, surface
+from controlplane.api.prometheus.parameters import Given
+from controlplane.api.surface import On, Surface
 from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import HOUR, format_time
@@ -18,8 +18,6 @@ from controlplane.tsdb.ports import Querier
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 _MOST_ROWS: Final = 10_000
 # Longer ago than the store may reach back.

@@ -1,14 +1,14 @@
 """`/prometheus/api/v1/query`, `query_range`: expressions evaluated."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from controlplane.api.prometheus.elsewhere import forwarded
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.parameters import Given, Parameters
 from controlplane.api.prometheus.render import render_result
 from controlplane.api.query_pool import Canceled
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.clock import Duration
 from controlplane.errors import InvalidInput
 
@@ -16,9 +16,6 @@ router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
 # Upstream's bound on the points of one series.
 _MAX_POINTS: Final = 11_000
-
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("/query")

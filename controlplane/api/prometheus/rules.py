@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane.api.prometheus.encode import Json, instant, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
+from controlplane.api.prometheus.parameters import Given, Parameters
 from controlplane.api.selectors import PARAMETER, selectors
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.errors import InvalidInput
 from controlplane.model.duration import format_time
 from controlplane.model.labels import Labels
@@ -21,8 +21,6 @@ from controlplane.rules.status import GroupStatus, RuleStatus
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 # As Go's strconv.ParseBool reads them, in lower case.
 _TRUE: Final = frozenset({"1", "t", "true"})

@@ -1,20 +1,18 @@
 """`/prometheus/api/v1/targets`, `status/buildinfo`: what is scraped, and what we are."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane import __version__
 from controlplane.api.prometheus.encode import Json, instant, success
-from controlplane.api.prometheus.parameters import Parameters, read_parameters
-from controlplane.api.surface import Surface, surface
+from controlplane.api.prometheus.parameters import Given
+from controlplane.api.surface import On
 from controlplane.model.duration import format_duration
 from controlplane.scrape.job import ScrapeStatus
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-Given = Annotated[Parameters, Depends(read_parameters)]
-On = Annotated[Surface, Depends(surface)]
 
 # The version whose API is spoken here; Grafana chooses its requests by it.
 _SPEAKS: Final = "3.5.0"

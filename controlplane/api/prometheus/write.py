@@ -1,18 +1,17 @@
 """`/prometheus/api/v1/write`: remote write, versions 1 and 2."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from controlplane.api.guard import sender
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.ingest.incoming import Tally
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"])
 
-On = Annotated[Surface, Depends(surface)]
 
 _MEDIA_TYPE: Final = "application/x-protobuf"
 # What `proto=` says, and the version it stands for.

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
 from controlplane.api.v1.filters import AlertFilter
 from controlplane.api.v1.schemas import AlertOut, NotificationOut, Page, StoryOut
@@ -20,7 +20,6 @@ from controlplane.notify.message import Attempt, Message
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
 
 _MESSAGES_TOLD: Final = 100
 _DECISIONS_TOLD: Final = 1_000

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from controlplane.api.bodies import read_object, takes_json
-from controlplane.api.guard import actor
+from controlplane.api.guard import Actor
 from controlplane.api.responses import BODY, problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.autoscaling_schemas import (
     DecisionOut,
     DesiredOut,
@@ -20,14 +20,12 @@ from controlplane.api.v1.autoscaling_schemas import (
 )
 from controlplane.api.v1.cursor import decode_row_id, encode_cursor
 from controlplane.api.v1.filters import PageFilter
-from controlplane.api.v1.merge_patch import merge_patch
+from controlplane.api.v1.merge_patch import MERGE_PATCH, merge_patch
 from controlplane.api.v1.schemas import Page
 from controlplane.autoscale.replay import gather, replay
 
 router = APIRouter(prefix="/api/v1/autoscaling", tags=["autoscaling"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 _POLICY = {"type": "object", "description": "As a policy of `autoscaling` in the file."}
 
 
@@ -68,12 +66,7 @@ async def put(request: Request, response: Response, on: On, by: Actor) -> Scalin
     "/{policy}",
     responses=problems(404, 409, *BODY),
     dependencies=[Depends(takes_json)],
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/merge-patch+json": {"schema": {"type": "object"}}},
-        }
-    },
+    openapi_extra=MERGE_PATCH,
 )
 async def change(policy: str, request: Request, on: On, by: Actor) -> ScalingSpecOut:
     """Change parts of a policy by JSON merge patch (RFC 7396); lists are replaced whole."""

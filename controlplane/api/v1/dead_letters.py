@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.alerts import with_attempts
 from controlplane.api.v1.cursor import decode_row_id, encode_cursor, is_row_id
 from controlplane.api.v1.filters import PageFilter
@@ -14,8 +14,6 @@ from controlplane.errors import NotFound
 from controlplane.notify.message import MessageState
 
 router = APIRouter(prefix="/api/v1/dead-letters", tags=["notifications"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("")

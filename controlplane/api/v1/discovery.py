@@ -4,11 +4,11 @@ import re
 from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.tagged import tagged
 from controlplane.clock import Duration
 from controlplane.model.duration import SECOND, format_duration
@@ -16,7 +16,6 @@ from controlplane.model.target import Target
 
 router = APIRouter(prefix="/api/v1/discovery", tags=["discovery"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
 
 _LONGEST_SCRAPE: Final[Duration] = 10 * SECOND
 # A Prometheus before 3.0 refuses a whole answer for one name that is not of this form.

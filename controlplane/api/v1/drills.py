@@ -1,17 +1,13 @@
 """`/api/v1/drills`: the fire drills of the file, how they went, and one right now."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.receiver_schemas import DrillOut
 from controlplane.api.v1.schemas import Page
 
 router = APIRouter(prefix="/api/v1/drills", tags=["receivers"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("")

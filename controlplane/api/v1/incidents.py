@@ -1,20 +1,18 @@
 """`/api/v1/incidents`: what people tell the readers of status pages."""
 
-from typing import Annotated, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Response
 
 from controlplane.api.bodies import takes_json
-from controlplane.api.guard import actor
+from controlplane.api.guard import Actor
 from controlplane.api.responses import BODY, problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.schemas import Page
 from controlplane.api.v1.uptime_schemas import IncidentIn, IncidentOut, UpdateIn
 
 router = APIRouter(tags=["status pages"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 
 _INCIDENTS: Final = "/api/v1/incidents"
 

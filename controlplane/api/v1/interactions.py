@@ -1,17 +1,16 @@
 """`/api/v1/integrations/...`: what services call when somebody clicks in their messages."""
 
 import asyncio
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.errors import Unavailable
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
 
 # Slack shows whoever clicked an error when it has no answer within 3 s.
 _SECONDS: Final = 2.5

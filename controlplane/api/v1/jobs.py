@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from controlplane.api.fields import TimeText
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.cursor import decode_row_id, encode_cursor, is_row_id
 from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.schemas import Page
@@ -15,8 +15,6 @@ from controlplane.errors import NotFound
 from controlplane.model.job import JobResult, JobRun, JobStatus
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
 
 
 class JobOut(BaseModel):

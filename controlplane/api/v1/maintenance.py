@@ -1,21 +1,19 @@
 """`/api/v1/maintenance`: time that is planned to be down, and does not count."""
 
-from typing import Annotated, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Response
 
 from controlplane.api.bodies import takes_json
-from controlplane.api.guard import actor
+from controlplane.api.guard import Actor
 from controlplane.api.responses import BODY, problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.schemas import Page
 from controlplane.api.v1.uptime_schemas import MaintenanceIn, MaintenanceOut
 from controlplane.uptime.maintenance import Maintenance
 
 router = APIRouter(tags=["status pages"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 
 _MAINTENANCE: Final = "/api/v1/maintenance"
 

@@ -1,9 +1,17 @@
 """JSON merge patch."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+# How the document describes a route whose body is a patch.
+MERGE_PATCH: Final[Json] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/merge-patch+json": {"schema": {"type": "object"}}},
+    }
+}
 
 
 def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
 from controlplane.api.v1.filters import PageFilter
 from controlplane.api.v1.receiver_schemas import ReceiverOut, TestOut
@@ -13,8 +13,6 @@ from controlplane.api.v1.schemas import Page
 from controlplane.errors import NotFound
 
 router = APIRouter(prefix="/api/v1/receivers", tags=["receivers"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
 
 
 @router.get("")

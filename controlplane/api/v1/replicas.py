@@ -1,19 +1,15 @@
 """`/api/v1/replicas`: the processes that share the work."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from controlplane.api.fields import TimeText
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On
 from controlplane.api.v1.schemas import Page
 from controlplane.model.member import Member, Network
 
 router = APIRouter(prefix="/api/v1/replicas", tags=["cluster"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
 
 
 class ReplicaOut(BaseModel):

@@ -7,9 +7,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Response
 
 from controlplane.api.bodies import takes_json
-from controlplane.api.guard import actor
+from controlplane.api.guard import Actor
 from controlplane.api.responses import BODY, problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.alerts import alert_out
 from controlplane.api.v1.cursor import decode_cursor, encode_cursor
 from controlplane.api.v1.filters import SilenceFilter
@@ -35,8 +35,6 @@ from controlplane.mute.silence import LONGEST_ACKNOWLEDGED, Silence, silences_ne
 
 router = APIRouter(tags=["silences"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 
 _SILENCES: Final = "/api/v1/silences"
 _ONE: Final = "/api/v1/silences/{silence_id}"

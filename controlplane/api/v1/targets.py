@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ValidationError
 
 from controlplane.api.bodies import read_object, refused, takes_json
-from controlplane.api.guard import actor
+from controlplane.api.guard import Actor
 from controlplane.api.responses import BODY, problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.filters import TargetFilter
-from controlplane.api.v1.merge_patch import merge_patch
+from controlplane.api.v1.merge_patch import MERGE_PATCH, merge_patch
 from controlplane.api.v1.schemas import (
     FailureOut,
     Page,
@@ -23,9 +23,6 @@ from controlplane.model.target import Target
 from controlplane.targets.registry import Edit
 
 router = APIRouter(prefix="/api/v1/targets", tags=["targets"], responses=problems())
-
-On = Annotated[Surface, Depends(surface)]
-Actor = Annotated[str, Depends(actor)]
 
 
 @router.post(
@@ -63,12 +60,7 @@ async def show(target_id: str, on: On) -> TargetOut:
     "/{target_id}",
     responses=problems(404, 409, *BODY),
     dependencies=[Depends(takes_json)],
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/merge-patch+json": {"schema": {"type": "object"}}},
-        }
-    },
+    openapi_extra=MERGE_PATCH,
 )
 async def change(target_id: str, request: Request, on: On, by: Actor) -> TargetOut:
     """Change parts of a target by JSON merge patch (RFC 7396).

@@ -4,12 +4,12 @@ import csv
 import io
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from controlplane.api.fields import TimeGiven
 from controlplane.api.responses import problems
-from controlplane.api.surface import Surface, surface
+from controlplane.api.surface import On, Surface
 from controlplane.api.v1.uptime_schemas import BarOut, UptimeOut
 from controlplane.clock import Timestamp
 from controlplane.errors import InvalidInput
@@ -19,7 +19,6 @@ from controlplane.uptime.reading import group_subject, total
 
 router = APIRouter(tags=["uptime"], responses=problems())
 
-On = Annotated[Surface, Depends(surface)]
 
 # Spans in one answer: a year of hours, more than a week of minutes.
 _MOST: Final = 11_000
