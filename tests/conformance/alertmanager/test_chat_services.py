@@ -4,26 +4,17 @@ The same alerts go through both; a stand-in keeps what each asks the services
 for. Limits that 0.25 does not know yet, Discord's, are not reached here.
 """
 
-import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from aiohttp import web
 
-from controlplane.config.loader import load
-from controlplane.model.alert import Alert
-from controlplane.model.labels import Labels
-from tests.conformance.test_alertmanager_payload import post
-from tests.support.alerting import EXTERNAL_URL, alerting
-from tests.support.alertmanager import alertmanager, needs_alertmanager
-from tests.support.outbound import surroundings
+from tests.conformance.alertmanager.beside import awkward, parts, tell_both
+from tests.support.alertmanager import needs_alertmanager
 from tests.support.recorder import Request, recorder
 
-SECONDS: Final = 40
 DISCORD: Final = {
     "title": "{{ .Status }} {{ .GroupLabels.alertname }}",
     "message": "{{ range .Alerts }}{{ .Annotations.summary }} <&> {{ end }}",
@@ -87,28 +78,6 @@ def configuration(base: str) -> dict[str, Any]:
     }
 
 
-def alerts(now: int) -> list[Alert]:
-    """Return groups with some that fire and some that end soon, with awkward texts."""
-    sets: list[tuple[dict[str, str], bool]] = [
-        ({"alertname": "Slow", "instance": "a", "job": "x <&>"}, True),
-        ({"alertname": "Slow", "instance": "b", "job": "x <&>"}, False),
-        ({"alertname": "Down", "severity": "critical"}, True),
-        ({"alertname": "Slow", "instance": "c", "team": "x/y?z", "whole": "yes"}, True),
-        ({"alertname": "Broken", "instance": "d", "team": "é☃", "whole": "yes"}, True),
-    ]
-    return [
-        Alert(
-            Labels(labels),
-            starts_at=now - place,
-            ends_at=now + (3_000 if ends else 3_600_000),
-            updated_at=now,
-            annotations=Labels({"summary": f"'{place}' <is> \"slow\" & ü+"} if place < 4 else {}),
-            generator_url=f"http://prometheus/graph?g0.expr={place}&x=<>",
-        )
-        for place, (labels, ends) in enumerate(sets)
-    ]
-
-
 def told(requests: Iterable[Request]) -> list[str]:
     """Return what was sent, each once, in an order of its own; who asks for tokens when, is not."""
     return sorted(
@@ -139,29 +108,17 @@ def _plain(request: Request) -> Mapping[str, Any]:
 MESSAGES: Final = 2 * 2 * 2 * 3
 
 
-def parts(written: Sequence[str]) -> list[Any]:
-    return [json.loads(each) for each in written]
-
-
 @needs_alertmanager
 async def test_requests_are_those_of_alertmanager(tmp_path: Path) -> None:
     """Default and full configurations ask the services for the same, at the start and the end."""
     async with recorder(answer) as theirs, recorder(answer) as ours:
-        file = tmp_path / "ours.yml"
-        file.write_text(yaml.safe_dump(configuration(ours.url)))
-        config = load(file)
-        flag = f"--web.external-url={EXTERNAL_URL}"
-        async with (
-            alertmanager(tmp_path, configuration(theirs.url), flag) as url,
-            surroundings() as around,
-            alerting(tmp_path, config.route, config.receivers, around=around) as system,
-        ):
-            given = alerts(system.clock.now())
-            await asyncio.gather(post(url, given), system.alerts.put(given))
-            with suppress(TimeoutError):  # what is missing is told below
-                async with asyncio.timeout(SECONDS):
-                    while min(len(told(each.requests)) for each in (theirs, ours)) < MESSAGES:
-                        await system.clock.sleep(0.2)
+        await tell_both(
+            tmp_path,
+            lambda now: awkward(now, "team"),
+            theirs=configuration(theirs.url),
+            ours=configuration(ours.url),
+            done=lambda: min(len(told(each.requests)) for each in (theirs, ours)) >= MESSAGES,
+        )
     assert parts(told(ours.requests)) == parts(told(theirs.requests))
     assert len(told(ours.requests)) == MESSAGES
     assert {*map(_secret_of, tokens(ours.requests))} == {*map(_secret_of, tokens(theirs.requests))}

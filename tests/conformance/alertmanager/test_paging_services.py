@@ -5,30 +5,21 @@ for. Pushover has one address, and no key to change it: both are led to the
 stand-in by a proxy, and trust its certificate by `tls_config`.
 """
 
-import asyncio
 import json
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import trustme
-import yaml
 from aiohttp import web
 
-from controlplane.config.loader import load
-from controlplane.model.alert import Alert
-from controlplane.model.labels import Labels
-from tests.conformance.test_alertmanager_payload import post
-from tests.support.alerting import EXTERNAL_URL, alerting
-from tests.support.alertmanager import alertmanager, needs_alertmanager
-from tests.support.outbound import surroundings
+from tests.conformance.alertmanager.beside import awkward, parts, tell_both
+from tests.support.alertmanager import needs_alertmanager
 from tests.support.proxies import connect_proxy
 from tests.support.recorder import Recorder, Request, recorder
 
-SECONDS: Final = 40
 OPSGENIE: Final = {
     "api_key": "{{ .Status }}-key",
     "message": "{{ .CommonLabels.alertname }} " + "é" * 140,
@@ -139,32 +130,6 @@ class Services:
         }
 
 
-def alerts(now: int) -> list[Alert]:
-    """Return groups with some that fire and some that end soon, with awkward texts."""
-    sets: list[tuple[dict[str, str], bool]] = [
-        ({"alertname": "Slow", "instance": "a", "job": "x <&>"}, True),
-        ({"alertname": "Slow", "instance": "b", "job": "x <&>"}, False),
-        ({"alertname": "Down", "severity": "critical"}, True),
-        ({"alertname": "Slow", "instance": "c", "job": "x/y?z", "whole": "yes"}, True),
-        ({"alertname": "Broken", "instance": "d", "job": "é☃", "whole": "yes"}, True),
-    ]
-    return [
-        Alert(
-            Labels(labels),
-            starts_at=now - place,
-            ends_at=now + (3_000 if ends else 3_600_000),
-            updated_at=now,
-            annotations=Labels(
-                {"summary": f"'{place}' <is> \"slow\" & ü+", "place": "one" * (place < 2)}
-                if place < 4
-                else {}
-            ),
-            generator_url=f"http://prometheus/graph?g0.expr={place}&x=<>",
-        )
-        for place, (labels, ends) in enumerate(sets)
-    ]
-
-
 def told(requests: Iterable[Request]) -> list[str]:
     """Return what was asked for, each once, in an order of its own."""
     return sorted({json.dumps(_plain(each), sort_keys=True) for each in requests})
@@ -195,10 +160,6 @@ def arrived(services: Services) -> bool:
     return len(told(services.requests())) >= MESSAGES
 
 
-def parts(written: Sequence[str]) -> list[Any]:
-    return [json.loads(each) for each in written]
-
-
 @needs_alertmanager
 async def test_requests_are_those_of_alertmanager(tmp_path: Path) -> None:
     """Default and full configurations ask the services for the same, at the start and the end."""
@@ -222,20 +183,13 @@ async def test_requests_are_those_of_alertmanager(tmp_path: Path) -> None:
                 (plain_ours, secure_ours, proxy_ours),
             )
         )
-        file = tmp_path / "ours.yml"
-        file.write_text(yaml.safe_dump(ours.configuration()))
-        config = load(file)
-        flag = f"--web.external-url={EXTERNAL_URL}"
-        async with (
-            alertmanager(tmp_path, theirs.configuration(), flag) as url,
-            surroundings(hosts=str(tmp_path / "hosts")) as around,
-            alerting(tmp_path, config.route, config.receivers, around=around) as system,
-        ):
-            given = alerts(system.clock.now())
-            await asyncio.gather(post(url, given), system.alerts.put(given))
-            with suppress(TimeoutError):  # what is missing is told below
-                async with asyncio.timeout(SECONDS):
-                    while not (arrived(theirs) and arrived(ours)):
-                        await system.clock.sleep(0.2)
+        await tell_both(
+            tmp_path,
+            lambda now: awkward(now, "job"),
+            theirs=theirs.configuration(),
+            ours=ours.configuration(),
+            done=lambda: arrived(theirs) and arrived(ours),
+            hosts=str(tmp_path / "hosts"),
+        )
     assert parts(told(ours.requests())) == parts(told(theirs.requests()))
     assert len(told(ours.requests())) == MESSAGES
