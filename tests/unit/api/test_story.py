@@ -58,7 +58,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    directory: Path, *, clock: Clock | None = None, **extra: object
+    directory: Path, clock: Clock | None = None, /, **extra: object
 ) -> AsyncIterator[World]:
     """Give an application whose one receiver is a real server; `extra` are keys of its file."""
     async with AsyncExitStack() as stack:

@@ -54,8 +54,8 @@ def words(page: str) -> str:
 
 @asynccontextmanager
 async def console(
-    directory: Path, *, clock: Clock | None = None, **extra: object
+    directory: Path, clock: Clock | None = None, /, **extra: object
 ) -> AsyncIterator[Reader]:
     """Give a reader of an application with one receiver, `ops`; `extra` are keys of its file."""
-    async with world(directory, clock=clock, **extra) as there:
+    async with world(directory, clock, **extra) as there:
         yield Reader(there.client, there.surface)

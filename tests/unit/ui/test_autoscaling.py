@@ -151,7 +151,7 @@ async def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
 async def test_replicas_are_drawn(tmp_path: Path) -> None:
     """Both numbers, from what the service says of itself."""
     clock = AheadClock()
-    async with console(tmp_path, clock=clock, autoscaling=_POLICIES[:1], **_OFTEN) as reader:
+    async with console(tmp_path, clock, autoscaling=_POLICIES[:1], **_OFTEN) as reader:
         policy = reader.on.autoscaler.policy("shop")
 
         async def recorded() -> bool:
