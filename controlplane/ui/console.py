@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from controlplane.api.guard import actor, session_cookie
+from controlplane.api.status_host import PREFIX as PUBLIC
 from controlplane.api.surface import Surface, surface
 from controlplane.auth.guard import CSRF_FIELD, Guard
 from controlplane.clock import Duration, Timestamp
@@ -83,8 +84,14 @@ class Page:
     @cached_property
     def language(self) -> Language:
         asked = self.request.query_params.get("lang", "")
-        wanted = asked if asked in LANGUAGES else self.request.cookies.get(LANGUAGE_COOKIE, "")
+        kept = "" if self._for_everybody else self.request.cookies.get(LANGUAGE_COOKIE, "")
+        wanted = asked if asked in LANGUAGES else kept
         return chosen(wanted, self.request.headers.get("accept-language", ""))
+
+    @property
+    def _for_everybody(self) -> bool:
+        """Status pages are kept by caches, which do not tell readers apart by their cookies."""
+        return self.request.url.path.startswith(PUBLIC)
 
     @property
     def actor(self) -> str:
@@ -103,7 +110,8 @@ class Page:
         )
         response = HTMLResponse(text, status_code=status, headers=dict(HEADERS))
         compressed(self.request, response)
-        if self.request.query_params.get("lang") == self.language.code:
+        asked = self.request.query_params.get("lang")
+        if asked == self.language.code and not self._for_everybody:
             response.set_cookie(
                 LANGUAGE_COOKIE, self.language.code, max_age=_YEAR_SECONDS, samesite="strict"
             )

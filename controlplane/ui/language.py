@@ -51,7 +51,7 @@ def _preferred(accept: str) -> list[str]:
     for entry in accept[:200].split(","):
         tag, _, weight = entry.strip().partition(";q=")
         try:
-            weighed.append((-float(weight or 1), tag.strip()))
+            weighed.append((-float(weight or 1), tag.strip().lower()))
         except ValueError:
             continue
     return [tag for _, tag in sorted(weighed, key=lambda each: each[0]) if tag]

@@ -78,6 +78,24 @@ async def test_a_status_page_is_kept_by_caches(site: httpx.AsyncClient) -> None:
     assert '<html lang="de">' in german.text
 
 
+@pytest.mark.parametrize("path", ["/status/empty", "/status/other"])
+async def test_everybody_is_shown_the_same(site: httpx.AsyncClient, path: str) -> None:
+    """What a reader chose in the console is no matter: caches do not know of it, nor is it kept."""
+    wanted = {"cookie": "controlplane_language=de", "accept-language": "en"}
+    answer = await site.get(path, headers=wanted)
+    assert '<html lang="en">' in answer.text
+    german = await site.get(path, params={"lang": "de"}, headers=wanted)
+    assert '<html lang="de">' in german.text
+    assert "set-cookie" not in german.headers
+
+
+@pytest.mark.parametrize("accept", ["DE", "De-AT", "fr, DE;q=0.5"])
+async def test_a_language_is_asked_for_in_any_letters(site: httpx.AsyncClient, accept: str) -> None:
+    """Tags of languages have no case (RFC 9110, 8.5.1)."""
+    answer = await site.get("/status/empty", headers={"accept-language": accept})
+    assert answer.headers["content-language"] == "de"
+
+
 async def test_a_page_that_is_not_there(site: httpx.AsyncClient) -> None:
     """Is not found, in each of its forms."""
     for path in ("other", "other.json", "other/feed.xml", "other/badge/x.svg", "main/badge/x.svg"):
