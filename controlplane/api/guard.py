@@ -33,6 +33,8 @@ _PUBLIC: Final = frozenset(
 # Pages and files that are open to all too; a status page is for everybody.
 _PUBLIC_PREFIXES: Final = ("/static/", "/status/")
 LOGIN: Final = "/login"
+# A file as those below /static/, of which the login page speaks too: browsers want it at the root.
+WORKER: Final = "/sw.js"
 # What programs ask is answered with a problem, what browsers open with the login.
 PROGRAMS: Final = ("/api/", "/prometheus/", "/alertmanager/", "/v1/", "/metrics", "/probe")
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -119,7 +121,7 @@ def _facts(scope: Scope, headers: Headers, token: str, clock: Clock) -> Request:
         method=_method(scope),
         headers=dict(headers) | _offered_token(scope, headers),
         client=(scope.get("client") or ("",))[0],
-        public=path in _PUBLIC or path == LOGIN or path.startswith(_PUBLIC_PREFIXES),
+        public=path in _PUBLIC or path in (LOGIN, WORKER) or path.startswith(_PUBLIC_PREFIXES),
         signed=path in _SIGNED,
         reads=path.startswith(_READS) and not path.startswith(_WRITES),
         csrf_token=token,

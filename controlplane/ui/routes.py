@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from controlplane.api.guard import PROGRAMS
+from controlplane.api.guard import PROGRAMS, WORKER
 from controlplane.api.problems import kind_of
 from controlplane.auth.guard import Guard
 from controlplane.errors import ControlPlaneError, NotFound, Unavailable
@@ -97,7 +97,7 @@ def mount(application: Starlette, guard: Guard) -> None:
     console = Console(guard, Assets(), Templates())
     pages = [_route(console, place) for place in PLACES]
     pages.append(Route(PREFIX + "{path:path}", partial(_file, console.assets)))
-    pages.append(Route("/sw.js", partial(_worker, console.assets)))
+    pages.append(Route(WORKER, partial(_worker, console.assets)))
     application.routes[:0] = pages
     told = application.exception_handlers[HTTPException]
     application.add_exception_handler(HTTPException, partial(_nowhere, console, told))

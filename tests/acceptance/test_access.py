@@ -36,7 +36,7 @@ async def test_with_a_token_everything_but_health_needs_it(tmp_path: Path) -> No
                 answer = await service.client.get(service.url + path, headers=headers)
                 assert (path, answer.status_code) == (path, 401)
                 assert answer.headers["www-authenticate"] == "Bearer"
-        for path in ("/health", "/ready", "/-/healthy", "/-/ready"):
+        for path in ("/health", "/ready", "/-/healthy", "/-/ready", "/login", "/sw.js"):
             assert (await service.client.get(service.url + path)).status_code == 200
         assert (await service.request("GET", "/api/v1/targets")).status_code == 200
         foreign = await service.request("GET", "/api/v1/targets", headers={"Host": "cp.example"})
