@@ -92,12 +92,14 @@ class Chaos:
     async def _change_some(self, process: Notifier) -> None:
         """Tell of a few changes; perhaps kill the process before it has accepted them all."""
         first = self._result.changes
-        burst = min(self._dice.randint(1, _BURST), self._changes - first)
+        # A burst ends with the change at which the process is to be killed: none has two of them.
+        ends = min((at + 1 for at in self._kills if at >= first), default=self._changes)
+        burst = min(self._dice.randint(1, _BURST), ends - first)
         names = self._dice.choices(list(self._state), k=burst)
         for name in names:
             self._state[name] = not self._state[name]
             process.tell("fire" if self._state[name] else "resolve", name)
-        if self._kills & set(range(first, first + burst)):
+        if first + burst - 1 in self._kills:
             await self._clock.sleep(self._dice.random() * 0.05)
             await process.kill()
             self._result.kills += 1
