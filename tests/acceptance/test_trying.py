@@ -114,12 +114,13 @@ async def test_a_monitor_hears_from_us_until_something_is_wrong(tmp_path: Path) 
             await eventually(lambda: heard(monitor.requests, "POST /bad"), "that it is not")
             found = await said(service)
             assert found["result"] == "withheld"
-            assert found["problem"].startswith("store: ")
+            # Both write to that disk; which one is first to fail on it is chance.
+            assert found["problem"].startswith(("store: ", "database: "))
             begun = len(monitor.requests)
             await eventually(lambda: more(monitor.requests, begun + 2), "some more turns")
             assert not await heard(monitor.requests[begun:], "GET /well")
             line = await service.logged("check-in withheld")
-            assert line["problem"] == found["problem"]
+            assert line["problem"].startswith(("store: ", "database: "))
             service.free_disk()
             monitor.requests.clear()
             await eventually(lambda: heard(monitor.requests, "GET /well"), "that all is well again")
